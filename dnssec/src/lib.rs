@@ -1,0 +1,20 @@
+//! The pure core of Anchorite: what DNSSEC says, and nothing that touches the world.
+//!
+//! In: bytes, names, policies, key descriptions, signatures and the time, all as arguments.
+//! Out: zones, denial chains, signing plans, and decisions. Terms follow RFC 9499.
+//! Never: async, threads, files, sockets, clocks, random sources, `unsafe`.
+#![forbid(unsafe_code)]
+
+pub mod algorithm;
+pub mod key;
+pub mod name;
+pub mod policy;
+pub mod rdata;
+pub mod rrtype;
+pub mod units;
+pub mod zonefile;
+
+pub use algorithm::Algorithm;
+pub use name::Name;
+pub use rrtype::RrType;
+pub use units::{KeyTag, Seconds, Serial, Timestamp, Ttl};

@@ -1,0 +1,2 @@
+//! PID 1 of the appliance image. Not yet: everything; the image is a later step.
+fn main() {}
