@@ -1,0 +1,188 @@
+//! The apex of a signed version: SOA and keys as the policy wants them, NSEC3PARAM, CDS.
+//! RFC 4035 §2.1, RFC 5155 §4, RFC 7344, RFC 9077; overrides of catalogue 5.3.
+//! In: the apex as the input has it. Out: the apex before signing, and after, with the serial.
+//! Keys in the input are kept beside ours (catalogue 3.2).
+
+use super::plan::{SigningRun, fields, kept_signature, view};
+use super::tbs::push_message;
+use crate::zone::build::ChunkBuilder;
+use crate::zone::chunk::{Chunk, OwnerKind, RrsetView};
+use crate::zone::{ZoneVersion, soa_serial, soa_with};
+use crate::{RrType, Serial, Timestamp, Ttl};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What the signer decides about the apex.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApexPlan {
+    /// `<Zone><SOA><TTL>`.
+    pub soa_ttl: Ttl,
+    /// `<Zone><SOA><Minimum>`, in seconds.
+    pub soa_minimum: u32,
+    /// Serial that stands in until the version has its own: the last published one.
+    pub serial: Option<Serial>,
+    /// `<Keys><TTL>`; also for CDS and CDNSKEY.
+    pub keys_ttl: Ttl,
+    /// RDATA of our DNSKEY records.
+    pub dnskeys: Vec<Vec<u8>>,
+    /// RDATA of our CDS records.
+    pub cds: Vec<Vec<u8>>,
+    /// RDATA of our CDNSKEY records.
+    pub cdnskey: Vec<Vec<u8>>,
+    /// TTL and RDATA of the NSEC3PARAM record.
+    pub nsec3param: Option<(Ttl, Vec<u8>)>,
+}
+
+/// The version has no SOA at its apex; a loaded one always does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("zone version without SOA record")]
+pub struct NoSoa;
+
+/// The version with the apex that `plan` describes, unsigned.
+pub fn with_apex(version: &ZoneVersion, plan: &ApexPlan) -> Result<ZoneVersion, NoSoa> {
+    let first = version.names.first().ok_or(NoSoa)?;
+    let apex = first.find(&[]).ok_or(NoSoa)?;
+    let soa = version.soa_rdata().ok_or(NoSoa)?;
+    let serial = plan.serial.or(soa_serial(soa)).ok_or(NoSoa)?;
+    let soa = soa_with(soa, serial, plan.soa_minimum).ok_or(NoSoa)?;
+    let mut own: BTreeMap<RrType, (Ttl, Vec<Vec<u8>>)> = BTreeMap::new();
+    own.insert(RrType::SOA, (plan.soa_ttl, vec![soa]));
+    for (rtype, rdatas) in [
+        (RrType::DNSKEY, &plan.dnskeys),
+        (RrType::CDS, &plan.cds),
+        (RrType::CDNSKEY, &plan.cdnskey),
+    ] {
+        let foreign = apex.rrset(rtype).into_iter().flat_map(|rrset| rrset.rdatas());
+        let mut all: Vec<Vec<u8>> = foreign.map(<[u8]>::to_vec).chain(rdatas.clone()).collect();
+        all.sort_unstable();
+        all.dedup();
+        if !rdatas.is_empty() || rtype == RrType::DNSKEY && !all.is_empty() {
+            own.insert(rtype, (plan.keys_ttl, all));
+        }
+    }
+    if let Some((ttl, rdata)) = &plan.nsec3param {
+        own.insert(RrType::NSEC3PARAM, (*ttl, vec![rdata.clone()]));
+    }
+    let chunk = rebuild_apex(first, &own);
+    let mut names: Vec<Arc<Chunk>> = version.names.to_vec();
+    names[0] = Arc::new(chunk);
+    Ok(ZoneVersion { names: names.into(), ..version.clone() })
+}
+
+/// The first chunk with these RRsets at the apex in place of those of the same types.
+fn rebuild_apex(first: &Chunk, own: &BTreeMap<RrType, (Ttl, Vec<Vec<u8>>)>) -> Chunk {
+    let mut builder = ChunkBuilder::default();
+    for owner in first.owners() {
+        builder.begin_owner_like(&owner);
+        if !owner.key().is_empty() {
+            for rrset in owner.rrsets() {
+                builder.begin_rrset_like(&rrset);
+                builder.end_rrset();
+            }
+            builder.end_owner();
+            continue;
+        }
+        let given: BTreeMap<RrType, RrsetView<'_>> =
+            owner.rrsets().map(|rrset| (rrset.rtype, rrset)).collect();
+        let mut types: Vec<RrType> = given.keys().chain(own.keys()).copied().collect();
+        types.sort_unstable();
+        types.dedup();
+        for rtype in types {
+            if let Some((ttl, rdatas)) = own.get(&rtype) {
+                builder.begin_rrset(rtype, *ttl);
+                for rdata in rdatas {
+                    // A zone has few keys; an apex RRset never comes near the limit of records.
+                    let _ = builder.push_rdata(rdata);
+                }
+            } else if let Some(rrset) = given.get(&rtype) {
+                builder.begin_rrset_like(rrset);
+            }
+            builder.end_rrset();
+        }
+        builder.end_owner();
+    }
+    builder.finish()
+}
+
+/// The messages that sign the SOA with this serial: one for each signer of zone data.
+pub struct SoaPlan {
+    /// The unsigned first chunk, with the serial in place.
+    chunk: Chunk,
+    /// For each signer of the run, its message, when it signs the SOA.
+    pub messages: Vec<Option<Vec<u8>>>,
+    expiration: Timestamp,
+}
+
+/// Puts `serial` into the SOA of a signed chunk list's first chunk and plans its signatures.
+pub fn plan_soa(run: &SigningRun<'_>, first: &Chunk, serial: Serial) -> Result<SoaPlan, NoSoa> {
+    let apex = first.find(&[]).ok_or(NoSoa)?;
+    let soa = apex.rrset(RrType::SOA).ok_or(NoSoa)?;
+    let rdata = soa.rdatas().next().ok_or(NoSoa)?;
+    let minimum = crate::zone::soa_minimum(rdata).ok_or(NoSoa)?;
+    let rdata = soa_with(rdata, serial, minimum).ok_or(NoSoa)?;
+    let chunk = replace_soa(first, soa.ttl, &rdata, &[]);
+    let name = run.apex.to_lowercase();
+    let expiration = run.times.expiration(&[], RrType::SOA);
+    let soa = chunk.find(&[]).and_then(|apex| apex.rrset(RrType::SOA)).ok_or(NoSoa)?;
+    let message = |signer: &super::Signer| {
+        let mut message = Vec::new();
+        let fields = fields(run, signer, expiration);
+        push_message(name.as_wire(), &soa, &fields, name.as_wire(), &mut message);
+        message
+    };
+    let signs = |signer: &super::Signer| signer.signs(RrType::SOA).then(|| message(signer));
+    let messages = run.signers.iter().map(signs).collect();
+    Ok(SoaPlan { messages, expiration, chunk })
+}
+
+impl SoaPlan {
+    /// The first chunk with the signed SOA. `signatures[s]` is signer `s`'s, where it was asked.
+    pub fn apply(&self, run: &SigningRun<'_>, signatures: &[Option<Vec<u8>>]) -> Chunk {
+        let signed = run.signers.iter().zip(signatures);
+        let views: Vec<_> = signed
+            .filter_map(|(signer, signature)| {
+                signature.as_ref().map(|bytes| view(run, signer, self.expiration, bytes))
+            })
+            .collect();
+        let soa = self.chunk.find(&[]).and_then(|apex| apex.rrset(RrType::SOA));
+        match soa.and_then(|soa| soa.rdatas().next().map(|rdata| (soa.ttl, rdata))) {
+            Some((ttl, rdata)) => replace_soa(&self.chunk, ttl, rdata, &views),
+            // plan_soa has put a SOA there.
+            None => replace_soa(&self.chunk, Ttl(0), &[], &views),
+        }
+    }
+}
+
+/// Copies a chunk with its signatures, with another SOA at the apex.
+fn replace_soa(
+    first: &Chunk,
+    ttl: Ttl,
+    rdata: &[u8],
+    signatures: &[crate::zone::chunk::SignatureView<'_>],
+) -> Chunk {
+    let mut builder = ChunkBuilder::default();
+    for owner in first.owners() {
+        builder.begin_owner_like(&owner);
+        for rrset in owner.rrsets() {
+            if rrset.rtype == RrType::SOA && owner.kind() == OwnerKind::Authoritative {
+                builder.begin_rrset(RrType::SOA, ttl);
+                let _ = builder.push_rdata(rdata); // the first of one
+                signatures.iter().for_each(|signature| builder.push_signature(signature));
+            } else {
+                builder.begin_rrset_like(&rrset);
+                rrset.signatures().for_each(|signature| builder.push_signature(&signature));
+            }
+            builder.end_rrset();
+        }
+        builder.end_owner();
+    }
+    builder.finish()
+}
+
+/// Whether the last version's SOA signatures may all be kept.
+pub fn is_soa_signature_kept(run: &SigningRun<'_>) -> bool {
+    let apex = run.previous.and_then(|previous| previous.apex_owner());
+    let soa = apex.and_then(|apex| apex.rrset(RrType::SOA));
+    let mut signers = run.signers.iter().filter(|signer| signer.signs(RrType::SOA));
+    signers.all(|signer| kept_signature(run, signer, soa.as_ref()).is_some())
+}

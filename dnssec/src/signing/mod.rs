@@ -1,0 +1,136 @@
+//! Signing: what is to be signed, with which keys, from when to when; and what may be kept.
+//! RFC 4034 §3, RFC 4035 §2.2; OpenDNSSEC's rules of reuse (catalogue 5.2).
+//! Never: signatures themselves; slots make them from the messages that a plan yields.
+
+pub mod apex;
+pub mod plan;
+pub mod tbs;
+
+#[cfg(test)]
+mod tests;
+
+use crate::key::{KeyId, KeyRole, PublicKey, dnskey_rdata, key_tag};
+use crate::policy::SignaturesPolicy;
+use crate::{Algorithm, KeyTag, RrType, Seconds, Timestamp};
+
+/// A key of a zone: what is published of it, and where its private half is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZoneKey {
+    /// CKA_ID in its token.
+    pub id: KeyId,
+    /// Name of its repository in conf.xml.
+    pub repository: String,
+    /// What it signs.
+    pub role: KeyRole,
+    /// The public half.
+    pub public_key: PublicKey,
+    /// Whether its DNSKEY is in the zone.
+    pub is_published: bool,
+    /// Whether it signs.
+    pub is_active: bool,
+}
+
+impl ZoneKey {
+    /// RDATA of its DNSKEY.
+    pub fn dnskey_rdata(&self) -> Vec<u8> {
+        dnskey_rdata(self.role.flags(), &self.public_key)
+    }
+
+    /// Its key tag.
+    pub fn key_tag(&self) -> KeyTag {
+        key_tag(&self.dnskey_rdata())
+    }
+}
+
+/// A key as a signing run needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signer {
+    /// CKA_ID in its token.
+    pub id: KeyId,
+    /// Name of its repository.
+    pub repository: String,
+    /// What it signs.
+    pub role: KeyRole,
+    /// Its algorithm.
+    pub algorithm: Algorithm,
+    /// Its key tag.
+    pub key_tag: KeyTag,
+}
+
+impl Signer {
+    /// The signers among a zone's keys.
+    pub fn of_keys(keys: &[ZoneKey]) -> Vec<Signer> {
+        let active = keys.iter().filter(|key| key.is_active);
+        let signer = |key: &ZoneKey| Signer {
+            id: key.id.clone(),
+            repository: key.repository.clone(),
+            role: key.role,
+            algorithm: key.public_key.algorithm,
+            key_tag: key.key_tag(),
+        };
+        active.map(signer).collect()
+    }
+
+    /// Whether it signs RRsets of this type: the DNSKEY RRset is the KSKs', the rest the ZSKs'.
+    /// CDS and CDNSKEY are signed by both: RFC 7344 §4.1 asks for a key that the DS shows, and
+    /// everybody else validates them like any data.
+    pub fn signs(&self, rtype: RrType) -> bool {
+        match rtype {
+            RrType::DNSKEY => self.role.signs_keyset(),
+            RrType::CDS | RrType::CDNSKEY => true,
+            _ => self.role.signs_zone(),
+        }
+    }
+}
+
+/// Times of one signing run; the same for the whole run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SigningTimes {
+    /// The moment of the run.
+    pub now: Timestamp,
+    /// `<Signatures>` of the policy.
+    pub policy: SignaturesPolicy,
+    /// Random number of this run, from which jitter is drawn per RRset.
+    pub seed: u64,
+}
+
+impl SigningTimes {
+    /// Inception of signatures made now.
+    pub fn inception(&self) -> Timestamp {
+        self.now.minus(self.policy.inception_offset)
+    }
+
+    /// Expiration of a signature made now: validity, minus jitter, plus a random part of twice
+    /// the jitter (catalogue 5.2). The random part is a function of the seed, owner and type.
+    pub fn expiration(&self, owner_key: &[u8], rtype: RrType) -> Timestamp {
+        let validity = match rtype {
+            RrType::NSEC | RrType::NSEC3 => self.policy.validity_denial,
+            RrType::DNSKEY => match self.policy.validity_keyset {
+                None | Some(Seconds(0)) => self.policy.validity_default,
+                Some(validity) => validity,
+            },
+            _ => self.policy.validity_default,
+        };
+        let spread = 2 * self.policy.jitter.0 + 1;
+        let random = mix(self.seed, owner_key, rtype) % spread;
+        self.now.plus(validity).minus(self.policy.jitter).plus(Seconds(random))
+    }
+
+    /// Whether a signature with these wire times is kept: not due for refresh, and begun.
+    pub fn is_kept(&self, inception: u32, expiration: u32) -> bool {
+        let inception = Timestamp::from_wire(inception, self.now);
+        let expiration = Timestamp::from_wire(expiration, self.now);
+        self.policy.refresh.0 != 0
+            && inception <= self.now
+            && expiration >= self.now.plus(self.policy.refresh)
+    }
+}
+
+/// A number that looks random: FNV-1a over the input, finished as SplitMix64 does.
+fn mix(seed: u64, owner_key: &[u8], rtype: RrType) -> u64 {
+    let step = |state: u64, octet: &u8| (state ^ u64::from(*octet)).wrapping_mul(0x100_0000_01B3);
+    let state = owner_key.iter().chain(&rtype.0.to_be_bytes()).fold(seed ^ 0xCBF2_9CE4_8422_2325, step);
+    let state = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let state = (state ^ (state >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    state ^ (state >> 31)
+}
