@@ -1,1 +1,5 @@
-//! Shared helpers of the cross-crate tests.
+//! Shared helpers of the tests that need more than one crate, a process or a foreign tool.
+//! In: the zones in `tests/zones`. Never: part of the product.
+#![forbid(unsafe_code)]
+
+pub mod zonegen;

@@ -1,0 +1,65 @@
+//! `cargo xtask test`: what CI runs, in the order of STYLE H18; stops at the first step that fails.
+//! Runs the tests with cargo-nextest where it is installed (a process for each test, which PKCS#11
+//! modules with their global state like), else with `cargo test`. Tests have to pass under both.
+
+use std::process::Command;
+use std::time::Instant;
+
+use crate::workspace::{Outcome, cargo, find_program, run as run_command};
+use crate::{deny, setup, tidy};
+
+/// How much of CI to run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// Everything.
+    Full,
+    /// Without setup and clippy: for the minute between two edits.
+    Quick,
+}
+
+type Step = (&'static str, fn() -> Outcome);
+
+const SETUP: Step = ("setup", setup::run);
+const FORMAT: Step = ("format", || run_command(cargo().args(["fmt", "--all", "--check"])));
+const CLIPPY: Step = ("clippy", || {
+    run_command(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+});
+const TIDY: Step = ("tidy", tidy::run);
+const DENY: Step = ("deny", deny::run);
+const TESTS: Step = ("tests", tests);
+
+const FULL: &[Step] = &[SETUP, FORMAT, CLIPPY, TIDY, DENY, TESTS];
+const QUICK: &[Step] = &[FORMAT, TIDY, DENY, TESTS];
+
+/// Runs the steps and prints each one's time.
+pub(crate) fn run(extent: Extent) -> Outcome {
+    let steps = if extent == Extent::Full { FULL } else { QUICK };
+    let started = Instant::now();
+    let mut times = Vec::new();
+    for (name, step) in steps {
+        eprintln!("xtask: {name}");
+        let begun = Instant::now();
+        let result = step();
+        times.push(format!("{name} {:.0} s", begun.elapsed().as_secs_f64()));
+        result.map_err(|e| format!("{name} FAILED ({}): {e}", times.join(", ")))?;
+    }
+    let total = started.elapsed().as_secs_f64();
+    eprintln!("xtask: all steps passed in {total:.0} s ({})", times.join(", "));
+    Ok(())
+}
+
+fn tests() -> Outcome {
+    if find_program("cargo-nextest").is_none() {
+        return run_command(cargo().args(["test", "--workspace"]));
+    }
+    // Doc tests first: nextest does not run them, and its summary should close the run.
+    run_command(cargo().args(["test", "--workspace", "--doc", "--quiet"]))?;
+    run_command(&mut nextest())
+}
+
+fn nextest() -> Command {
+    let mut command = cargo();
+    command.args(["nextest", "run", "--workspace", "--no-fail-fast", "--status-level", "fail"]);
+    command.args(["--final-status-level", "slow"]);
+    command
+}
