@@ -1,0 +1,1 @@
+//! RDATA tests.
