@@ -1,0 +1,396 @@
+//! What can go wrong at a slot, said so that an operator knows where and what to do.
+//! Every message names the repository and the token and ends with the remedy; every error tells
+//! its caller what is allowed next ([`SlotError::disposition`]).
+//! All values are owned and plain: an error has to cross a process boundary.
+
+use dnssec::Algorithm;
+use dnssec::key::KeyId;
+use std::fmt;
+use std::time::Duration;
+
+/// Where something happened.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// Repository name of `conf.xml`.
+    pub repository: String,
+    /// Token label.
+    pub token: String,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "repository {}, token \"{}\"", self.repository, self.token)
+    }
+}
+
+/// The words of the layer below (operating system, PKCS#11 module, cryptographic library).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cause(String);
+
+impl Cause {
+    /// Takes over the words of an error.
+    pub fn of(error: impl fmt::Display) -> Cause {
+        Cause(error.to_string())
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Cause {}
+
+/// What the caller may do after an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disposition {
+    /// The same request may be sent again after this time; back off when it fails again.
+    Retry {
+        /// Pause before the next try.
+        after: Duration,
+    },
+    /// The slot (its process, for PKCS#11) has to be started anew; then the request may be
+    /// repeated.
+    Restart,
+    /// The request cannot be fulfilled as it is; the slot itself is well.
+    Refuse,
+    /// Stop using the token until an operator has looked at it.
+    Alarm,
+}
+
+/// Why a slot did not do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are named for what the messages say about them")]
+pub enum SlotError {
+    /// The PKCS#11 library is not there.
+    #[error(
+        "{place}: PKCS#11 module {path} cannot be opened ({cause}); install the vendor's \
+             library or correct <Module> in conf.xml"
+    )]
+    ModuleMissing {
+        place: Place,
+        path: String,
+        #[source]
+        cause: Cause,
+    },
+    /// There is a file, but not a working PKCS#11 library.
+    #[error(
+        "{place}: {path} is not a working PKCS#11 module ({cause}); check that <Module> in \
+             conf.xml names the vendor's PKCS#11 library for this machine and that the vendor's \
+             own configuration is complete"
+    )]
+    ModuleUnusable {
+        place: Place,
+        path: String,
+        #[source]
+        cause: Cause,
+    },
+    /// No token with this label.
+    #[error("{place}: no such token; labels seen: {}{}; initialise the token, connect it, or \
+             correct <TokenLabel> in conf.xml", Labels(labels), Unreadable(*unreadable))]
+    TokenMissing { place: Place, labels: Vec<String>, unreadable: usize },
+    /// Several tokens with this label.
+    #[error(
+        "{place}: {count} tokens have this label; labels seen: {}; give each token its own \
+             label",
+        Labels(labels)
+    )]
+    TokenAmbiguous { place: Place, count: usize, labels: Vec<String> },
+    /// The token was connected and is not any more.
+    #[error("{place}: the token is gone ({cause}); connect it again, signing continues by itself")]
+    TokenGone {
+        place: Place,
+        #[source]
+        cause: Cause,
+    },
+    /// The built-in token's folder holds no token.
+    #[error(
+        "{place}: {path} holds no built-in token ({cause}); create the token first or \
+             correct the path"
+    )]
+    FolderUnusable {
+        place: Place,
+        path: String,
+        #[source]
+        cause: Cause,
+    },
+    /// A token is to be created where one exists.
+    #[error("{place}: {path} already holds a token; open it, or choose another folder")]
+    TokenExists { place: Place, path: String },
+    /// Another process has the built-in token open.
+    #[error(
+        "{place}: {path} is in use by another process; stop that process, one token has one \
+             user at a time"
+    )]
+    TokenInUse { place: Place, path: String },
+    /// The token's own header cannot be read.
+    #[error("{place}: {path} is damaged ({cause}); restore the token's folder from a backup")]
+    TokenDamaged {
+        place: Place,
+        path: String,
+        #[source]
+        cause: Cause,
+    },
+    /// The PIN is wrong. It is never tried twice: a token locks itself after a few wrong ones.
+    #[error(
+        "{place}: Incorrect PIN; it will not be tried again: correct the PIN, or restart the \
+             slot when the token's PIN was changed to this one"
+    )]
+    PinRejected { place: Place },
+    /// The token does not take PINs any more.
+    #[error(
+        "{place}: the user PIN is locked; unlock it with the security officer's PIN and the \
+             vendor's tool"
+    )]
+    PinLocked { place: Place },
+    /// One wrong PIN would lock the token: that try is left to the operator.
+    #[error(
+        "{place}: only one PIN try is left and it was not used; log in once with the \
+             vendor's tool, then start again"
+    )]
+    PinFinalTry { place: Place },
+    /// There is no PIN.
+    #[error("{place}: no PIN is known; log in with `ods-hsmutil login` or set <PIN> in conf.xml")]
+    PinMissing { place: Place },
+    /// The key file cannot be used.
+    #[error(
+        "{place}: key file {path} cannot be used ({cause}); restore the file, it opens the \
+             token"
+    )]
+    KeyFileUnusable {
+        place: Place,
+        path: String,
+        #[source]
+        cause: Cause,
+    },
+    /// The token shows no such key. Never proof that the key does not exist.
+    #[error(
+        "{place}: key {key} was not found; the token may hide or lack it: check with \
+             `ods-hsmutil list` and compare with the backup before you call it lost"
+    )]
+    NotFound { place: Place, key: KeyId },
+    /// Two or more objects answer to one id.
+    #[error(
+        "{place}: {count} private keys have the id {key}; none of them is used, remove the \
+             wrong one with the vendor's tool"
+    )]
+    KeyAmbiguous { place: Place, key: KeyId, count: usize },
+    /// The id is taken.
+    #[error("{place}: a key with the id {key} exists already; choose a new id")]
+    KeyExists { place: Place, key: KeyId },
+    /// The key cannot sign with the algorithm.
+    #[error(
+        "{place}: key {key} is no key for {algorithm}; check which algorithm the key was \
+             made for"
+    )]
+    AlgorithmMismatch { place: Place, key: KeyId, algorithm: Algorithm },
+    /// RFC 9905: no new SHA-1 keys.
+    #[error(
+        "{place}: {algorithm} uses SHA-1, which RFC 9905 forbids for new keys; choose \
+             ECDSAP256SHA256, or allow deprecated algorithms in the policy"
+    )]
+    AlgorithmDeprecated { place: Place, algorithm: Algorithm },
+    /// The token has no such algorithm.
+    #[error(
+        "{place}: {algorithm} is not available here ({cause}); choose another algorithm or \
+             another repository"
+    )]
+    AlgorithmUnavailable {
+        place: Place,
+        algorithm: Algorithm,
+        #[source]
+        cause: Cause,
+    },
+    /// The token makes no key of this length.
+    #[error(
+        "{place}: no {algorithm} key of {bits} bits can be made here ({cause}); correct the \
+             key length in kasp.xml"
+    )]
+    KeyLengthRefused {
+        place: Place,
+        algorithm: Algorithm,
+        bits: u16,
+        #[source]
+        cause: Cause,
+    },
+    /// Key generation went wrong.
+    #[error(
+        "{place}: key {key} was not generated ({cause}); check the token's capacity and \
+             log, then try again with the same id"
+    )]
+    GenerateFailed {
+        place: Place,
+        key: KeyId,
+        #[source]
+        cause: Cause,
+    },
+    /// The new key has attributes that were not asked for; it was destroyed.
+    #[error(
+        "{place}: the token made key {key} {surprise}; it was destroyed, check the token's \
+             policy and <AllowExtraction> in conf.xml"
+    )]
+    GenerateSurprise { place: Place, key: KeyId, surprise: &'static str },
+    /// The bytes to import are no key.
+    #[error(
+        "{place}: key {key} cannot be imported ({cause}); it has to be an unencrypted PKCS#8 \
+             key of the algorithm named"
+    )]
+    KeyRejected {
+        place: Place,
+        key: KeyId,
+        #[source]
+        cause: Cause,
+    },
+    /// The token does not show the public key.
+    #[error(
+        "{place}: the public half of key {key} is not in the token ({cause}); import the \
+             public key object, or take the key out of use"
+    )]
+    PublicKeyUnavailable {
+        place: Place,
+        key: KeyId,
+        #[source]
+        cause: Cause,
+    },
+    /// The token returned a signature that does not verify. Nothing of the batch is used.
+    #[error(
+        "{place}: the token made a wrong signature with key {key} ({algorithm}, message \
+             {index} of the batch); stop using the token and call its vendor"
+    )]
+    WrongSignature { place: Place, key: KeyId, algorithm: Algorithm, index: usize },
+    /// The software could not sign.
+    #[error("{place}: signing with key {key} failed ({cause}); restart the slot")]
+    SignFailed {
+        place: Place,
+        key: KeyId,
+        #[source]
+        cause: Cause,
+    },
+    /// The record of a key cannot be read.
+    #[error(
+        "{place}: key record {path} is damaged ({cause}); restore this file from a backup, \
+             the other keys are not affected"
+    )]
+    RecordDamaged {
+        place: Place,
+        path: String,
+        #[source]
+        cause: Cause,
+    },
+    /// The disk did not take a file.
+    #[error(
+        "{place}: cannot {operation} {path} ({cause}); check free space and permissions; \
+             nothing was changed"
+    )]
+    StorageFailed {
+        place: Place,
+        operation: &'static str,
+        path: String,
+        #[source]
+        cause: Cause,
+    },
+    /// The session was lost twice in a row.
+    #[error("{place}: session lost during {operation} ({cause}); check the connection to the HSM")]
+    SessionLost {
+        place: Place,
+        operation: &'static str,
+        #[source]
+        cause: Cause,
+    },
+    /// All sessions are busy for too long.
+    #[error(
+        "{place}: no session became free within {waited:?}; the HSM is stuck or too slow, \
+             check it or allow more sessions"
+    )]
+    SessionsBusy { place: Place, waited: Duration },
+    /// The module reports a fault of its own or of the device.
+    #[error(
+        "{place}: the module failed during {operation} ({cause}); look at the vendor's log, \
+             the slot is started again by itself"
+    )]
+    ModuleFault {
+        place: Place,
+        operation: &'static str,
+        #[source]
+        cause: Cause,
+    },
+    /// The system gives no randomness.
+    #[error("{place}: the system's random source failed ({cause}); restart the machine")]
+    NoRandomness {
+        place: Place,
+        #[source]
+        cause: Cause,
+    },
+}
+
+impl SlotError {
+    /// What is allowed next. A rejected PIN is never retried: the token would lock itself.
+    pub fn disposition(&self) -> Disposition {
+        match self {
+            SlotError::TokenMissing { .. }
+            | SlotError::TokenGone { .. }
+            | SlotError::TokenInUse { .. }
+            | SlotError::SessionLost { .. }
+            | SlotError::SessionsBusy { .. } => Disposition::Retry { after: RETRY_PAUSE },
+            SlotError::StorageFailed { .. } => Disposition::Retry { after: STORAGE_PAUSE },
+            SlotError::ModuleFault { .. }
+            | SlotError::SignFailed { .. }
+            | SlotError::NoRandomness { .. } => Disposition::Restart,
+            SlotError::TokenExists { .. }
+            | SlotError::NotFound { .. }
+            | SlotError::KeyExists { .. }
+            | SlotError::AlgorithmMismatch { .. }
+            | SlotError::AlgorithmDeprecated { .. }
+            | SlotError::AlgorithmUnavailable { .. }
+            | SlotError::KeyLengthRefused { .. }
+            | SlotError::GenerateFailed { .. }
+            | SlotError::KeyRejected { .. } => Disposition::Refuse,
+            SlotError::ModuleMissing { .. }
+            | SlotError::ModuleUnusable { .. }
+            | SlotError::TokenAmbiguous { .. }
+            | SlotError::FolderUnusable { .. }
+            | SlotError::TokenDamaged { .. }
+            | SlotError::PinRejected { .. }
+            | SlotError::PinLocked { .. }
+            | SlotError::PinFinalTry { .. }
+            | SlotError::PinMissing { .. }
+            | SlotError::KeyFileUnusable { .. }
+            | SlotError::KeyAmbiguous { .. }
+            | SlotError::GenerateSurprise { .. }
+            | SlotError::PublicKeyUnavailable { .. }
+            | SlotError::WrongSignature { .. }
+            | SlotError::RecordDamaged { .. } => Disposition::Alarm,
+        }
+    }
+}
+
+/// First pause before a token that is away is asked again.
+const RETRY_PAUSE: Duration = Duration::from_secs(2);
+/// First pause before a write is tried again.
+const STORAGE_PAUSE: Duration = Duration::from_secs(30);
+
+struct Labels<'a>(&'a [String]);
+
+impl fmt::Display for Labels<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("none");
+        }
+        for (position, label) in self.0.iter().enumerate() {
+            write!(f, "{}\"{label}\"", if position == 0 { "" } else { ", " })?;
+        }
+        Ok(())
+    }
+}
+
+struct Unreadable(usize);
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => Ok(()),
+            count => write!(f, " ({count} more slots could not be read)"),
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Making a key pair in a PKCS#11 token. PKCS#11 v3.1 §5.18.4 (C_GenerateKeyPair); rule HSM-9.
+//! The id is looked for first: tokens accept two pairs with one CKA_ID. A session that is lost
+//! while the token generates is *not* repeated, since the pair may exist; the caller, who saved
+//! the id before, looks for it.
+
+use super::fault::{CallFault, return_value, to_slot_error};
+use super::objects::{self, NewKey};
+use super::{Pkcs11Slot, Sessions};
+use crate::error::{Cause, SlotError};
+use crate::slot::GenerateRequest;
+use cryptoki::error::{Error, RvError};
+use cryptoki::mechanism::Mechanism;
+use cryptoki::object::{ObjectClass, ObjectHandle};
+use cryptoki::session::Session;
+use dnssec::Algorithm;
+use dnssec::key::PublicKey;
+use std::sync::PoisonError;
+
+/// Shortest RSA modulus when deprecated keys are allowed, in bits.
+const DEPRECATED_RSA_BITS_MIN: u16 = 1024;
+
+impl Pkcs11Slot {
+    pub(super) fn generate_key(&self, request: &GenerateRequest) -> Result<PublicKey, SlotError> {
+        self.check_request(request)?;
+        let new = NewKey {
+            id: &request.id,
+            algorithm: request.algorithm,
+            rsa_bits: request.rsa_bits,
+            allow_extraction: self.settings.allow_extraction,
+            keep_public: !(self.settings.skip_public_key && request.algorithm.is_rsa()),
+        };
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = &self.sessions.place;
+        self.call("C_FindObjects", |lease| {
+            self.sessions.check_login(lease)?;
+            for class in [ObjectClass::PRIVATE_KEY, ObjectClass::PUBLIC_KEY] {
+                if !objects::find(lease, class, new.id)?.is_empty() {
+                    let (place, key) = (place.clone(), new.id.clone());
+                    return Err(SlotError::KeyExists { place, key }.into());
+                }
+            }
+            Ok(())
+        })?;
+        self.call_once("C_GenerateKeyPair", |lease| {
+            let (public, private) = generate_pair(lease, &new)
+                .map_err(|error| generate_fault(&self.sessions, request, error))?;
+            if let Some(surprise) = new.surprise(lease, private)? {
+                destroy(lease, &[public, private])?;
+                let (place, key) = (place.clone(), new.id.clone());
+                return Err(SlotError::GenerateSurprise { place, key, surprise }.into());
+            }
+            let bytes = objects::read_public(lease, public, new.algorithm)?;
+            if !new.keep_public {
+                destroy(lease, &[public])?;
+            }
+            let bytes = bytes.ok_or_else(|| SlotError::PublicKeyUnavailable {
+                place: place.clone(),
+                key: new.id.clone(),
+                cause: Cause::of("the new public object lacks the key's numbers"),
+            })?;
+            Ok(PublicKey { algorithm: new.algorithm, bytes })
+        })
+    }
+
+    fn check_request(&self, request: &GenerateRequest) -> Result<(), SlotError> {
+        let GenerateRequest { algorithm, rsa_bits, allow_deprecated, .. } = *request;
+        let place = self.sessions.place.clone();
+        if algorithm == Algorithm::Ed448 {
+            return Err(self.no_ed448());
+        }
+        if algorithm.is_deprecated() && !allow_deprecated {
+            return Err(SlotError::AlgorithmDeprecated { place, algorithm });
+        }
+        let minimum =
+            if allow_deprecated { DEPRECATED_RSA_BITS_MIN } else { GenerateRequest::RSA_BITS_MIN };
+        if algorithm.is_rsa() && !(minimum..=GenerateRequest::RSA_BITS_MAX).contains(&rsa_bits) {
+            let maximum = GenerateRequest::RSA_BITS_MAX;
+            let cause = Cause::of(format_args!("{minimum} to {maximum} bits are allowed"));
+            return Err(SlotError::KeyLengthRefused { place, algorithm, bits: rsa_bits, cause });
+        }
+        Ok(())
+    }
+}
+
+/// Tries each form of the curve's name, each with the full and then with the minimal template.
+fn generate_pair(session: &Session, new: &NewKey) -> Result<(ObjectHandle, ObjectHandle), Error> {
+    let mechanism = match new.algorithm {
+        Algorithm::EcdsaP256Sha256 | Algorithm::EcdsaP384Sha384 => Mechanism::EccKeyPairGen,
+        Algorithm::Ed25519 | Algorithm::Ed448 => Mechanism::EccEdwardsKeyPairGen,
+        _ => Mechanism::RsaPkcsKeyPairGen,
+    };
+    let mut refusal = Error::NotSupported;
+    for parameters in new.parameter_forms() {
+        for minimal in [false, true] {
+            let public = new.public_template(parameters, minimal);
+            let private = new.private_template(minimal);
+            match session.generate_key_pair(&mechanism, &public, &private) {
+                Err(error) if is_template_refusal(&error) => refusal = error,
+                result => return result,
+            }
+        }
+    }
+    Err(refusal)
+}
+
+fn is_template_refusal(error: &Error) -> bool {
+    matches!(
+        return_value(error),
+        Some(
+            RvError::TemplateInconsistent
+                | RvError::TemplateIncomplete
+                | RvError::AttributeTypeInvalid
+                | RvError::AttributeValueInvalid
+                | RvError::AttributeReadOnly
+                | RvError::DomainParamsInvalid
+                | RvError::CurveNotSupported
+        )
+    )
+}
+
+fn generate_fault(sessions: &Sessions, request: &GenerateRequest, error: Error) -> CallFault {
+    let place = sessions.place.clone();
+    let cause = Cause::of(&error);
+    let algorithm = request.algorithm;
+    let refused = match return_value(&error) {
+        Some(RvError::KeySizeRange) => {
+            SlotError::KeyLengthRefused { place, algorithm, bits: request.rsa_bits, cause }
+        }
+        Some(
+            RvError::MechanismInvalid
+            | RvError::MechanismParamInvalid
+            | RvError::FunctionNotSupported
+            | RvError::CurveNotSupported
+            | RvError::DomainParamsInvalid,
+        ) => SlotError::AlgorithmUnavailable { place, algorithm, cause },
+        // Session faults are the caller's to see, so that the session is renewed.
+        _ => match to_slot_error(&sessions.place, "C_GenerateKeyPair", &error) {
+            SlotError::ModuleFault { .. } => {
+                SlotError::GenerateFailed { place, key: request.id.clone(), cause }
+            }
+            _ => return error.into(),
+        },
+    };
+    refused.into()
+}
+
+fn destroy(session: &Session, handles: &[ObjectHandle]) -> Result<(), Error> {
+    handles.iter().try_for_each(|handle| session.destroy_object(*handle))
+}

@@ -1,0 +1,268 @@
+//! PKCS#11 slots: any vendor's module behind the [`Slot`] contract. PKCS#11 v3.1.
+//!
+//! Hashing is done here and the token only signs (CKM_RSA_PKCS with our DigestInfo, CKM_ECDSA,
+//! CKM_EDDSA). Every signature is verified before it is given out (rule HSM-5). A lost session
+//! is opened anew and its call repeated once; everything else is for the slot's owner to decide.
+//! Not here: Ed448 (its signatures could not be verified), deadlines (a module that hangs is
+//! killed with its process), C_Finalize (the process ends instead).
+//! A repository whose token another repository of the same process has logged in to is not asked
+//! for its own PIN: the login belongs to the process.
+
+mod fault;
+mod generate;
+mod module;
+mod objects;
+mod sessions;
+
+use crate::error::{Cause, SlotError};
+use crate::packed::Packed;
+use crate::slot::{GenerateRequest, KeyEntry, KeyKind, SignBatch, Slot, TokenInfo};
+use crate::verify::Verifier;
+use crate::{der, hash};
+use cryptoki::mechanism::Mechanism;
+use cryptoki::mechanism::eddsa::{EddsaParams, EddsaSignatureScheme};
+use cryptoki::object::{Attribute, ObjectClass, ObjectHandle};
+use dnssec::Algorithm;
+use dnssec::key::{KeyId, PublicKey};
+use fault::{CallFault, is_session_fault, to_slot_error};
+use secrecy::SecretString;
+use sessions::{Lease, Sessions};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+/// A repository of `conf.xml`, as far as its token is concerned.
+#[derive(Clone, Debug)]
+pub struct Pkcs11Settings {
+    /// Repository name.
+    pub repository: String,
+    /// `<Module>`: path of the library.
+    pub module: PathBuf,
+    /// `<TokenLabel>`.
+    pub token_label: String,
+    /// `<PIN>`; `None` for a token with its own PIN pad.
+    pub pin: Option<SecretString>,
+    /// `<SkipPublicKey/>`: RSA public keys do not stay in the token. Those of elliptic curves
+    /// do, since the private object lacks what a DNSKEY needs.
+    pub skip_public_key: bool,
+    /// `<AllowExtraction/>`: new private keys may be wrapped out of the token.
+    pub allow_extraction: bool,
+    /// Most sessions at once, besides the one that keeps the login.
+    pub sessions_max: usize,
+}
+
+impl Pkcs11Settings {
+    /// Sessions that a slot uses unless told otherwise.
+    pub const SESSIONS_DEFAULT: usize = 64;
+}
+
+/// A token of a PKCS#11 module, logged in.
+pub struct Pkcs11Slot {
+    settings: Pkcs11Settings,
+    sessions: Sessions,
+    /// Handles are good for one generation of sessions; see [`sessions`].
+    known: RwLock<HashMap<(KeyId, Algorithm), Arc<KnownKey>>>,
+    /// Held while the token's objects change: tokens do not generate well in parallel, and two
+    /// requests must not take one id.
+    changing: Mutex<()>,
+}
+
+struct KnownKey {
+    generation: u64,
+    private: ObjectHandle,
+    public: PublicKey,
+    verifier: Verifier,
+}
+
+impl Pkcs11Slot {
+    /// Loads the module, finds the token by its label and logs in, with one try.
+    pub fn open(settings: &Pkcs11Settings) -> Result<Pkcs11Slot, SlotError> {
+        Ok(Pkcs11Slot {
+            settings: settings.clone(),
+            sessions: Sessions::connect(settings)?,
+            known: RwLock::default(),
+            changing: Mutex::default(),
+        })
+    }
+
+    /// Runs `work` with a session; once more with a new one when that was lost.
+    fn call<T>(
+        &self,
+        operation: &'static str,
+        work: impl Fn(&Lease) -> Result<T, CallFault>,
+    ) -> Result<T, SlotError> {
+        match self.call_once(operation, &work) {
+            Err(SlotError::SessionLost { .. }) => self.call_once(operation, &work),
+            result => result,
+        }
+    }
+
+    /// Runs `work` with a session. When that is lost, the next call gets a new one.
+    fn call_once<T>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&Lease) -> Result<T, CallFault>,
+    ) -> Result<T, SlotError> {
+        let lease = self.sessions.lease()?;
+        let error = match work(&lease) {
+            Ok(result) => return Ok(result),
+            Err(CallFault::Slot(error)) => return Err(error),
+            Err(CallFault::Module(error)) => error,
+        };
+        let generation = lease.generation;
+        lease.discard();
+        if is_session_fault(&error) {
+            self.sessions.renew(generation)?;
+        }
+        Err(to_slot_error(&self.sessions.place, operation, &error))
+    }
+
+    /// The key's handle, public half and verifier, from memory or from the token.
+    fn known(
+        &self,
+        lease: &Lease,
+        id: &KeyId,
+        algorithm: Algorithm,
+    ) -> Result<Arc<KnownKey>, CallFault> {
+        let name = (id.clone(), algorithm);
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
+        if let Some(known) = known
+            && known.generation == lease.generation
+        {
+            return Ok(known);
+        }
+        let place = &self.sessions.place;
+        self.sessions.check_login(lease)?;
+        let private = objects::find_private(lease, place, id)?;
+        let (kind, _) = objects::kind_and_bits(lease, private)?;
+        if kind != KeyKind::of(algorithm) {
+            let (place, key) = (place.clone(), id.clone());
+            return Err(SlotError::AlgorithmMismatch { place, key, algorithm }.into());
+        }
+        if algorithm == Algorithm::Ed448 {
+            return Err(self.no_ed448().into());
+        }
+        let public = objects::public_key(lease, place, id, private, algorithm)?;
+        let verifier = Verifier::new(&public).ok_or_else(|| SlotError::PublicKeyUnavailable {
+            place: place.clone(),
+            key: id.clone(),
+            cause: Cause::of("what the token shows is no key of this algorithm"),
+        })?;
+        let known = Arc::new(KnownKey { generation: lease.generation, private, public, verifier });
+        let mut all = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        all.insert(name, Arc::clone(&known));
+        Ok(known)
+    }
+
+    fn forget(&self, id: &KeyId) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|(key, _), _| key != id);
+    }
+
+    fn no_ed448(&self) -> SlotError {
+        SlotError::AlgorithmUnavailable {
+            place: self.sessions.place.clone(),
+            algorithm: Algorithm::Ed448,
+            cause: Cause::of("no library of this program could verify its signatures"),
+        }
+    }
+}
+
+impl Slot for Pkcs11Slot {
+    fn info(&self) -> Result<TokenInfo, SlotError> {
+        let (slot, limit) = self.sessions.slot_and_limit();
+        let place = &self.sessions.place;
+        let token = self.sessions.module.context.get_token_info(slot);
+        let token = token.map_err(|error| to_slot_error(place, "C_GetTokenInfo", &error))?;
+        Ok(TokenInfo {
+            repository: place.repository.clone(),
+            module: self.settings.module.display().to_string(),
+            slot: slot.id(),
+            label: token.label().to_owned(),
+            manufacturer: token.manufacturer_id().to_owned(),
+            model: token.model().to_owned(),
+            serial: token.serial_number().to_owned(),
+            sessions_max: Some(limit as u64),
+            damaged: Vec::new(),
+        })
+    }
+
+    fn generate(&self, request: &GenerateRequest) -> Result<PublicKey, SlotError> {
+        self.generate_key(request)
+    }
+
+    fn list(&self) -> Result<Vec<KeyEntry>, SlotError> {
+        self.call("list", |lease| {
+            self.sessions.check_login(lease)?;
+            let class = [Attribute::Class(ObjectClass::PRIVATE_KEY)];
+            let mut entries = Vec::new();
+            for handle in lease.find_objects(&class)? {
+                entries.extend(objects::describe(lease, handle)?);
+            }
+            entries.sort_by(|a: &KeyEntry, b| a.id.cmp(&b.id));
+            Ok(entries)
+        })
+    }
+
+    fn public_key(&self, id: &KeyId, algorithm: Algorithm) -> Result<PublicKey, SlotError> {
+        self.call("public_key", |lease| Ok(self.known(lease, id, algorithm)?.public.clone()))
+    }
+
+    fn sign(&self, batch: &SignBatch) -> Result<Packed, SlotError> {
+        self.call("C_Sign", |lease| {
+            let key = self.known(lease, &batch.key, batch.algorithm)?;
+            let mechanism = mechanism(batch.algorithm);
+            let mut signatures = Packed::default();
+            for (index, message) in batch.messages.iter().enumerate() {
+                let raw = hash::to_raw_mechanism(batch.algorithm, message);
+                let signature = lease.sign(&mechanism, key.private, &raw)?;
+                let signature = to_wire_form(batch.algorithm, signature);
+                if !key.verifier.verify(message, &signature) || !signatures.push(&signature) {
+                    let place = self.sessions.place.clone();
+                    let (key, algorithm) = (batch.key.clone(), batch.algorithm);
+                    return Err(SlotError::WrongSignature { place, key, algorithm, index }.into());
+                }
+            }
+            Ok(signatures)
+        })
+    }
+
+    fn delete(&self, id: &KeyId) -> Result<(), SlotError> {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.call("C_DestroyObject", |lease| {
+            self.sessions.check_login(lease)?;
+            let private = objects::find_private(lease, &self.sessions.place, id)?;
+            let public = objects::find(lease, ObjectClass::PUBLIC_KEY, id)?;
+            self.forget(id);
+            // The public half first: should the second step fail, the key is still listed.
+            for handle in public.into_iter().chain([private]) {
+                lease.destroy_object(handle)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+fn mechanism(algorithm: Algorithm) -> Mechanism<'static> {
+    match algorithm {
+        Algorithm::EcdsaP256Sha256 | Algorithm::EcdsaP384Sha384 => Mechanism::Ecdsa,
+        Algorithm::Ed25519 | Algorithm::Ed448 => {
+            Mechanism::Eddsa(EddsaParams::new(EddsaSignatureScheme::Pure))
+        }
+        _ => Mechanism::RsaPkcs,
+    }
+}
+
+/// The wire form of a signature: ECDSA that comes in DER is taken apart (rule HSM-10). Anything
+/// odd stays as it is and fails the verification that follows.
+fn to_wire_form(algorithm: Algorithm, signature: Vec<u8>) -> Vec<u8> {
+    let half = match algorithm {
+        Algorithm::EcdsaP256Sha256 => 32,
+        Algorithm::EcdsaP384Sha384 => 48,
+        _ => return signature,
+    };
+    if signature.len() == 2 * half {
+        return signature;
+    }
+    der::ecdsa_to_fixed(&signature, half).unwrap_or(signature)
+}

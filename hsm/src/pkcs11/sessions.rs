@@ -1,0 +1,256 @@
+//! The sessions of one token: login once, one session per caller at a time, bounded.
+//! PKCS#11 v3.1 §5.6; rules HSM-2, HSM-6 and the PIN budget of one try.
+//!
+//! An anchor session stays open, since the login ends with the last session. Everything that
+//! depends on the login (sessions, object handles) belongs to a *generation*; when a session is
+//! lost, the generation ends and the next begins with a new search for the token and a new login.
+
+use super::Pkcs11Settings;
+use super::fault::{self, to_slot_error};
+use super::module::{self, Module};
+use crate::error::{Place, SlotError};
+use cryptoki::context::Function;
+use cryptoki::error::{Error, RvError};
+use cryptoki::session::{Session, SessionState, UserType};
+use cryptoki::slot::{Limit, Slot, TokenInfo};
+use secrecy::{ExposeSecret, SecretString};
+use std::ops::Deref;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How long a caller waits for a free session.
+const WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// The pool.
+pub(super) struct Sessions {
+    pub(super) place: Place,
+    pub(super) module: Arc<Module>,
+    pin: Option<SecretString>,
+    state: Mutex<State>,
+    freed: Condvar,
+}
+
+struct State {
+    generation: u64,
+    slot: Slot,
+    login_required: bool,
+    /// `None` after a login that failed: the next caller tries to connect again.
+    anchor: Option<Session>,
+    idle: Vec<Session>,
+    /// Sessions of this generation that are open, besides the anchor.
+    open: usize,
+    /// Most sessions besides the anchor: the setting, or less when the token has shown it.
+    limit: usize,
+}
+
+/// A session for one caller; goes back to the pool when dropped.
+pub(super) struct Lease<'a> {
+    session: Option<Session>,
+    pub(super) generation: u64,
+    pool: &'a Sessions,
+}
+
+impl Sessions {
+    /// Loads the module, finds the token and logs in.
+    pub(super) fn connect(settings: &Pkcs11Settings) -> Result<Sessions, SlotError> {
+        let place =
+            Place { repository: settings.repository.clone(), token: settings.token_label.clone() };
+        let module = module::load(&place, &settings.module)?;
+        let (slot, token) = module.find_token(&place)?;
+        let state = State {
+            generation: 0,
+            slot,
+            login_required: token.login_required(),
+            anchor: None,
+            idle: Vec::new(),
+            open: 0,
+            limit: session_limit(settings.sessions_max, &token),
+        };
+        let pool = Sessions {
+            place,
+            module,
+            pin: settings.pin.clone(),
+            state: Mutex::new(state),
+            freed: Condvar::new(),
+        };
+        pool.begin_generation(&mut pool.lock())?;
+        Ok(pool)
+    }
+
+    /// The token's slot and the most sessions that are used.
+    pub(super) fn slot_and_limit(&self) -> (Slot, usize) {
+        let state = self.lock();
+        (state.slot, state.limit)
+    }
+
+    /// A session of the present generation; waits for one when all are taken.
+    pub(super) fn lease(&self) -> Result<Lease<'_>, SlotError> {
+        let mut state = self.lock();
+        loop {
+            if state.anchor.is_none() {
+                self.begin_generation(&mut state)?;
+            }
+            let generation = state.generation;
+            if let Some(session) = state.idle.pop() {
+                return Ok(Lease { session: Some(session), generation, pool: self });
+            }
+            if state.open < state.limit {
+                // Opened under the lock: it happens once per session, and some modules do not
+                // bear it beside a login or another opening.
+                match self.open_session(state.slot) {
+                    Ok(session) => {
+                        state.open += 1;
+                        return Ok(Lease { session: Some(session), generation, pool: self });
+                    }
+                    Err(error) if is_session_count(&error) && state.open > 0 => {
+                        state.limit = state.open;
+                    }
+                    Err(error) => {
+                        return Err(to_slot_error(&self.place, "C_OpenSession", &error));
+                    }
+                }
+            }
+            let (next, wait) =
+                self.freed.wait_timeout(state, WAIT_MAX).unwrap_or_else(PoisonError::into_inner);
+            state = next;
+            if wait.timed_out() && state.idle.is_empty() && state.open >= state.limit {
+                return Err(SlotError::SessionsBusy {
+                    place: self.place.clone(),
+                    waited: WAIT_MAX,
+                });
+            }
+        }
+    }
+
+    /// Ends `generation`, unless another caller has done so already, and begins the next.
+    pub(super) fn renew(&self, generation: u64) -> Result<(), SlotError> {
+        let mut state = self.lock();
+        if state.generation != generation {
+            return Ok(());
+        }
+        self.begin_generation(&mut state)
+    }
+
+    /// An error when the login is gone. Asked before every search: without the login a token hides
+    /// its private keys, and "not found" would be a lie.
+    pub(super) fn check_login(&self, session: &Session) -> Result<(), Error> {
+        if !self.lock().login_required {
+            return Ok(());
+        }
+        match session.get_session_info()?.session_state() {
+            SessionState::RoUser | SessionState::RwUser => Ok(()),
+            _ => Err(Error::Pkcs11(RvError::UserNotLoggedIn, Function::GetSessionInfo)),
+        }
+    }
+
+    fn begin_generation(&self, state: &mut State) -> Result<(), SlotError> {
+        state.generation += 1;
+        state.open = 0;
+        state.idle.clear();
+        state.anchor = None;
+        let (slot, token) = self.module.find_token(&self.place)?;
+        state.slot = slot;
+        state.login_required = token.login_required();
+        let anchor = self
+            .open_session(slot)
+            .map_err(|error| to_slot_error(&self.place, "C_OpenSession", &error))?;
+        self.login(&anchor, &token)?;
+        state.anchor = Some(anchor);
+        self.freed.notify_all();
+        Ok(())
+    }
+
+    fn open_session(&self, slot: Slot) -> Result<Session, Error> {
+        match self.module.context.open_rw_session(slot) {
+            Err(Error::Pkcs11(RvError::TokenWriteProtected, _)) => {
+                self.module.context.open_ro_session(slot)
+            }
+            session => session,
+        }
+    }
+
+    /// Logs in with the one PIN try that there is.
+    fn login(&self, anchor: &Session, token: &TokenInfo) -> Result<(), SlotError> {
+        let place = || self.place.clone();
+        if !token.login_required() {
+            return Ok(());
+        }
+        let pin = self.pin.as_ref().filter(|pin| !pin.expose_secret().is_empty());
+        if token.user_pin_locked() {
+            return Err(SlotError::PinLocked { place: place() });
+        }
+        if token.user_pin_final_try() {
+            return Err(SlotError::PinFinalTry { place: place() });
+        }
+        match pin {
+            None if !token.protected_authentication_path() => {
+                return Err(SlotError::PinMissing { place: place() });
+            }
+            Some(pin) if self.module.has_refused(&self.place.token, pin) => {
+                return Err(SlotError::PinRejected { place: place() });
+            }
+            _ => {}
+        }
+        match anchor.login(UserType::User, pin) {
+            Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(()),
+            Err(error) => {
+                let error = to_slot_error(&self.place, "C_Login", &error);
+                if let (SlotError::PinRejected { .. }, Some(pin)) = (&error, pin) {
+                    self.module.remember_refused(&self.place.token, pin);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    // A poisoned lock means that a thread panicked inside the module's wrapper. The state's
+    // fields are each whole, and a wrong count only costs a session until the next generation.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lease<'_> {
+    /// Closes the session instead of giving it back: it is in an unknown state.
+    pub(super) fn discard(mut self) {
+        self.session = None;
+    }
+}
+
+impl Deref for Lease<'_> {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        // `discard` takes the lease with it, so a lease that can be used has its session.
+        self.session.as_ref().expect("a lease has a session until it is dropped")
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        let session = self.session.take();
+        let mut state = self.pool.lock();
+        if state.generation != self.generation {
+            return;
+        }
+        match session {
+            Some(session) => state.idle.push(session),
+            None => state.open = state.open.saturating_sub(1),
+        }
+        drop(state);
+        self.pool.freed.notify_one();
+    }
+}
+
+/// The anchor takes one of the token's sessions; one has to remain for the work.
+fn session_limit(setting: usize, token: &TokenInfo) -> usize {
+    let token_limit = match token.max_session_count() {
+        Limit::Max(count) => usize::try_from(count).unwrap_or(usize::MAX).saturating_sub(1),
+        Limit::Unavailable | Limit::Infinite => usize::MAX,
+    };
+    setting.min(token_limit).max(1)
+}
+
+fn is_session_count(error: &Error) -> bool {
+    matches!(fault::return_value(error), Some(RvError::SessionCount))
+}

@@ -1,0 +1,164 @@
+//! The slot contract: what every HSM slot can do, whatever holds the keys.
+//! In and out: owned values only, so that a slot can live in a process of its own.
+//! "Not found" never means that a key is gone: tokens hide objects while nobody is logged in,
+//! while they are restored, or when they are simply broken (rule HSM-3).
+
+use crate::error::SlotError;
+use crate::packed::Packed;
+use dnssec::Algorithm;
+use dnssec::key::{KeyId, PublicKey};
+
+/// One HSM slot. Several threads may call it at once; signing runs in parallel.
+pub trait Slot: Send + Sync {
+    /// Who the token is and how it is.
+    fn info(&self) -> Result<TokenInfo, SlotError>;
+
+    /// Makes a key pair under the id that the caller chose and saved before. An id that the
+    /// token already knows is refused ([`SlotError::KeyExists`]).
+    fn generate(&self, request: &GenerateRequest) -> Result<PublicKey, SlotError>;
+
+    /// Every private key that can be seen, in the order of their ids.
+    fn list(&self) -> Result<Vec<KeyEntry>, SlotError>;
+
+    /// The public half of a key, as a key of `algorithm`.
+    fn public_key(&self, id: &KeyId, algorithm: Algorithm) -> Result<PublicKey, SlotError>;
+
+    /// Signs every message of the batch; the signatures come in the same order. All or nothing.
+    fn sign(&self, batch: &SignBatch) -> Result<Packed, SlotError>;
+
+    /// Destroys a key for good.
+    fn delete(&self, id: &KeyId) -> Result<(), SlotError>;
+}
+
+/// What to generate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GenerateRequest {
+    /// The CKA_ID of the new key; see [`random_key_id`].
+    pub id: KeyId,
+    /// The algorithm it will sign with.
+    pub algorithm: Algorithm,
+    /// Length of the modulus in bits; only looked at for RSA.
+    pub rsa_bits: u16,
+    /// Allows algorithms 5 and 7, which RFC 9905 forbids for new keys.
+    pub allow_deprecated: bool,
+}
+
+impl GenerateRequest {
+    /// Longest RSA modulus, in bits.
+    pub const RSA_BITS_MAX: u16 = 4096;
+    /// Shortest RSA modulus of a new key, in bits.
+    pub const RSA_BITS_MIN: u16 = 2048;
+
+    /// A request with a modulus of 2048 bits where that applies, nothing deprecated.
+    pub fn new(id: KeyId, algorithm: Algorithm) -> GenerateRequest {
+        GenerateRequest { id, algorithm, rsa_bits: 2048, allow_deprecated: false }
+    }
+}
+
+/// Messages to sign with one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignBatch {
+    /// The key.
+    pub key: KeyId,
+    /// The algorithm of the RRSIGs that the signatures are for.
+    pub algorithm: Algorithm,
+    /// The bytes to be signed of each RRset (RFC 4034 §3.1.8.1), not hashed yet.
+    pub messages: Packed,
+}
+
+/// The kind of a key, as far as the token knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KeyKind {
+    /// RSA, for any of the RSA algorithms.
+    Rsa,
+    /// ECDSA on P-256.
+    EcdsaP256,
+    /// ECDSA on P-384.
+    EcdsaP384,
+    /// Ed25519.
+    Ed25519,
+    /// Ed448.
+    Ed448,
+    /// A kind that DNSSEC has no use for.
+    Other,
+}
+
+impl KeyKind {
+    /// The kind of key that an algorithm needs.
+    pub fn of(algorithm: Algorithm) -> KeyKind {
+        match algorithm {
+            Algorithm::RsaSha1
+            | Algorithm::RsaSha1Nsec3Sha1
+            | Algorithm::RsaSha256
+            | Algorithm::RsaSha512 => KeyKind::Rsa,
+            Algorithm::EcdsaP256Sha256 => KeyKind::EcdsaP256,
+            Algorithm::EcdsaP384Sha384 => KeyKind::EcdsaP384,
+            Algorithm::Ed25519 => KeyKind::Ed25519,
+            Algorithm::Ed448 => KeyKind::Ed448,
+        }
+    }
+
+    /// The name that `ods-hsmutil list` prints before the bits.
+    pub fn name(self) -> &'static str {
+        match self {
+            KeyKind::Rsa => "RSA",
+            KeyKind::EcdsaP256 | KeyKind::EcdsaP384 => "ECDSA",
+            KeyKind::Ed25519 | KeyKind::Ed448 => "EDDSA",
+            KeyKind::Other => "other",
+        }
+    }
+}
+
+/// One private key in a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyEntry {
+    /// CKA_ID.
+    pub id: KeyId,
+    /// CKA_LABEL, for humans.
+    pub label: String,
+    /// What kind of key it is.
+    pub kind: KeyKind,
+    /// Its length in bits; 0 when the token does not tell.
+    pub bits: usize,
+    /// Its DNSSEC algorithm, where the token keeps that (PKCS#11 tokens do not).
+    pub algorithm: Option<Algorithm>,
+}
+
+/// A token in a few words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenInfo {
+    /// Repository name of `conf.xml`.
+    pub repository: String,
+    /// Path of the PKCS#11 module, or the folder of the built-in token.
+    pub module: String,
+    /// Number of the slot; changes when tokens are made anew, so nothing may depend on it.
+    pub slot: u64,
+    /// Token label.
+    pub label: String,
+    /// Manufacturer.
+    pub manufacturer: String,
+    /// Model.
+    pub model: String,
+    /// Serial number: together with the label the token's identity.
+    pub serial: String,
+    /// Most sessions at once, as far as known.
+    pub sessions_max: Option<u64>,
+    /// Records that could not be read; their keys are out of reach until they are restored.
+    pub damaged: Vec<DamagedRecord>,
+}
+
+/// A key record that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DamagedRecord {
+    /// The file.
+    pub path: String,
+    /// What is wrong with it.
+    pub damage: String,
+}
+
+/// A new key id: 16 random bytes. `None` when the system gives no randomness.
+pub fn random_key_id() -> Option<KeyId> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).ok()?;
+    KeyId::new(&bytes)
+}
