@@ -1,1 +1,34 @@
-//! Placeholder head, replaced by the crate's first real module.
+//! OpenDNSSEC's XML configuration files as typed values: conf.xml, kasp.xml and zonelist.xml in
+//! their forms from 1.1 to 2.1 with our own extensions, kaspcheck over the three, and
+//! zonelist.xml written back with everything else kept byte for byte.
+//!
+//! In: the bytes of a file and the name to call it by. Out: values, or every fault of the file
+//! with line, column and what is allowed there.
+//! Never: files, users or the clock; kaspcheck asks for such facts through [`Environment`].
+//! Not yet: addns.xml, zonefetch.xml, signconf.xml.
+#![forbid(unsafe_code)]
+
+mod conf;
+mod diagnostics;
+mod duration;
+mod kasp;
+mod kaspcheck;
+mod schema;
+mod tree;
+mod zonelist;
+mod zonelist_edit;
+
+pub use conf::{
+    Conf, Datastore, Enforcer, Interface, Logging, Privileges, Repository, RepositoryKind, Secret,
+    Signer, TokenSecret, read_conf,
+};
+pub use diagnostics::{Diagnostic, FAULTS_MAX, Fault, FileFaults, Read};
+pub use duration::{
+    DURATION_SECONDS_MAX, DurationError, MONTH_SECONDS, YEAR_SECONDS, format_duration,
+    parse_duration,
+};
+pub use kasp::read_kasp;
+pub use kaspcheck::{Environment, FileKind, Inputs, Line, Report, Severity, check};
+pub use tree::{ATTRIBUTES_MAX, DEPTH_MAX, ELEMENTS_MAX, FILE_BYTES_MAX, ZONELIST_BYTES_MAX};
+pub use zonelist::{Adapter, ZoneEntry, ZoneList, read_zonelist};
+pub use zonelist_edit::{EditError, add_zone, remove_zone};

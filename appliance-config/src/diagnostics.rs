@@ -1,0 +1,341 @@
+//! Faults of configuration files: what is wrong, where, and what is allowed there.
+//! In: byte ranges in a source text. Out: file, line, column, the source line with a caret.
+//! Never: the value of a `<PIN>` or `<Password>`; they are masked in the source line shown.
+//! Limits: [`FAULTS_MAX`] faults of a file are kept; columns count characters.
+
+use std::fmt;
+use std::ops::Range;
+
+use dnssec::name::NameError;
+
+use crate::duration::DurationError;
+
+/// At most this many faults and as many notices are kept for one file.
+pub const FAULTS_MAX: usize = 100;
+/// Characters of a source line that are shown at most.
+const SOURCE_LINE_CHARACTERS_MAX: usize = 160;
+
+/// What is wrong with a place in a file, or (see [`Fault::is_notice`]) merely old.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are what the message says")]
+pub enum Fault {
+    // The file as bytes and as XML.
+    #[error("the file has {bytes} bytes; at most {limit} are read")]
+    TooLarge { bytes: usize, limit: usize },
+    #[error("not UTF-8 text")]
+    NotUtf8,
+    #[error("encoding {label} is not supported; write the file in UTF-8")]
+    Encoding { label: String },
+    #[error("control character {code:#04x} is not allowed in XML")]
+    ControlCharacter { code: u32 },
+    #[error("a DOCTYPE is not accepted; remove it")]
+    Doctype,
+    #[error("entity &{name}; is not accepted; allowed: &lt; &gt; &amp; &apos; &quot; and &#…;")]
+    Entity { name: String },
+    #[error("&{reference}; is not a character of XML")]
+    CharacterReference { reference: String },
+    #[error("{detail}")]
+    Syntax { detail: String },
+    #[error("elements nested deeper than {limit}")]
+    TooDeep { limit: usize },
+    #[error("more than {limit} attributes in one element")]
+    TooManyAttributes { limit: usize },
+    #[error("more than {limit} elements in one file")]
+    TooManyElements { limit: usize },
+    #[error("no element in the file; expected <{expected}>")]
+    NoRoot { expected: &'static str },
+    #[error("only one element may stand at the top of the file; second is <{element}>")]
+    SecondRoot { element: String },
+    #[error("text outside of the top element")]
+    TextOutsideRoot,
+    // The file against its schema.
+    #[error("the top element is <{found}>; expected <{expected}>")]
+    WrongRoot { found: String, expected: &'static str },
+    #[error("unknown element <{element}> in <{parent}>; allowed here: {allowed}")]
+    UnknownElement { element: String, parent: String, allowed: String },
+    #[error("unknown attribute {attribute} in <{element}>; allowed here: {allowed}")]
+    UnknownAttribute { attribute: String, element: String, allowed: String },
+    #[error("missing element <{element}> in <{parent}>")]
+    MissingElement { element: String, parent: String },
+    #[error("missing attribute {attribute} in <{element}>")]
+    MissingAttribute { attribute: String, element: String },
+    #[error("missing one of {choices} in <{parent}>")]
+    MissingChoice { choices: String, parent: String },
+    #[error("only one of {choices} may stand in <{parent}>")]
+    TooManyChoices { choices: String, parent: String },
+    #[error("element <{element}> may stand only once in <{parent}>")]
+    Repeated { element: String, parent: String },
+    #[error("element <{element}> in <{parent}> must stand before <{before}>")]
+    OutOfOrder { element: String, parent: String, before: String },
+    #[error("text is not allowed in <{element}>")]
+    UnexpectedText { element: String },
+    #[error("'{value}' is not allowed in {place}; expected {expected}")]
+    BadValue { place: String, value: String, expected: String },
+    // Values that the schema cannot judge.
+    #[error("{field} ({text}): {cause}")]
+    Duration { field: String, text: String, cause: DurationError },
+    #[error("zones cannot be signed with algorithm {number}: {reason}")]
+    Algorithm { number: u8, reason: &'static str },
+    #[error(
+        "algorithm {number} needs a key length: <Algorithm length=\"2048\">{number}</Algorithm>"
+    )]
+    MissingKeyLength { number: u8 },
+    #[error("NSEC3 hash algorithm {number} does not exist; only 1 (SHA-1) does")]
+    Nsec3Hash { number: u64 },
+    #[error("second {what} with the name {name}")]
+    DuplicateName { what: &'static str, name: String },
+    #[error("<{element}> is empty")]
+    EmptyValue { element: String },
+    #[error("'{name}' is not a zone name: {cause}")]
+    ZoneName { name: String, cause: NameError },
+    #[error("adapter type '{found}' is unknown; allowed: File, DNS")]
+    AdapterType { found: String },
+    #[error("<{element}> goes only with {with}")]
+    OnlyWith { element: &'static str, with: &'static str },
+    #[error("<PIN> and <KeyFile> exclude each other")]
+    PinAndKeyFile,
+    #[error("a token label has at most 32 octets; this one has {octets}")]
+    LabelTooLong { octets: usize },
+    #[error("repository name '{name}' cannot be a folder name; add <Directory> to the repository")]
+    DirectoryNeeded { name: String },
+    #[error("'{value}' is not an IP address")]
+    Address { value: String },
+    // Notices: accepted, but the operator should know.
+    #[error("element <{element}> in <{parent}> is {note}")]
+    OldElement { element: String, parent: String, note: &'static str },
+    #[error("attribute {attribute} in <{element}> is {note}")]
+    OldAttribute { attribute: String, element: String, note: &'static str },
+    #[error(
+        "missing attribute length in <Algorithm>: OpenDNSSEC 2.1 demands it, {number} has a fixed length"
+    )]
+    LengthOmitted { number: u8 },
+}
+
+impl Fault {
+    /// Whether this is no error but a note on a form that only some version accepts.
+    pub fn is_notice(&self) -> bool {
+        matches!(
+            self,
+            Fault::OldElement { .. } | Fault::OldAttribute { .. } | Fault::LengthOmitted { .. }
+        )
+    }
+
+    /// Whether the file has the right form and only this value is impossible.
+    pub(crate) fn is_about_value(&self) -> bool {
+        use Fault::*;
+        matches!(
+            self,
+            Duration { .. }
+                | Algorithm { .. }
+                | MissingKeyLength { .. }
+                | Nsec3Hash { .. }
+                | DuplicateName { .. }
+                | EmptyValue { .. }
+                | ZoneName { .. }
+                | AdapterType { .. }
+                | OnlyWith { .. }
+                | PinAndKeyFile
+                | LabelTooLong { .. }
+                | DirectoryNeeded { .. }
+                | Address { .. }
+        )
+    }
+}
+
+/// One fault at its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The name of the file, as the caller gave it.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub fault: Fault,
+    source_line: String,
+    caret: Range<usize>,
+}
+
+impl Diagnostic {
+    /// One line: `file:line:column: what is wrong`, for logs.
+    pub fn summary(&self) -> String {
+        format!("{}:{}:{}: {}", self.file, self.line, self.column, self.fault)
+    }
+}
+
+/// The summary, the source line, and a caret under the place.
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.summary())?;
+        writeln!(f, "  {}", self.source_line)?;
+        let carets = "^".repeat(self.caret.len().max(1));
+        write!(f, "  {}{carets}", " ".repeat(self.caret.start))
+    }
+}
+
+/// Every fault of one file (the first [`FAULTS_MAX`]), in the order of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileFaults {
+    /// At least one.
+    pub faults: Vec<Diagnostic>,
+    /// What was merely noticed.
+    pub notices: Vec<Diagnostic>,
+}
+
+impl fmt::Display for FileFaults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, fault) in self.faults.iter().enumerate() {
+            if index > 0 {
+                writeln!(f)?;
+            }
+            write!(f, "{fault}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for FileFaults {}
+
+/// A value read from a file, with what was noticed on the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Read<T> {
+    /// The value.
+    pub value: T,
+    /// Accepted forms that the operator should know about.
+    pub notices: Vec<Diagnostic>,
+}
+
+/// Collects the faults of one file while it is read.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    found: Vec<(Range<usize>, Fault)>,
+    notices: usize,
+    errors: usize,
+}
+
+impl Findings {
+    /// Notes `fault` at the bytes `place`; beyond the limit it is only counted.
+    pub(crate) fn push(&mut self, place: Range<usize>, fault: Fault) {
+        let count = if fault.is_notice() { &mut self.notices } else { &mut self.errors };
+        *count += 1;
+        if *count <= FAULTS_MAX {
+            self.found.push((place, fault));
+        }
+    }
+
+    /// Whether nothing but notices was found.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.errors == 0
+    }
+
+    /// Whether the form of the file is right: no faults but those of single values.
+    pub(crate) fn form_is_right(&self) -> bool {
+        self.found.iter().all(|(_, fault)| fault.is_notice() || fault.is_about_value())
+    }
+
+    /// The faults and the notices with their places in `source`, in the order of the file.
+    pub(crate) fn render(
+        mut self,
+        file: &str,
+        source: &[u8],
+    ) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
+        self.found.sort_by_key(|(place, _)| place.start);
+        let lines = Lines::new(source, !self.found.is_empty());
+        let (mut faults, mut notices) = (Vec::new(), Vec::new());
+        for (place, fault) in self.found {
+            let list = if fault.is_notice() { &mut notices } else { &mut faults };
+            list.push(lines.diagnostic(file, place, fault));
+        }
+        (faults, notices)
+    }
+
+    /// `value` when only notices were found.
+    pub(crate) fn finish<T>(
+        self,
+        file: &str,
+        source: &[u8],
+        value: Option<T>,
+    ) -> Result<Read<T>, FileFaults> {
+        let clean = self.is_clean();
+        let (faults, notices) = self.render(file, source);
+        match value {
+            Some(value) if clean => Ok(Read { value, notices }),
+            _ => Err(FileFaults { faults, notices }),
+        }
+    }
+}
+
+/// A source text cut into lines, with its secrets known.
+struct Lines<'a> {
+    source: &'a [u8],
+    starts: Vec<usize>,
+    secrets: Vec<Range<usize>>,
+}
+
+impl<'a> Lines<'a> {
+    fn new(source: &'a [u8], needed: bool) -> Lines<'a> {
+        let mut lines = Lines { source, starts: vec![0], secrets: Vec::new() };
+        if needed {
+            let breaks = source.iter().enumerate().filter(|(_, octet)| **octet == b'\n');
+            lines.starts.extend(breaks.map(|(at, _)| at + 1));
+            lines.secrets = secrets(source);
+        }
+        lines
+    }
+
+    fn diagnostic(&self, file: &str, place: Range<usize>, fault: Fault) -> Diagnostic {
+        let start = place.start.min(self.source.len());
+        let line = self.starts.partition_point(|&line_start| line_start <= start);
+        let line_start = self.starts[line - 1];
+        let line_end = self.starts.get(line).map_or(self.source.len(), |next| next - 1);
+        let end = place.end.clamp(start, line_end.max(start));
+        let (before, caret) = (self.shown(line_start..start), self.shown(start..end));
+        let mut shown = before.clone() + &caret + &self.shown(end..line_end.max(end));
+        let column = before.chars().count();
+        // A very long line is cut to the part around the caret.
+        let skip = column.saturating_sub(SOURCE_LINE_CHARACTERS_MAX / 2);
+        shown = shown.chars().skip(skip).take(SOURCE_LINE_CHARACTERS_MAX).collect();
+        let indent = column - skip;
+        let width = caret.chars().count().min(SOURCE_LINE_CHARACTERS_MAX - indent);
+        Diagnostic {
+            file: file.to_owned(),
+            line,
+            column: column + 1,
+            fault,
+            source_line: shown.trim_end().to_owned(),
+            caret: indent..indent + width,
+        }
+    }
+
+    /// These bytes as text of one line: secrets masked, tabs and control characters as spaces.
+    fn shown(&self, range: Range<usize>) -> String {
+        let mut bytes = self.source[range.clone()].to_vec();
+        for secret in &self.secrets {
+            for at in secret.start.max(range.start)..secret.end.min(range.end) {
+                bytes[at - range.start] = b'*';
+            }
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
+    }
+}
+
+/// The contents of every `<PIN>` and `<Password>`, up to the next tag.
+fn secrets(source: &[u8]) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    for tag in [&b"<PIN"[..], b"<Password"] {
+        for at in 0..source.len().saturating_sub(tag.len()) {
+            if source[at] != b'<' || !source[at..].starts_with(tag) {
+                continue;
+            }
+            let find = |from: usize, octet: u8| {
+                let rest = &source[from..];
+                from + rest.iter().position(|other| *other == octet).unwrap_or(rest.len())
+            };
+            let open = (find(at, b'>') + 1).min(source.len());
+            found.push(open..find(open, b'<'));
+        }
+    }
+    found
+}

@@ -1,0 +1,241 @@
+//! Adds zones to and removes zones from a zonelist.xml, keeping every other byte as it is:
+//! comments, tabs, line ends, elements we do not know.
+//! In: the bytes of the file. Out: the bytes of the new file; the caller writes them.
+//! Adding and then removing a zone gives the first bytes back, unless the list was `<ZoneList/>`.
+
+use std::ops::Range;
+use std::path::Path;
+
+use dnssec::Name;
+
+use crate::diagnostics::{FileFaults, Findings};
+use crate::tree::{Element, ZONELIST_BYTES_MAX, read_tree};
+use crate::zonelist::{Adapter, ZoneEntry, zone_name};
+
+/// Why a zonelist.xml was not changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EditError {
+    /// The file is not XML, or not a zone list.
+    #[error("{0}")]
+    Faults(FileFaults),
+    /// The zone to add is already there.
+    #[error("zone {name} is already in the zone list")]
+    ZoneExists {
+        /// The zone.
+        name: Name,
+    },
+    /// The zone to remove is not there.
+    #[error("zone {name} is not in the zone list")]
+    NoSuchZone {
+        /// The zone.
+        name: Name,
+    },
+    /// A path that is not UTF-8 text cannot be written into the file.
+    #[error("zone {name}: a path is not UTF-8 text")]
+    PathNotText {
+        /// The zone.
+        name: Name,
+    },
+}
+
+/// The file with `entry` as its last zone.
+pub fn add_zone(bytes: &[u8], entry: &ZoneEntry) -> Result<Vec<u8>, EditError> {
+    let root = root(bytes)?;
+    if find(&root, &entry.name).is_some() {
+        return Err(EditError::ZoneExists { name: entry.name.clone() });
+    }
+    let line_end = if bytes.windows(2).any(|pair| pair == b"\r\n") { "\r\n" } else { "\n" };
+    let zone = render(entry, line_end)
+        .ok_or_else(|| EditError::PathNotText { name: entry.name.clone() })?;
+    if root.tag == root.span {
+        // `<ZoneList/>` has no place to insert at: its "/>" becomes ">…</ZoneList>".
+        let tag = &bytes[root.span.clone()];
+        let kept = tag.strip_suffix(b"/>").unwrap_or(tag).trim_ascii_end().len();
+        let place = root.span.start + kept..root.span.end;
+        let list = format!(">{line_end}\t{zone}{line_end}</ZoneList>");
+        return Ok(splice(bytes, place, list.as_bytes()));
+    }
+    let content = &bytes[root.content.clone()];
+    let at = root.content.start + content.trim_ascii_end().len();
+    Ok(splice(bytes, at..at, format!("{line_end}\t{zone}").as_bytes()))
+}
+
+/// The file without the zone `name`, its line break and its indentation.
+pub fn remove_zone(bytes: &[u8], name: &Name) -> Result<Vec<u8>, EditError> {
+    let root = root(bytes)?;
+    let Some(zone) = find(&root, name) else {
+        return Err(EditError::NoSuchZone { name: name.clone() });
+    };
+    let mut start = zone.span.start;
+    while start > root.content.start && matches!(bytes[start - 1], b' ' | b'\t') {
+        start -= 1;
+    }
+    for octet in [b'\n', b'\r'] {
+        if start > root.content.start && bytes[start - 1] == octet {
+            start -= 1;
+        }
+    }
+    Ok(splice(bytes, start..zone.span.end, b""))
+}
+
+fn root(bytes: &[u8]) -> Result<Element<'_>, EditError> {
+    let mut findings = Findings::default();
+    match read_tree(bytes, ZONELIST_BYTES_MAX, "ZoneList", &mut findings) {
+        Some(root) => Ok(root),
+        None => {
+            let (faults, notices) = findings.render("zonelist.xml", bytes);
+            Err(EditError::Faults(FileFaults { faults, notices }))
+        }
+    }
+}
+
+fn find<'r, 'a>(root: &'r Element<'a>, name: &Name) -> Option<&'r Element<'a>> {
+    let is_it = |zone: &&Element<'_>| {
+        zone.name == "Zone"
+            && zone.attribute("name").and_then(|text| zone_name(text).ok()).as_ref() == Some(name)
+    };
+    root.children.iter().find(is_it)
+}
+
+fn splice(bytes: &[u8], place: Range<usize>, new: &[u8]) -> Vec<u8> {
+    [&bytes[..place.start], new, &bytes[place.end..]].concat()
+}
+
+/// The element as OpenDNSSEC 2.x exports it, one tab deep.
+fn render(entry: &ZoneEntry, line_end: &str) -> Option<String> {
+    let name = entry.name.to_string();
+    let name = if entry.name.is_root() { name.as_str() } else { name.trim_end_matches('.') };
+    let lines = [
+        format!("<Zone name=\"{}\">", escape(name)),
+        format!("\t\t<Policy>{}</Policy>", escape(&entry.policy)),
+        format!(
+            "\t\t<SignerConfiguration>{}</SignerConfiguration>",
+            escape(entry.signer_configuration.to_str()?)
+        ),
+        "\t\t<Adapters>".to_owned(),
+        "\t\t\t<Input>".to_owned(),
+        format!("\t\t\t\t{}", render_adapter(&entry.input)?),
+        "\t\t\t</Input>".to_owned(),
+        "\t\t\t<Output>".to_owned(),
+        format!("\t\t\t\t{}", render_adapter(&entry.output)?),
+        "\t\t\t</Output>".to_owned(),
+        "\t\t</Adapters>".to_owned(),
+        "\t</Zone>".to_owned(),
+    ];
+    Some(lines.join(line_end))
+}
+
+fn render_adapter(adapter: &Adapter) -> Option<String> {
+    let (kind, path): (_, &Path) = match adapter {
+        Adapter::File(path) => ("File", path),
+        Adapter::Dns(path) => ("DNS", path),
+    };
+    Some(format!("<Adapter type=\"{kind}\">{}</Adapter>", escape(path.to_str()?)))
+}
+
+/// Text as it may stand in an element or an attribute.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\t' | '\n' | '\r' => escaped.push_str(&format!("&#{};", u32::from(char))),
+            char => escaped.push(char),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::read_zonelist;
+    use expect_test::expect;
+
+    fn entry(name: &str) -> ZoneEntry {
+        ZoneEntry {
+            name: zone_name(name).unwrap(),
+            policy: "a & b".to_owned(),
+            signer_configuration: "/signconf/x.xml".into(),
+            input: Adapter::File("/unsigned/x".into()),
+            output: Adapter::Dns("/etc/opendnssec/addns.xml".into()),
+        }
+    }
+
+    const LIST: &str = "<?xml version=\"1.0\"?>\n<!-- top -->\n<ZoneList>\n\t<!-- one -->\n\
+        \t<Zone name=\"A.example.\" x='1'><Odd/></Zone>  \r\n\n \
+        <Zone name='b.example'/><!-- end -->\n\n</ZoneList>\n<!-- tail -->";
+
+    #[test]
+    fn adding_changes_nothing_else_and_removing_gives_it_back() {
+        let added = add_zone(LIST.as_bytes(), &entry("new.example")).unwrap();
+        let text = String::from_utf8(added.clone()).unwrap();
+        let (before, after) = LIST.split_at(LIST.find("\n\n</ZoneList>").unwrap());
+        assert!(text.starts_with(before) && text.ends_with(after));
+        let removed = remove_zone(&added, &zone_name("NEW.example.").unwrap()).unwrap();
+        assert_eq!(String::from_utf8(removed).unwrap(), LIST);
+    }
+
+    #[test]
+    fn removing_takes_the_line_with_it() {
+        let removed = remove_zone(LIST.as_bytes(), &zone_name("a.example").unwrap()).unwrap();
+        let expected = LIST.replace("\n\t<Zone name=\"A.example.\" x='1'><Odd/></Zone>", "");
+        assert_eq!(String::from_utf8(removed).unwrap(), expected);
+    }
+
+    #[test]
+    fn an_empty_list_is_opened() {
+        let added = add_zone(b"<ZoneList />\n", &entry("new.example")).unwrap();
+        expect![[r#"
+            <ZoneList>
+            	<Zone name="new.example">
+            		<Policy>a &amp; b</Policy>
+            		<SignerConfiguration>/signconf/x.xml</SignerConfiguration>
+            		<Adapters>
+            			<Input>
+            				<Adapter type="File">/unsigned/x</Adapter>
+            			</Input>
+            			<Output>
+            				<Adapter type="DNS">/etc/opendnssec/addns.xml</Adapter>
+            			</Output>
+            		</Adapters>
+            	</Zone>
+            </ZoneList>
+        "#]]
+        .assert_eq(&String::from_utf8(added.clone()).unwrap());
+        let zones = read_zonelist("zonelist.xml", &added).unwrap().value.zones;
+        assert_eq!(zones, [entry("new.example")]);
+    }
+
+    #[test]
+    fn every_error_is_reached() {
+        use std::os::unix::ffi::OsStringExt;
+        let name = zone_name("a.example").unwrap();
+        let added = add_zone(LIST.as_bytes(), &entry("a.example"));
+        assert_eq!(added, Err(EditError::ZoneExists { name: name.clone() }));
+        let removed = remove_zone(b"<ZoneList/>", &name);
+        assert_eq!(removed, Err(EditError::NoSuchZone { name: name.clone() }));
+        assert!(matches!(remove_zone(b"<KASP/>", &name), Err(EditError::Faults(_))));
+        let mut odd = entry("a.example");
+        odd.input = Adapter::File(std::ffi::OsString::from_vec(vec![0xFF]).into());
+        assert_eq!(add_zone(b"<ZoneList/>", &odd), Err(EditError::PathNotText { name }));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn names_and_paths_of_any_kind_come_back(path in "[ -~\t\n\u{e9}]{1,40}", label in "[!-~]{1,20}") {
+            let Ok(name) = zone_name(&label) else { return Ok(()) };
+            let mut new = entry("x");
+            new.name = name.clone();
+            new.input = Adapter::File(path.trim_ascii().into());
+            if path.trim_ascii().is_empty() { return Ok(()) }
+            let added = add_zone(b"<ZoneList>\n</ZoneList>\n", &new).unwrap();
+            let zones = read_zonelist("z", &added).unwrap().value.zones;
+            proptest::prop_assert_eq!(zones, vec![new]);
+            proptest::prop_assert_eq!(remove_zone(&added, &name).unwrap(), b"<ZoneList>\n</ZoneList>\n");
+        }
+    }
+}
