@@ -61,7 +61,6 @@ pub enum Disposition {
 
 /// Why a slot did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs, reason = "the fields are named for what the messages say about them")]
 pub enum SlotError {
     /// The PKCS#11 library is not there.
     #[error(
@@ -69,8 +68,11 @@ pub enum SlotError {
              library or correct <Module> in conf.xml"
     )]
     ModuleMissing {
+        /// Repository and token.
         place: Place,
+        /// The file or folder.
         path: String,
+        /// What the layer below says.
         #[source]
         cause: Cause,
     },
@@ -81,26 +83,45 @@ pub enum SlotError {
              own configuration is complete"
     )]
     ModuleUnusable {
+        /// Repository and token.
         place: Place,
+        /// The file or folder.
         path: String,
+        /// What the layer below says.
         #[source]
         cause: Cause,
     },
     /// No token with this label.
     #[error("{place}: no such token; labels seen: {}{}; initialise the token, connect it, or \
              correct <TokenLabel> in conf.xml", Labels(labels), Unreadable(*unreadable))]
-    TokenMissing { place: Place, labels: Vec<String>, unreadable: usize },
+    TokenMissing {
+        /// Repository and token.
+        place: Place,
+        /// Labels of the tokens that were seen.
+        labels: Vec<String>,
+        /// Slots that could not be read.
+        unreadable: usize,
+    },
     /// Several tokens with this label.
     #[error(
         "{place}: {count} tokens have this label; labels seen: {}; give each token its own \
              label",
         Labels(labels)
     )]
-    TokenAmbiguous { place: Place, count: usize, labels: Vec<String> },
+    TokenAmbiguous {
+        /// Repository and token.
+        place: Place,
+        /// How many there are.
+        count: usize,
+        /// Labels of the tokens that were seen.
+        labels: Vec<String>,
+    },
     /// The token was connected and is not any more.
     #[error("{place}: the token is gone ({cause}); connect it again, signing continues by itself")]
     TokenGone {
+        /// Repository and token.
         place: Place,
+        /// What the layer below says.
         #[source]
         cause: Cause,
     },
@@ -110,25 +131,41 @@ pub enum SlotError {
              correct the path"
     )]
     FolderUnusable {
+        /// Repository and token.
         place: Place,
+        /// The file or folder.
         path: String,
+        /// What the layer below says.
         #[source]
         cause: Cause,
     },
     /// A token is to be created where one exists.
     #[error("{place}: {path} already holds a token; open it, or choose another folder")]
-    TokenExists { place: Place, path: String },
+    TokenExists {
+        /// Repository and token.
+        place: Place,
+        /// The file or folder.
+        path: String,
+    },
     /// Another process has the built-in token open.
     #[error(
         "{place}: {path} is in use by another process; stop that process, one token has one \
              user at a time"
     )]
-    TokenInUse { place: Place, path: String },
+    TokenInUse {
+        /// Repository and token.
+        place: Place,
+        /// The file or folder.
+        path: String,
+    },
     /// The token's own header cannot be read.
     #[error("{place}: {path} is damaged ({cause}); restore the token's folder from a backup")]
     TokenDamaged {
+        /// Repository and token.
         place: Place,
+        /// The file or folder.
         path: String,
+        /// What the layer below says.
         #[source]
         cause: Cause,
     },
@@ -137,30 +174,45 @@ pub enum SlotError {
         "{place}: Incorrect PIN; it will not be tried again: correct the PIN, or restart the \
              slot when the token's PIN was changed to this one"
     )]
-    PinRejected { place: Place },
+    PinRejected {
+        /// Repository and token.
+        place: Place,
+    },
     /// The token does not take PINs any more.
     #[error(
         "{place}: the user PIN is locked; unlock it with the security officer's PIN and the \
              vendor's tool"
     )]
-    PinLocked { place: Place },
+    PinLocked {
+        /// Repository and token.
+        place: Place,
+    },
     /// One wrong PIN would lock the token: that try is left to the operator.
     #[error(
         "{place}: only one PIN try is left and it was not used; log in once with the \
              vendor's tool, then start again"
     )]
-    PinFinalTry { place: Place },
+    PinFinalTry {
+        /// Repository and token.
+        place: Place,
+    },
     /// There is no PIN.
     #[error("{place}: no PIN is known; log in with `ods-hsmutil login` or set <PIN> in conf.xml")]
-    PinMissing { place: Place },
+    PinMissing {
+        /// Repository and token.
+        place: Place,
+    },
     /// The key file cannot be used.
     #[error(
         "{place}: key file {path} cannot be used ({cause}); restore the file, it opens the \
              token"
     )]
     KeyFileUnusable {
+        /// Repository and token.
         place: Place,
+        /// The file or folder.
         path: String,
+        /// What the layer below says.
         #[source]
         cause: Cause,
     },
@@ -169,36 +221,68 @@ pub enum SlotError {
         "{place}: key {key} was not found; the token may hide or lack it: check with \
              `ods-hsmutil list` and compare with the backup before you call it lost"
     )]
-    NotFound { place: Place, key: KeyId },
+    NotFound {
+        /// Repository and token.
+        place: Place,
+        /// CKA_ID of the key.
+        key: KeyId,
+    },
     /// Two or more objects answer to one id.
     #[error(
         "{place}: {count} private keys have the id {key}; none of them is used, remove the \
              wrong one with the vendor's tool"
     )]
-    KeyAmbiguous { place: Place, key: KeyId, count: usize },
+    KeyAmbiguous {
+        /// Repository and token.
+        place: Place,
+        /// CKA_ID of the key.
+        key: KeyId,
+        /// How many there are.
+        count: usize,
+    },
     /// The id is taken.
     #[error("{place}: a key with the id {key} exists already; choose a new id")]
-    KeyExists { place: Place, key: KeyId },
+    KeyExists {
+        /// Repository and token.
+        place: Place,
+        /// CKA_ID of the key.
+        key: KeyId,
+    },
     /// The key cannot sign with the algorithm.
     #[error(
         "{place}: key {key} is no key for {algorithm}; check which algorithm the key was \
              made for"
     )]
-    AlgorithmMismatch { place: Place, key: KeyId, algorithm: Algorithm },
+    AlgorithmMismatch {
+        /// Repository and token.
+        place: Place,
+        /// CKA_ID of the key.
+        key: KeyId,
+        /// The algorithm asked for.
+        algorithm: Algorithm,
+    },
     /// RFC 9905: no new SHA-1 keys.
     #[error(
         "{place}: {algorithm} uses SHA-1, which RFC 9905 forbids for new keys; choose \
              ECDSAP256SHA256, or allow deprecated algorithms in the policy"
     )]
-    AlgorithmDeprecated { place: Place, algorithm: Algorithm },
+    AlgorithmDeprecated {
+        /// Repository and token.
+        place: Place,
+        /// The algorithm asked for.
+        algorithm: Algorithm,
+    },
     /// The token has no such algorithm.
     #[error(
         "{place}: {algorithm} is not available here ({cause}); choose another algorithm or \
              another repository"
     )]
     AlgorithmUnavailable {
+        /// Repository and token.
         place: Place,
+        /// The algorithm asked for.
         algorithm: Algorithm,
+        /// What the layer below says.
         #[source]
         cause: Cause,
     },
@@ -208,9 +292,13 @@ pub enum SlotError {
              key length in kasp.xml"
     )]
     KeyLengthRefused {
+        /// Repository and token.
         place: Place,
+        /// The algorithm asked for.
         algorithm: Algorithm,
+        /// Length asked for, in bits.
         bits: u16,
+        /// What the layer below says.
         #[source]
         cause: Cause,
     },
@@ -220,8 +308,11 @@ pub enum SlotError {
              log, then try again with the same id"
     )]
     GenerateFailed {
+        /// Repository and token.
         place: Place,
+        /// CKA_ID of the key.
         key: KeyId,
+        /// What the layer below says.
         #[source]
         cause: Cause,
     },
@@ -230,15 +321,25 @@ pub enum SlotError {
         "{place}: the token made key {key} {surprise}; it was destroyed, check the token's \
              policy and <AllowExtraction> in conf.xml"
     )]
-    GenerateSurprise { place: Place, key: KeyId, surprise: &'static str },
+    GenerateSurprise {
+        /// Repository and token.
+        place: Place,
+        /// CKA_ID of the key.
+        key: KeyId,
+        /// What the key is and should not be.
+        surprise: &'static str,
+    },
     /// The bytes to import are no key.
     #[error(
         "{place}: key {key} cannot be imported ({cause}); it has to be an unencrypted PKCS#8 \
              key of the algorithm named"
     )]
     KeyRejected {
+        /// Repository and token.
         place: Place,
+        /// CKA_ID of the key.
         key: KeyId,
+        /// What the layer below says.
         #[source]
         cause: Cause,
     },
@@ -248,8 +349,11 @@ pub enum SlotError {
              public key object, or take the key out of use"
     )]
     PublicKeyUnavailable {
+        /// Repository and token.
         place: Place,
+        /// CKA_ID of the key.
         key: KeyId,
+        /// What the layer below says.
         #[source]
         cause: Cause,
     },
@@ -258,12 +362,24 @@ pub enum SlotError {
         "{place}: the token made a wrong signature with key {key} ({algorithm}, message \
              {index} of the batch); stop using the token and call its vendor"
     )]
-    WrongSignature { place: Place, key: KeyId, algorithm: Algorithm, index: usize },
+    WrongSignature {
+        /// Repository and token.
+        place: Place,
+        /// CKA_ID of the key.
+        key: KeyId,
+        /// The algorithm asked for.
+        algorithm: Algorithm,
+        /// Position of the message in the batch.
+        index: usize,
+    },
     /// The software could not sign.
     #[error("{place}: signing with key {key} failed ({cause}); restart the slot")]
     SignFailed {
+        /// Repository and token.
         place: Place,
+        /// CKA_ID of the key.
         key: KeyId,
+        /// What the layer below says.
         #[source]
         cause: Cause,
     },
@@ -273,8 +389,11 @@ pub enum SlotError {
              the other keys are not affected"
     )]
     RecordDamaged {
+        /// Repository and token.
         place: Place,
+        /// The file or folder.
         path: String,
+        /// What the layer below says.
         #[source]
         cause: Cause,
     },
@@ -284,17 +403,24 @@ pub enum SlotError {
              nothing was changed"
     )]
     StorageFailed {
+        /// Repository and token.
         place: Place,
+        /// What was being done.
         operation: &'static str,
+        /// The file or folder.
         path: String,
+        /// What the layer below says.
         #[source]
         cause: Cause,
     },
     /// The session was lost twice in a row.
     #[error("{place}: session lost during {operation} ({cause}); check the connection to the HSM")]
     SessionLost {
+        /// Repository and token.
         place: Place,
+        /// What was being done.
         operation: &'static str,
+        /// What the layer below says.
         #[source]
         cause: Cause,
     },
@@ -303,22 +429,32 @@ pub enum SlotError {
         "{place}: no session became free within {waited:?}; the HSM is stuck or too slow, \
              check it or allow more sessions"
     )]
-    SessionsBusy { place: Place, waited: Duration },
+    SessionsBusy {
+        /// Repository and token.
+        place: Place,
+        /// How long the caller waited.
+        waited: Duration,
+    },
     /// The module reports a fault of its own or of the device.
     #[error(
         "{place}: the module failed during {operation} ({cause}); look at the vendor's log, \
              the slot is started again by itself"
     )]
     ModuleFault {
+        /// Repository and token.
         place: Place,
+        /// What was being done.
         operation: &'static str,
+        /// What the layer below says.
         #[source]
         cause: Cause,
     },
     /// The system gives no randomness.
     #[error("{place}: the system's random source failed ({cause}); restart the machine")]
     NoRandomness {
+        /// Repository and token.
         place: Place,
+        /// What the layer below says.
         #[source]
         cause: Cause,
     },
