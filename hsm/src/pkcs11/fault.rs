@@ -68,3 +68,53 @@ pub(super) fn to_slot_error(place: &Place, operation: &'static str, error: &Erro
         _ => SlotError::ModuleFault { place, operation, cause },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Disposition;
+    use cryptoki::context::Function;
+
+    #[track_caller]
+    fn check(value: RvError, session_fault: bool, is_expected: fn(&SlotError) -> bool) {
+        let place = Place { repository: "main".to_owned(), token: "Anchor".to_owned() };
+        let error = Error::Pkcs11(value, Function::Sign);
+        assert_eq!(is_session_fault(&error), session_fault, "{value:?}");
+        let error = to_slot_error(&place, "C_Sign", &error);
+        assert!(is_expected(&error), "{value:?}: {error}");
+        assert!(error.to_string().starts_with("repository main, token \"Anchor\": "), "{error}");
+    }
+
+    /// The table of what each return value means for the slot.
+    #[test]
+    fn return_values_are_told_apart() {
+        for value in [
+            RvError::SessionHandleInvalid,
+            RvError::SessionClosed,
+            RvError::OperationActive,
+            RvError::UserNotLoggedIn,
+            RvError::ObjectHandleInvalid,
+            RvError::KeyHandleInvalid,
+        ] {
+            check(value, true, |error| matches!(error, SlotError::SessionLost { .. }));
+        }
+        for value in [RvError::TokenNotPresent, RvError::DeviceRemoved, RvError::SlotIdInvalid] {
+            check(value, false, |error| {
+                matches!(error, SlotError::TokenGone { .. })
+                    && matches!(error.disposition(), Disposition::Retry { .. })
+            });
+        }
+        for value in [RvError::DeviceError, RvError::GeneralError, RvError::HostMemory] {
+            check(value, false, |error| {
+                matches!(error, SlotError::ModuleFault { .. })
+                    && error.disposition() == Disposition::Restart
+            });
+        }
+        for value in [RvError::PinIncorrect, RvError::PinLocked] {
+            check(value, false, |error| {
+                matches!(error, SlotError::PinRejected { .. } | SlotError::PinLocked { .. })
+                    && error.disposition() == Disposition::Alarm
+            });
+        }
+    }
+}
