@@ -1,0 +1,115 @@
+//! What the caller expects of the candidate: policy values, keys, history, and limits on the work.
+//!
+//! Every TTL and duration is in seconds. An optional value that is `None` is not checked, which
+//! lets the auditor judge zones of which only the bytes are known.
+
+/// What a signed zone must look like to be approved.
+#[derive(Debug, Clone)]
+pub struct Expectations {
+    /// Apex of the zone as an uncompressed wire name (with the final zero octet), any letter case.
+    pub apex: Vec<u8>,
+    /// Moment for which signatures must be valid, in Unix seconds.
+    pub now: u64,
+    /// A signature must not expire before `now` plus this many seconds; 0 asks for `now` only.
+    pub refresh_seconds: u32,
+    /// Policy for the time from inception to expiration.
+    pub lifetimes: Option<SignatureLifetimes>,
+    /// Kind and parameters of authenticated denial.
+    pub denial: Denial,
+    /// The exact DNSKEY set at the apex, as RDATA, in any order.
+    pub dnskeys: Option<Vec<Vec<u8>>>,
+    /// TTL of the DNSKEY RRset.
+    pub dnskey_ttl: Option<u32>,
+    /// TTL of the SOA; `None`: the TTL of the source's SOA.
+    pub soa_ttl: Option<u32>,
+    /// MINIMUM field of the SOA; `None`: that of the source's SOA.
+    pub soa_minimum: Option<u32>,
+    /// Largest TTL of the policy: source TTLs above it must have been lowered to it.
+    pub ttl_maximum: Option<u32>,
+    /// Serial of the version published last; the candidate's must be greater (RFC 1982).
+    pub published_serial: Option<u32>,
+    /// Limits on the work that a hostile zone can cause.
+    pub limits: Limits,
+}
+
+impl Expectations {
+    /// Expectations without policy: only what the RFCs ask of any zone at `now`.
+    #[must_use]
+    pub fn new(apex: Vec<u8>, now: u64, denial: Denial) -> Self {
+        Self {
+            apex,
+            now,
+            refresh_seconds: 0,
+            lifetimes: None,
+            denial,
+            dnskeys: None,
+            dnskey_ttl: None,
+            soa_ttl: None,
+            soa_minimum: None,
+            ttl_maximum: None,
+            published_serial: None,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Policy for signature lifetimes. The time from inception to expiration must be the validity plus
+/// `inception_offset_seconds`, give or take `jitter_seconds`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SignatureLifetimes {
+    /// Validity of signatures over all other RRsets.
+    pub default_seconds: u32,
+    /// Validity of signatures over NSEC and NSEC3.
+    pub denial_seconds: u32,
+    /// Validity of signatures over DNSKEY.
+    pub keyset_seconds: u32,
+    /// Largest deviation to either side.
+    pub jitter_seconds: u32,
+    /// How far the inception lies before the moment of signing.
+    pub inception_offset_seconds: u32,
+}
+
+/// Kind and parameters of authenticated denial of existence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Denial {
+    /// An NSEC chain (RFC 4035 §2.3).
+    Nsec,
+    /// An NSEC3 chain (RFC 5155 §7.1).
+    Nsec3 {
+        /// Hash algorithm; only 1 (SHA-1) exists.
+        hash_algorithm: u8,
+        /// Additional hash iterations.
+        iterations: u16,
+        /// Salt, at most 255 octets.
+        salt: Vec<u8>,
+        /// Whether every NSEC3 carries the opt-out flag.
+        opt_out: bool,
+    },
+}
+
+/// Limits on the work that a hostile zone can cause. Beyond a limit the zone is rejected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The audit stops collecting after this many findings.
+    pub findings: usize,
+    /// Signatures looked at per RRset.
+    pub rrsigs_per_rrset: usize,
+    /// DNSKEYs looked at.
+    pub dnskeys: usize,
+    /// Keys with one tag and algorithm tried per signature.
+    pub keys_per_tag: usize,
+    /// Largest number of additional NSEC3 iterations computed (RFC 9276 asks for 0).
+    pub nsec3_iterations: u16,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            findings: 100,
+            rrsigs_per_rrset: 16,
+            dnskeys: 64,
+            keys_per_tag: 4,
+            nsec3_iterations: 2500,
+        }
+    }
+}

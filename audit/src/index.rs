@@ -1,0 +1,278 @@
+//! Index of a zone's records by offsets into the caller's blocks, in canonical order, and the
+//! classification of its owner names. RFC 4034 §6 (order), RFC 4035 §2.2-2.4 (what is
+//! authoritative), RFC 6672 §2.3 (nothing below a DNAME), RFC 5155 §7.1 (empty non-terminals).
+//!
+//! The order of the input is not trusted. The stable sort notices sorted runs by itself, so
+//! input that is in order costs one comparison a record.
+
+use std::cmp::Ordering;
+use std::ops::Range;
+
+use crate::rdata;
+use crate::wire::{self, HEADER_LENGTH, Record, rtype, u16_at, u32_at};
+
+/// Where one record lies.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entry {
+    block: u32,
+    offset: u32,
+    pub(crate) rtype: u16,
+    owner_length: u8,
+}
+
+/// The records of one zone in canonical order of owner, type, RDATA.
+#[derive(Debug)]
+pub(crate) struct Index<'a> {
+    blocks: &'a [&'a [u8]],
+    pub(crate) entries: Vec<Entry>,
+    /// Block and offset of each place where reading had to stop.
+    pub(crate) damage: Vec<(usize, usize)>,
+}
+
+impl<'a> Index<'a> {
+    /// Reads and orders all records. The caller has checked that there are at most 2^32 blocks of
+    /// less than 2^32 octets each.
+    pub(crate) fn read(blocks: &'a [&'a [u8]]) -> Self {
+        let mut index = Index { blocks, entries: Vec::new(), damage: Vec::new() };
+        for (number, block) in blocks.iter().enumerate() {
+            let mut offset = 0;
+            while offset < block.len() {
+                let Some((record, length)) = wire::read_record(&block[offset..]) else {
+                    index.damage.push((number, offset));
+                    break;
+                };
+                index.entries.push(Entry {
+                    block: number as u32,
+                    offset: offset as u32,
+                    rtype: record.rtype,
+                    owner_length: record.owner.len() as u8,
+                });
+                offset += length;
+            }
+        }
+        let mut entries = std::mem::take(&mut index.entries);
+        entries.sort_by(|&left, &right| index.compare(left, &index, right));
+        index.entries = entries;
+        index
+    }
+
+    /// Canonical order of two records, which may belong to different zones.
+    pub(crate) fn compare(&self, left: Entry, other: &Index<'_>, right: Entry) -> Ordering {
+        wire::compare_names(self.owner(left), other.owner(right))
+            .then_with(|| left.rtype.cmp(&right.rtype))
+            .then_with(|| {
+                let (left_rdata, right_rdata) =
+                    (self.record(left).rdata, other.record(right).rdata);
+                rdata::compare(left.rtype, left_rdata, right_rdata)
+            })
+    }
+
+    /// Owner name of a record.
+    pub(crate) fn owner(&self, entry: Entry) -> &'a [u8] {
+        let start = entry.offset as usize;
+        &self.blocks[entry.block as usize][start..start + usize::from(entry.owner_length)]
+    }
+
+    /// The record itself.
+    pub(crate) fn record(&self, entry: Entry) -> Record<'a> {
+        let bytes = &self.blocks[entry.block as usize][entry.offset as usize..];
+        let (owner, rest) = bytes.split_at(usize::from(entry.owner_length));
+        // The header was there when the record was read, so the defaults are never taken.
+        let rdata_length = usize::from(u16_at(rest, 8).unwrap_or(0));
+        Record {
+            owner,
+            rtype: entry.rtype,
+            class: u16_at(rest, 2).unwrap_or(0),
+            ttl: u32_at(rest, 4).unwrap_or(0),
+            rdata: &rest[HEADER_LENGTH..HEADER_LENGTH + rdata_length],
+        }
+    }
+
+    /// Type that an RRSIG entry covers; 0 if the RDATA is too short to tell.
+    pub(crate) fn covered(&self, entry: Entry) -> u16 {
+        u16_at(self.record(entry).rdata, 0).unwrap_or(0)
+    }
+}
+
+/// What an owner name is in its zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NodeKind {
+    /// Not at or below the apex.
+    OutOfZone,
+    /// The apex.
+    Apex,
+    /// A name with authoritative data.
+    Authoritative,
+    /// A delegation without DS.
+    InsecureDelegation,
+    /// A delegation with DS.
+    SecureDelegation,
+    /// Below a zone cut or a DNAME.
+    Occluded,
+    /// Only records of DNSSEC's own (NSEC, NSEC3, RRSIG): no name of the zone's data.
+    DenialOnly,
+}
+
+impl NodeKind {
+    /// Whether the name belongs into an NSEC chain.
+    pub(crate) fn is_in_chain(self) -> bool {
+        matches!(
+            self,
+            Self::Apex | Self::Authoritative | Self::InsecureDelegation | Self::SecureDelegation
+        )
+    }
+
+    /// Whether the name is a zone cut below the apex.
+    pub(crate) fn is_delegation(self) -> bool {
+        matches!(self, Self::InsecureDelegation | Self::SecureDelegation)
+    }
+}
+
+/// One owner name: where its records start, and what it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Node {
+    first: u32,
+    pub(crate) kind: NodeKind,
+}
+
+/// An empty non-terminal: the ancestor with `labels` labels of the owner name `node`, the first
+/// name below it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EmptyNonTerminal {
+    pub(crate) node: u32,
+    pub(crate) labels: u8,
+    /// Whether something other than insecure delegations lies below it.
+    pub(crate) required: bool,
+}
+
+/// The candidate: its records, owner names and empty non-terminals.
+#[derive(Debug)]
+pub(crate) struct Zone<'a> {
+    pub(crate) index: Index<'a>,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) empty_non_terminals: Vec<EmptyNonTerminal>,
+    /// Which node is the apex, if there are records at the apex.
+    pub(crate) apex_node: Option<usize>,
+}
+
+impl<'a> Zone<'a> {
+    /// Groups records by owner name and classifies each owner name.
+    pub(crate) fn new(index: Index<'a>, apex: &[u8]) -> Self {
+        let mut zone =
+            Zone { index, nodes: Vec::new(), empty_non_terminals: Vec::new(), apex_node: None };
+        zone.group();
+        zone.classify(apex);
+        zone.find_empty_non_terminals();
+        zone
+    }
+
+    fn group(&mut self) {
+        let mut previous: Option<&[u8]> = None;
+        for (at, &entry) in self.index.entries.iter().enumerate() {
+            let owner = self.index.owner(entry);
+            if previous.is_none_or(|previous| !wire::equal_names(previous, owner)) {
+                // At most 2^32 records, which the caller has checked.
+                self.nodes.push(Node { first: at as u32, kind: NodeKind::OutOfZone });
+                previous = Some(owner);
+            }
+        }
+    }
+
+    fn classify(&mut self, apex: &[u8]) {
+        let mut top: Option<&[u8]> = None;
+        for at in 0..self.nodes.len() {
+            let owner = self.owner(at);
+            let has = |wanted: u16| self.records(at).iter().any(|entry| entry.rtype == wanted);
+            let has_data = self
+                .records(at)
+                .iter()
+                .any(|entry| !matches!(entry.rtype, rtype::RRSIG | rtype::NSEC | rtype::NSEC3));
+            let kind = if !wire::is_at_or_below(owner, apex) {
+                NodeKind::OutOfZone
+            } else if !has_data {
+                NodeKind::DenialOnly
+            } else if top.is_some_and(|top| wire::is_at_or_below(owner, top)) {
+                NodeKind::Occluded
+            } else if owner.len() == apex.len() {
+                NodeKind::Apex
+            } else if !has(rtype::NS) {
+                NodeKind::Authoritative
+            } else if has(rtype::DS) {
+                NodeKind::SecureDelegation
+            } else {
+                NodeKind::InsecureDelegation
+            };
+            if kind.is_delegation() || (kind.is_in_chain() && has(rtype::DNAME)) {
+                top = Some(owner);
+            }
+            if kind == NodeKind::Apex {
+                self.apex_node = Some(at);
+            }
+            self.nodes[at].kind = kind;
+        }
+    }
+
+    /// In canonical order a name that exists comes before everything below it, so an ancestor
+    /// that neither is nor is above the name before is empty. Those still open are on a stack.
+    fn find_empty_non_terminals(&mut self) {
+        let Some(apex_node) = self.apex_node else { return };
+        let mut previous = self.owner(apex_node);
+        let mut open: Vec<usize> = Vec::new();
+        for at in apex_node..self.nodes.len() {
+            let kind = self.nodes[at].kind;
+            if !kind.is_in_chain() {
+                continue;
+            }
+            let owner = self.owner(at);
+            let shared = wire::shared_labels(previous, owner);
+            previous = owner;
+            let found = &mut self.empty_non_terminals;
+            while open.last().is_some_and(|&last| usize::from(found[last].labels) > shared) {
+                open.pop();
+            }
+            for labels in shared + 1..wire::label_count(owner) {
+                open.push(found.len());
+                // A name has at most 127 labels.
+                let labels = labels as u8;
+                found.push(EmptyNonTerminal { node: at as u32, labels, required: false });
+            }
+            if kind != NodeKind::InsecureDelegation {
+                // What is above a required one was marked together with it.
+                for &ancestor in open.iter().rev() {
+                    if std::mem::replace(&mut found[ancestor].required, true) {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Positions of the entries of one owner name.
+    pub(crate) fn span(&self, node: usize) -> Range<usize> {
+        let end = self.nodes.get(node + 1).map_or(self.index.entries.len(), |n| n.first as usize);
+        self.nodes[node].first as usize..end
+    }
+
+    /// The entries of one owner name.
+    pub(crate) fn records(&self, node: usize) -> &[Entry] {
+        &self.index.entries[self.span(node)]
+    }
+
+    /// The owner name itself, in the letter case of its first record.
+    pub(crate) fn owner(&self, node: usize) -> &'a [u8] {
+        self.index.owner(self.index.entries[self.nodes[node].first as usize])
+    }
+
+    /// The entries at the owner name that have this type.
+    pub(crate) fn rrset(&self, node: usize, wanted: u16) -> &[Entry] {
+        let records = self.records(node);
+        let start = records.partition_point(|entry| entry.rtype < wanted);
+        let end = records.partition_point(|entry| entry.rtype <= wanted);
+        &records[start..end]
+    }
+
+    /// The entries of this type at the apex.
+    pub(crate) fn apex_rrset(&self, wanted: u16) -> &[Entry] {
+        self.apex_node.map_or(&[], |apex_node| self.rrset(apex_node, wanted))
+    }
+}

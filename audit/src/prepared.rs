@@ -1,0 +1,237 @@
+//! The three steps of an audit: prepare, verify ranges of owner names, finish.
+//!
+//! In: blocks of records in uncompressed wire form, one after the other:
+//! `owner type(2) class(2) ttl(4) rdlength(2) rdata`. Their order does not matter. Limits: blocks
+//! of less than 4 GiB, at most 2^32 - 2 records in a zone.
+
+use std::ops::Range;
+
+use crate::apex;
+use crate::expectations::Expectations;
+use crate::finding::FindingId;
+use crate::index::{Index, Zone};
+use crate::keys::ZoneKey;
+use crate::nsec3::Nsec3Table;
+use crate::report::{PartialReport, Report};
+use crate::wire;
+use crate::work::Worker;
+
+/// The zones to audit, as blocks of wire records.
+#[derive(Debug, Clone, Copy)]
+pub struct Zones<'a> {
+    /// The signed candidate.
+    pub candidate: &'a [&'a [u8]],
+    /// The unsigned source; without it, data are not compared.
+    pub source: Option<&'a [&'a [u8]]>,
+}
+
+/// A fault of the caller. A fault of the zone is a finding instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AuditError {
+    /// The apex in the expectations is not an uncompressed wire name.
+    #[error("the apex of {length} octets is not an uncompressed wire name")]
+    BadApex {
+        /// Octets given.
+        length: usize,
+    },
+    /// A block is too large for 32-bit offsets.
+    #[error("block {block} has {length} octets; at most {} are possible", u32::MAX)]
+    BlockTooLarge {
+        /// Number of the block, from 0.
+        block: usize,
+        /// Its octets.
+        length: usize,
+    },
+    /// More records or blocks than 32-bit numbers can count.
+    #[error("a zone has {count} records or blocks; fewer than {} are possible", u32::MAX)]
+    TooMany {
+        /// How many there are.
+        count: usize,
+    },
+    /// The partial reports leave a gap or overlap; there is no verdict on a part of a zone.
+    #[error("partial reports do not cover owner name {at} of {owner_count} exactly once")]
+    NotCovered {
+        /// First owner name with no report, or with two.
+        at: usize,
+        /// Owner names in the candidate.
+        owner_count: usize,
+    },
+}
+
+/// Which chain of denial is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Chain {
+    /// What is there is so different from the policy that checks of details would say nothing.
+    Unusable,
+    Nsec,
+    Nsec3,
+}
+
+/// A candidate that was read, ordered and classified, ready for verification on any threads.
+#[derive(Debug)]
+pub struct Prepared<'a> {
+    pub(crate) zone: Zone<'a>,
+    pub(crate) source: Option<Index<'a>>,
+    pub(crate) expectations: Expectations,
+    pub(crate) keys: Vec<ZoneKey>,
+    /// Algorithms of zone keys: each RRset must have a signature of each of them.
+    pub(crate) algorithms: Vec<u8>,
+    pub(crate) chain: Chain,
+    pub(crate) nsec3: Nsec3Table,
+    /// TTL of the denial records (RFC 9077), if the apex has one SOA.
+    pub(crate) denial_ttl: Option<u32>,
+    whole_zone: PartialReport,
+}
+
+impl<'a> Prepared<'a> {
+    /// Reads, orders and classifies the zones, and checks what concerns the zone as a whole.
+    ///
+    /// # Errors
+    /// [`AuditError`] if the apex is no name, or blocks or records are too many or too large.
+    pub fn new(zones: Zones<'a>, expectations: &Expectations) -> Result<Self, AuditError> {
+        let mut expectations = expectations.clone();
+        let apex_length = expectations.apex.len();
+        if wire::name_length(&expectations.apex) != Some(apex_length) {
+            return Err(AuditError::BadApex { length: apex_length });
+        }
+        expectations.apex.make_ascii_lowercase();
+
+        let index = read(zones.candidate)?;
+        let source = zones.source.map(read).transpose()?;
+        let zone = Zone::new(index, &expectations.apex);
+        let mut report = PartialReport::new(0..0, expectations.limits.findings);
+        report.counts.records = zone.index.entries.len() as u64;
+        report.counts.source_records = source.as_ref().map_or(0, |s| s.entries.len() as u64);
+        report.counts.names = zone.nodes.len() as u64;
+        let nsec3 = Nsec3Table::new(&zone, &expectations.apex);
+        let mut prepared = Prepared {
+            zone,
+            source,
+            expectations,
+            keys: Vec::new(),
+            algorithms: Vec::new(),
+            chain: Chain::Unusable,
+            nsec3,
+            denial_ttl: None,
+            whole_zone: report,
+        };
+        prepared.report_damage();
+        apex::check(&mut prepared);
+        Ok(prepared)
+    }
+
+    /// Owner names in the candidate, which is what ranges are counted in.
+    #[must_use]
+    pub fn owner_count(&self) -> usize {
+        self.zone.nodes.len()
+    }
+
+    /// Splits the work into at most `parts` ranges of about equal size that cover it exactly.
+    pub fn ranges(&self, parts: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+        let count = self.owner_count();
+        let size = count.div_ceil(parts.max(1)).max(1);
+        (0..count).step_by(size).map(move |start| start..count.min(start + size))
+    }
+
+    /// Audits a range of owner names: structure, signatures, denial, comparison with the source.
+    #[must_use]
+    pub fn verify_range(&self, range: Range<usize>) -> PartialReport {
+        let end = range.end.min(self.owner_count());
+        Worker::new(self, range.start.min(end)..end).run()
+    }
+
+    /// Puts the partial reports together, in any order.
+    ///
+    /// # Errors
+    /// [`AuditError::NotCovered`] if they do not cover every owner name exactly once.
+    pub fn finish(self, mut partials: Vec<PartialReport>) -> Result<Report, AuditError> {
+        let owner_count = self.owner_count();
+        partials.retain(|partial| !partial.range.is_empty());
+        partials.sort_by_key(|partial| partial.range.start);
+        let mut covered = 0;
+        for partial in &partials {
+            if partial.range.start != covered {
+                return Err(AuditError::NotCovered {
+                    at: covered.min(partial.range.start),
+                    owner_count,
+                });
+            }
+            covered = partial.range.end;
+        }
+        if covered != owner_count {
+            return Err(AuditError::NotCovered { at: covered, owner_count });
+        }
+
+        let stopped_early = partials.iter().any(|partial| partial.findings.are_enough());
+        let mut matched = vec![false; self.nsec3.len()];
+        let mut whole = self.whole_zone;
+        let whole_zone_count = whole.findings.list.len();
+        for partial in partials {
+            for &position in &partial.matched_nsec3 {
+                matched[position as usize] = true;
+            }
+            whole.absorb(partial);
+        }
+        if self.chain == Chain::Nsec3 && !stopped_early {
+            for (position, _) in matched.iter().enumerate().filter(|(_, matched)| !**matched) {
+                let owner = self.zone.owner(self.nsec3.node(position));
+                whole.findings.add(FindingId::Nsec3Unmatched, owner, wire::rtype::NSEC3, "");
+            }
+        }
+        // The same report however the work was split.
+        whole.findings.list[whole_zone_count..].sort_by(|left, right| {
+            let keys = (left.record_type, left.id).cmp(&(right.record_type, right.id));
+            wire::compare_names(&left.owner, &right.owner).then(keys)
+        });
+        Ok(Report {
+            stopped_early: stopped_early || whole.findings.are_enough(),
+            findings: whole.findings.list,
+            counts: whole.counts,
+            soonest_expiration: whole.soonest_expiration,
+        })
+    }
+
+    /// Adds a finding about the zone as a whole.
+    pub(crate) fn add(
+        &mut self,
+        id: FindingId,
+        record_type: impl Into<Option<u16>>,
+        detail: impl Into<String>,
+    ) {
+        self.whole_zone.findings.add(id, &self.expectations.apex, record_type, detail);
+    }
+
+    pub(crate) fn count_denial(&mut self, nsec_records: usize, nsec3_records: usize) {
+        self.whole_zone.counts.nsec_records = nsec_records as u64;
+        self.whole_zone.counts.nsec3_records = nsec3_records as u64;
+    }
+
+    fn report_damage(&mut self) {
+        for (block, offset) in std::mem::take(&mut self.zone.index.damage) {
+            let detail = format!("block {block}, offset {offset}");
+            self.add(FindingId::MalformedRecord, None, detail);
+        }
+        let damage = self.source.as_mut().map(|source| std::mem::take(&mut source.damage));
+        for (block, offset) in damage.unwrap_or_default() {
+            let detail = format!("block {block}, offset {offset}");
+            self.add(FindingId::MalformedSource, None, detail);
+        }
+    }
+}
+
+fn read<'a>(blocks: &'a [&'a [u8]]) -> Result<Index<'a>, AuditError> {
+    let countable = |count: usize| u32::try_from(count).is_ok_and(|count| count < u32::MAX);
+    if !countable(blocks.len()) {
+        return Err(AuditError::TooMany { count: blocks.len() });
+    }
+    for (block, bytes) in blocks.iter().enumerate() {
+        if !countable(bytes.len()) {
+            return Err(AuditError::BlockTooLarge { block, length: bytes.len() });
+        }
+    }
+    let index = Index::read(blocks);
+    if !countable(index.entries.len()) {
+        return Err(AuditError::TooMany { count: index.entries.len() });
+    }
+    Ok(index)
+}

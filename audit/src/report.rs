@@ -1,0 +1,160 @@
+//! What an audit yields: counts, findings and the verdict; and its parts, one for each range.
+
+use std::ops::Range;
+
+use crate::finding::{Finding, FindingId, RecordType, Severity};
+
+/// How much was looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Records in the candidate.
+    pub records: u64,
+    /// Records in the source.
+    pub source_records: u64,
+    /// RRsets in the candidate, without those of type RRSIG.
+    pub rrsets: u64,
+    /// Signatures that were verified and found right.
+    pub signatures_verified: u64,
+    /// Owner names in the candidate.
+    pub names: u64,
+    /// NSEC records.
+    pub nsec_records: u64,
+    /// NSEC3 records.
+    pub nsec3_records: u64,
+}
+
+impl Counts {
+    fn add(&mut self, other: &Counts) {
+        self.records += other.records;
+        self.source_records += other.source_records;
+        self.rrsets += other.rrsets;
+        self.signatures_verified += other.signatures_verified;
+        self.names += other.names;
+        self.nsec_records += other.nsec_records;
+        self.nsec3_records += other.nsec3_records;
+    }
+}
+
+/// Whether the candidate may be published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Complete audit, no error.
+    Approve,
+    /// At least one error.
+    Reject,
+}
+
+/// Result of an audit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// What was found, up to the limit of errors and of warnings: first what concerns the whole
+    /// zone, then in canonical order of names.
+    pub findings: Vec<Finding>,
+    /// How much was looked at.
+    pub counts: Counts,
+    /// When the first of the signatures expires, in Unix seconds; `None` without signatures.
+    pub soonest_expiration: Option<u64>,
+    /// Whether the audit stopped early because it had enough errors.
+    pub stopped_early: bool,
+}
+
+impl Report {
+    /// Whether the candidate may be published. An audit that stopped early never approves.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        let is_error = |finding: &Finding| finding.id.severity() == Severity::Error;
+        if self.stopped_early || self.findings.iter().any(is_error) {
+            Verdict::Reject
+        } else {
+            Verdict::Approve
+        }
+    }
+}
+
+/// Result for one range of owner names; [`Prepared::finish`](crate::Prepared::finish) puts them
+/// together.
+#[derive(Debug)]
+pub struct PartialReport {
+    pub(crate) range: Range<usize>,
+    pub(crate) findings: Findings,
+    pub(crate) counts: Counts,
+    pub(crate) soonest_expiration: Option<u64>,
+    /// Positions in the NSEC3 table of records that match a name of this range.
+    pub(crate) matched_nsec3: Vec<u32>,
+}
+
+impl PartialReport {
+    pub(crate) fn new(range: Range<usize>, limit: usize) -> Self {
+        Self {
+            range,
+            findings: Findings::new(limit),
+            counts: Counts::default(),
+            soonest_expiration: None,
+            matched_nsec3: Vec::new(),
+        }
+    }
+
+    /// Takes over the findings and counts of `other`.
+    pub(crate) fn absorb(&mut self, other: PartialReport) {
+        for finding in other.findings.list {
+            self.findings.take(finding);
+        }
+        self.counts.add(&other.counts);
+        self.note_expiration(other.soonest_expiration);
+    }
+
+    pub(crate) fn note_expiration(&mut self, expiration: Option<u64>) {
+        self.soonest_expiration = match (self.soonest_expiration, expiration) {
+            (Some(ours), Some(theirs)) => Some(ours.min(theirs)),
+            (ours, theirs) => ours.or(theirs),
+        };
+    }
+}
+
+/// Findings up to a limit, which holds for errors and for warnings apart: a change of policy can
+/// cause a warning for each signature, and must not stop the audit.
+#[derive(Debug)]
+pub(crate) struct Findings {
+    pub(crate) list: Vec<Finding>,
+    errors: usize,
+    warnings: usize,
+    limit: usize,
+}
+
+impl Findings {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { list: Vec::new(), errors: 0, warnings: 0, limit }
+    }
+
+    /// Adds a finding, unless there are enough of its severity.
+    pub(crate) fn add(
+        &mut self,
+        id: FindingId,
+        owner: &[u8],
+        record_type: impl Into<Option<u16>>,
+        detail: impl Into<String>,
+    ) {
+        self.take(Finding {
+            id,
+            owner: owner.into(),
+            record_type: record_type.into().map(RecordType),
+            detail: detail.into(),
+        });
+    }
+
+    fn take(&mut self, finding: Finding) {
+        let count = match finding.id.severity() {
+            Severity::Error => &mut self.errors,
+            Severity::Warning => &mut self.warnings,
+        };
+        if *count < self.limit {
+            *count += 1;
+            self.list.push(finding);
+        }
+    }
+
+    /// Whether there are enough errors, so that looking further is a waste.
+    pub(crate) fn are_enough(&self) -> bool {
+        self.errors >= self.limit
+    }
+}

@@ -1,0 +1,276 @@
+//! RRSIGs: which RRsets have them, their fields, times, keys, and the verification itself.
+//! RFC 4034 §3, RFC 4035 §2.2 and §5.3, RFC 5011 §2.1, RFC 6840 §5.11.
+//!
+//! Each signature that is not verified causes an error; there is no way around.
+
+use crate::finding::FindingId;
+use crate::index::{Entry, NodeKind};
+use crate::rdata::{self, Rrsig};
+use crate::wire::{self, Record, rtype};
+use crate::work::Worker;
+
+/// Whether an RRset has to have signatures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Signing {
+    Required,
+    Forbidden,
+    /// The RRset is in the wrong place, which is a finding of its own.
+    Unjudged,
+}
+
+fn signing(kind: NodeKind, record_type: u16) -> Signing {
+    match (kind, record_type) {
+        (_, rtype::NSEC3) => Signing::Required,
+        (NodeKind::Apex | NodeKind::Authoritative, _) => Signing::Required,
+        (NodeKind::InsecureDelegation | NodeKind::SecureDelegation, rtype::DS | rtype::NSEC) => {
+            Signing::Required
+        }
+        (_, rtype::NSEC) => Signing::Unjudged,
+        _ => Signing::Forbidden,
+    }
+}
+
+/// The RRset whose signatures are being checked.
+#[derive(Clone, Copy)]
+struct Signed<'e> {
+    node: usize,
+    record_type: u16,
+    ttl: u32,
+    entries: &'e [Entry],
+}
+
+impl Worker<'_, '_> {
+    /// Checks all signatures over an RRset, and that none is missing.
+    pub(crate) fn check_signatures(&mut self, node: usize, kind: NodeKind, rrset: &[Entry]) {
+        let prepared = self.prepared;
+        let index = &prepared.zone.index;
+        let record_type = rrset[0].rtype;
+        let all = prepared.zone.rrset(node, rtype::RRSIG);
+        let start = all.partition_point(|&entry| index.covered(entry) < record_type);
+        let end = all.partition_point(|&entry| index.covered(entry) <= record_type);
+        let rrsigs = all.get(start..end).unwrap_or(&[]);
+        let required = signing(kind, record_type);
+        if required == Signing::Forbidden {
+            if !rrsigs.is_empty() {
+                self.add(FindingId::SignatureOnUnsignable, node, record_type, "");
+            }
+            return;
+        }
+        let limit = prepared.expectations.limits.rrsigs_per_rrset;
+        if rrsigs.len() > limit {
+            let detail = format!("{} signatures, limit {limit}", rrsigs.len());
+            self.add(FindingId::TooManySignatures, node, record_type, detail);
+        }
+        let ttl = index.record(rrset[0]).ttl;
+        let signed = Signed { node, record_type, ttl, entries: rrset };
+        self.signed_data.clear();
+        let mut seen = [false; 256];
+        let mut by_sep = false;
+        for &entry in rrsigs.iter().take(limit) {
+            let record = index.record(entry);
+            // Malformed RDATA is found when the RRSIGs are checked as records.
+            let Some(rrsig) = rdata::rrsig(record.rdata) else { continue };
+            seen[usize::from(rrsig.algorithm)] = true;
+            by_sep |= prepared.keys.iter().any(|key| {
+                key.is_sep()
+                    && key.may_sign()
+                    && (key.tag, key.algorithm) == (rrsig.key_tag, rrsig.algorithm)
+            });
+            self.check_signature(signed, record, rrsig);
+        }
+        if required != Signing::Required || rrsigs.len() > limit {
+            return;
+        }
+        for &algorithm in &prepared.algorithms {
+            if !seen[usize::from(algorithm)] {
+                let detail = format!("algorithm {algorithm}");
+                self.add(FindingId::SignatureMissing, node, record_type, detail);
+            }
+        }
+        let has_sep = prepared.keys.iter().any(|key| key.is_sep() && key.may_sign());
+        let is_keyset = record_type == rtype::DNSKEY && kind == NodeKind::Apex;
+        if is_keyset && has_sep && !by_sep && !rrsigs.is_empty() {
+            self.add(FindingId::NoSepSignature, node, record_type, "");
+        }
+    }
+
+    /// RRSIGs that cover no RRset at this name.
+    pub(crate) fn check_orphaned_signatures(&mut self, node: usize) {
+        let zone = &self.prepared.zone;
+        let rrsigs = zone.rrset(node, rtype::RRSIG);
+        let covered_of = |entry: &Entry| zone.index.covered(*entry);
+        for group in rrsigs.chunk_by(|left, right| covered_of(left) == covered_of(right)) {
+            let covered = covered_of(&group[0]);
+            if covered == rtype::RRSIG {
+                self.add(FindingId::SignatureOnUnsignable, node, covered, "");
+            } else if zone.rrset(node, covered).is_empty() {
+                self.add(FindingId::SignatureWithoutRrset, node, covered, "");
+            }
+        }
+    }
+
+    fn check_signature(&mut self, signed: Signed<'_>, record: Record<'_>, rrsig: Rrsig<'_>) {
+        let Signed { node, record_type, ttl, .. } = signed;
+        let prepared = self.prepared;
+        let by = KeyName::of(&rrsig);
+        if !wire::equal_names(rrsig.signer, &prepared.expectations.apex) {
+            let detail = format!("{by}, signer {}", wire::NameText(rrsig.signer));
+            return self.add(FindingId::SignerName, node, record_type, detail);
+        }
+        let labels = countable_labels(record.owner);
+        if usize::from(rrsig.labels) != labels {
+            let detail = format!("{by}, labels {}, expected {labels}", rrsig.labels);
+            return self.add(FindingId::SignatureLabels, node, record_type, detail);
+        }
+        if rrsig.original_ttl != ttl {
+            let detail = format!("{by}, original TTL {}, TTL {ttl}", rrsig.original_ttl);
+            return self.add(FindingId::SignatureOriginalTtl, node, record_type, detail);
+        }
+        if record.ttl != ttl {
+            let detail = format!("{by}, TTL {}, expected {ttl}", record.ttl);
+            self.add(FindingId::SignatureTtl, node, record_type, detail);
+        }
+        self.check_times(signed, rrsig);
+        self.verify(signed, record, rrsig);
+    }
+
+    /// Times are 32-bit serial numbers around `now` (RFC 4034 §3.1.5).
+    fn check_times(&mut self, Signed { node, record_type, .. }: Signed<'_>, rrsig: Rrsig<'_>) {
+        let expectations = &self.prepared.expectations;
+        // Truncation is what serial arithmetic asks for.
+        let now = expectations.now as u32;
+        let from_now = |time: u32| i64::from(time.wrapping_sub(now).cast_signed());
+        let (inception, expiration) = (from_now(rrsig.inception), from_now(rrsig.expiration));
+        let by = KeyName::of(&rrsig);
+        if inception > 0 {
+            let detail = format!("{by}, valid in {inception} s");
+            self.add(FindingId::SignatureNotYetValid, node, record_type, detail);
+        }
+        if expiration <= 0 {
+            let detail = format!("{by}, {} s ago", -expiration);
+            self.add(FindingId::SignatureExpired, node, record_type, detail);
+        } else if expiration < i64::from(expectations.refresh_seconds) {
+            let detail =
+                format!("{by}, in {expiration} s, refresh {} s", expectations.refresh_seconds);
+            self.add(FindingId::SignatureTooOld, node, record_type, detail);
+        }
+        self.report.note_expiration(expectations.now.checked_add_signed(expiration));
+
+        let Some(policy) = expectations.lifetimes else { return };
+        let validity = match record_type {
+            rtype::NSEC | rtype::NSEC3 => policy.denial_seconds,
+            rtype::DNSKEY => policy.keyset_seconds,
+            _ => policy.default_seconds,
+        };
+        let expected = i64::from(validity) + i64::from(policy.inception_offset_seconds);
+        let lifetime = expiration - inception;
+        if (lifetime - expected).abs() > i64::from(policy.jitter_seconds) {
+            let detail = format!(
+                "{by}, {lifetime} s, expected {expected} s give or take {} s",
+                policy.jitter_seconds
+            );
+            self.add(FindingId::SignatureLifetime, node, record_type, detail);
+        }
+    }
+
+    fn verify(&mut self, signed: Signed<'_>, record: Record<'_>, rrsig: Rrsig<'_>) {
+        let Signed { node, record_type, .. } = signed;
+        let prepared = self.prepared;
+        let published = || {
+            let limit = prepared.expectations.limits.keys_per_tag;
+            prepared
+                .keys
+                .iter()
+                .filter(|key| (key.tag, key.algorithm) == (rrsig.key_tag, rrsig.algorithm))
+                .take(limit)
+        };
+        if published().next().is_none() {
+            return self.add(
+                FindingId::SignatureKeyUnknown,
+                node,
+                record_type,
+                KeyName::of(&rrsig).to_string(),
+            );
+        }
+        // A revoked key signs the DNSKEY RRset to prove its revocation (RFC 5011 §2.1).
+        let is_keyset = record_type == rtype::DNSKEY;
+        let is_fit = |key: &&crate::keys::ZoneKey| {
+            key.may_sign() || (is_keyset && key.is_zone_key() && key.protocol == 3)
+        };
+        if !published().any(|key| is_fit(&key)) {
+            return self.add(
+                FindingId::SignatureByUnfitKey,
+                node,
+                record_type,
+                KeyName::of(&rrsig).to_string(),
+            );
+        }
+        self.build_signed_data(signed, record);
+        let mut verifiable = published().filter(is_fit).filter(|key| key.can_verify()).peekable();
+        if verifiable.peek().is_none() {
+            // The key itself has been reported as one that the auditor cannot verify with.
+            return;
+        }
+        if verifiable.any(|key| key.verifies(&self.signed_data, rrsig.signature)) {
+            self.report.counts.signatures_verified += 1;
+        } else {
+            self.add(FindingId::SignatureWrong, node, record_type, KeyName::of(&rrsig).to_string());
+        }
+    }
+
+    /// RFC 4034 §3.1.8.1: RRSIG RDATA without the signature, then the RRset in canonical form.
+    /// The signer is the apex and the original TTL is the RRset's, as was checked before; so only
+    /// the head differs between two signatures over one RRset.
+    fn build_signed_data(&mut self, signed: Signed<'_>, rrsig_record: Record<'_>) {
+        let prepared = self.prepared;
+        let head = 18 + prepared.expectations.apex.len();
+        if self.signed_data.is_empty() {
+            self.signed_data.resize(head, 0);
+            self.signed_data[18..].copy_from_slice(&prepared.expectations.apex);
+            let mut previous: Option<&[u8]> = None;
+            for &entry in signed.entries {
+                let record = prepared.zone.index.record(entry);
+                let is_same = |p: &[u8]| rdata::compare(record.rtype, p, record.rdata).is_eq();
+                if previous.is_some_and(is_same) {
+                    continue;
+                }
+                previous = Some(record.rdata);
+                let out = &mut self.signed_data;
+                let start = out.len();
+                out.extend_from_slice(record.owner);
+                out[start..].make_ascii_lowercase();
+                out.extend_from_slice(&record.rtype.to_be_bytes());
+                out.extend_from_slice(&record.class.to_be_bytes());
+                out.extend_from_slice(&signed.ttl.to_be_bytes());
+                // It came with a 16-bit length.
+                out.extend_from_slice(&(record.rdata.len() as u16).to_be_bytes());
+                rdata::append_canonical(record.rtype, record.rdata, out);
+            }
+        }
+        self.signed_data[..18].copy_from_slice(&rrsig_record.rdata[..18]);
+    }
+}
+
+/// Labels as the RRSIG counts them: without the root and a leading `*` (RFC 4034 §3.1.3).
+fn countable_labels(owner: &[u8]) -> usize {
+    wire::label_count(owner) - usize::from(owner.starts_with(b"\x01*"))
+}
+
+/// Names the key of a signature in messages; costs nothing until it is printed.
+#[derive(Clone, Copy)]
+struct KeyName {
+    algorithm: u8,
+    key_tag: u16,
+}
+
+impl KeyName {
+    fn of(rrsig: &Rrsig<'_>) -> Self {
+        KeyName { algorithm: rrsig.algorithm, key_tag: rrsig.key_tag }
+    }
+}
+
+impl std::fmt::Display for KeyName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "algorithm {}, key tag {}", self.algorithm, self.key_tag)
+    }
+}
