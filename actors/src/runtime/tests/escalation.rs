@@ -154,3 +154,32 @@ fn rest_for_one_holds_a_whole_subtree_and_starts_it_again() {
         assert_eq!(leaf.observe(LONG).await, Ok(101));
     });
 }
+
+#[test]
+fn supervisor_that_panics_itself_restarts_with_its_children() {
+    test_system(|_| async {
+        let log = Log::default();
+        let (root, failures) = root(Strategy::OneForOne);
+        let sub = SupervisorSpec::new("sub", Strategy::OneForOne);
+        let sub = root.add_supervisor(&sub).unwrap();
+        let [a, b] = ["a", "b"].map(|name| add(&sub, name, &log));
+        b.addr().send(ProbeMessage::Add(1)).await.unwrap();
+        taken(&log);
+        // No message makes a supervisor panic, so the test takes the way of an observation.
+        let bug = sub.as_child().calls.try_send(Box::new(|_, _| panic!("supervisor bug")));
+        assert!(bug.is_ok());
+        settle().await;
+        assert_eq!((state(&a), state(&b)), (ChildState::Waiting, ChildState::Waiting));
+        assert_eq!(b.addr().send(ProbeMessage::Add(5)).await, Ok(105));
+        let order = ["b reset", "a reset", "a started", "a ready", "b started", "b ready"];
+        assert_eq!(taken(&log), order, "held from the last, started from the first");
+        assert_eq!(sub.as_child().health().restarts, 1);
+        assert!(failures.lock().unwrap().is_empty());
+
+        let bug = root.as_child().calls.try_send(Box::new(|_, _| panic!("root bug")));
+        assert!(bug.is_ok());
+        a.ended().await;
+        let failure = failures.lock().unwrap().pop();
+        assert!(matches!(failure, Some(Failure::Panic(why)) if &*why.text == "root bug"));
+    });
+}
