@@ -219,6 +219,14 @@ pub struct Finding {
     pub detail: String,
 }
 
+impl Finding {
+    /// Owner name in presentation form, with the final dot.
+    #[must_use]
+    pub fn owner_text(&self) -> String {
+        wire::NameText(&self.owner).to_string()
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let severity = match self.id.severity() {

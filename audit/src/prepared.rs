@@ -220,18 +220,38 @@ impl<'a> Prepared<'a> {
 }
 
 fn read<'a>(blocks: &'a [&'a [u8]]) -> Result<Index<'a>, AuditError> {
-    let countable = |count: usize| u32::try_from(count).is_ok_and(|count| count < u32::MAX);
-    if !countable(blocks.len()) {
-        return Err(AuditError::TooMany { count: blocks.len() });
-    }
+    check_count(blocks.len())?;
     for (block, bytes) in blocks.iter().enumerate() {
-        if !countable(bytes.len()) {
-            return Err(AuditError::BlockTooLarge { block, length: bytes.len() });
-        }
+        check_length(block, bytes.len())?;
     }
     let index = Index::read(blocks);
-    if !countable(index.entries.len()) {
-        return Err(AuditError::TooMany { count: index.entries.len() });
-    }
+    check_count(index.entries.len())?;
     Ok(index)
+}
+
+fn check_count(count: usize) -> Result<(), AuditError> {
+    if is_countable(count) { Ok(()) } else { Err(AuditError::TooMany { count }) }
+}
+
+fn check_length(block: usize, length: usize) -> Result<(), AuditError> {
+    if is_countable(length) { Ok(()) } else { Err(AuditError::BlockTooLarge { block, length }) }
+}
+
+/// Positions and offsets are kept in 32 bits.
+fn is_countable(count: usize) -> bool {
+    u32::try_from(count).is_ok_and(|count| count < u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_beyond_32_bits_are_refused() {
+        let limit = u32::MAX as usize;
+        assert_eq!(check_count(limit - 1), Ok(()));
+        assert_eq!(check_count(limit), Err(AuditError::TooMany { count: limit }));
+        let error = AuditError::BlockTooLarge { block: 2, length: limit };
+        assert_eq!(check_length(2, limit), Err(error));
+    }
 }

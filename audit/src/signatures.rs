@@ -65,17 +65,19 @@ impl Worker<'_, '_> {
         let signed = Signed { node, record_type, ttl, entries: rrset };
         self.signed_data.clear();
         let mut seen = [false; 256];
+        let is_keyset = record_type == rtype::DNSKEY && kind == NodeKind::Apex;
         let mut by_sep = false;
         for &entry in rrsigs.iter().take(limit) {
             let record = index.record(entry);
             // Malformed RDATA is found when the RRSIGs are checked as records.
             let Some(rrsig) = rdata::rrsig(record.rdata) else { continue };
             seen[usize::from(rrsig.algorithm)] = true;
-            by_sep |= prepared.keys.iter().any(|key| {
-                key.is_sep()
-                    && key.may_sign()
-                    && (key.tag, key.algorithm) == (rrsig.key_tag, rrsig.algorithm)
-            });
+            by_sep |= is_keyset
+                && prepared.keys.iter().any(|key| {
+                    key.is_sep()
+                        && key.may_sign()
+                        && (key.tag, key.algorithm) == (rrsig.key_tag, rrsig.algorithm)
+                });
             self.check_signature(signed, record, rrsig);
         }
         if required != Signing::Required || rrsigs.len() > limit {
@@ -88,7 +90,6 @@ impl Worker<'_, '_> {
             }
         }
         let has_sep = prepared.keys.iter().any(|key| key.is_sep() && key.may_sign());
-        let is_keyset = record_type == rtype::DNSKEY && kind == NodeKind::Apex;
         if is_keyset && has_sep && !by_sep && !rrsigs.is_empty() {
             self.add(FindingId::NoSepSignature, node, record_type, "");
         }

@@ -428,6 +428,7 @@ fn a_finding_is_one_line_with_a_remedy() {
     let report = run(&with_signed(302, |z| {
         *signature(z, "www.example", A).rdata.last_mut().unwrap() ^= 1;
     }));
+    assert_eq!(report.findings[0].owner_text(), "www.example.");
     assert_eq!(
         report.findings[0].to_string(),
         format!(
