@@ -18,7 +18,8 @@ pub enum Severity {
 }
 
 macro_rules! catalogue {
-    ($($name:ident $code:literal $severity:ident $reference:literal $title:literal $remedy:literal;)*) => {
+    ($($name:ident $code:literal $severity:ident $reference:literal $title:literal
+        $remedy:literal;)*) => {
         /// What was found. The number (`A302`) is stable over releases.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u16)]

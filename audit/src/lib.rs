@@ -10,8 +10,8 @@
 //! threads at once; [`Prepared::finish`] accepts the partial reports only when they cover every
 //! owner name. [`audit`] does all three in sequence.
 //!
-//! Never: I/O, clock, threads, allocation per record. Memory: 12 bytes a record of either zone, 8 an
-//! owner name, 24 an NSEC3, 8 an empty non-terminal, beside the sort's scratch space.
+//! Never: I/O, clock, threads, allocation per record. Memory: 12 bytes a record of either zone, 8
+//! an owner name, 24 an NSEC3, 8 an empty non-terminal, beside the sort's scratch space.
 //! Not yet: the chain to the parent's DS, ZONEMD, comparison with the last approved zone,
 //! incremental mode.
 #![forbid(unsafe_code)]
