@@ -105,10 +105,10 @@ pub enum Fault {
     OldElement { element: String, parent: String, note: &'static str },
     #[error("attribute {attribute} in <{element}> is {note}")]
     OldAttribute { attribute: String, element: String, note: &'static str },
-    #[error(
-        "missing attribute length in <Algorithm>: OpenDNSSEC 2.1 demands it, {number} has a fixed length"
-    )]
+    #[error("missing attribute length in <Algorithm>: OpenDNSSEC 2.1 demands it even for {number}")]
     LengthOmitted { number: u8 },
+    #[error("{text}: weeks are understood here, but OpenDNSSEC's schema refuses them")]
+    Weeks { text: String },
 }
 
 impl Fault {
@@ -116,7 +116,10 @@ impl Fault {
     pub fn is_notice(&self) -> bool {
         matches!(
             self,
-            Fault::OldElement { .. } | Fault::OldAttribute { .. } | Fault::LengthOmitted { .. }
+            Fault::OldElement { .. }
+                | Fault::OldAttribute { .. }
+                | Fault::LengthOmitted { .. }
+                | Fault::Weeks { .. }
         )
     }
 
@@ -310,32 +313,40 @@ impl<'a> Lines<'a> {
 
     /// These bytes as text of one line: secrets masked, tabs and control characters as spaces.
     fn shown(&self, range: Range<usize>) -> String {
-        let mut bytes = self.source[range.clone()].to_vec();
-        for secret in &self.secrets {
-            for at in secret.start.max(range.start)..secret.end.min(range.end) {
-                bytes[at - range.start] = b'*';
-            }
-        }
+        let is_secret = |at: usize| self.secrets.iter().any(|secret| secret.contains(&at));
+        let bytes: Vec<u8> = range
+            .filter_map(|at| match self.source[at] {
+                // One star for each character, so that columns stay right.
+                0x80..0xC0 if is_secret(at) => None,
+                _ if is_secret(at) => Some(b'*'),
+                octet => Some(octet),
+            })
+            .collect();
         let text = String::from_utf8_lossy(&bytes);
         text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
     }
 }
 
-/// The contents of every `<PIN>` and `<Password>`, up to the next tag.
+/// The contents of every `<PIN>` and `<Password>`, up to the end tag.
 fn secrets(source: &[u8]) -> Vec<Range<usize>> {
     let mut found = Vec::new();
-    for tag in [&b"<PIN"[..], b"<Password"] {
-        for at in 0..source.len().saturating_sub(tag.len()) {
-            if source[at] != b'<' || !source[at..].starts_with(tag) {
-                continue;
+    for (start, end) in [(&b"<PIN"[..], &b"</PIN"[..]), (b"<Password", b"</Password")] {
+        let mut at = 0;
+        while let Some(tag) = find(source, start, at) {
+            let open = find(source, b">", tag).map_or(source.len(), |close| close + 1);
+            at = open;
+            // `<PIN/>` has no content.
+            if !source[..open].ends_with(b"/>") {
+                at = find(source, end, open).unwrap_or(source.len());
+                found.push(open..at);
             }
-            let find = |from: usize, octet: u8| {
-                let rest = &source[from..];
-                from + rest.iter().position(|other| *other == octet).unwrap_or(rest.len())
-            };
-            let open = (find(at, b'>') + 1).min(source.len());
-            found.push(open..find(open, b'<'));
         }
     }
     found
+}
+
+/// Where `what` stands in `source` at `from` or later.
+fn find(source: &[u8], what: &[u8], from: usize) -> Option<usize> {
+    let rest = source.get(from..)?;
+    rest.windows(what.len()).position(|window| window == what).map(|at| from + at)
 }

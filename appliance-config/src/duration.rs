@@ -180,7 +180,8 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn printing_and_reading_agree(seconds in 0..=DURATION_SECONDS_MAX) {
-            proptest::prop_assert_eq!(parse_duration(&format_duration(Seconds(seconds))), Ok(Seconds(seconds)));
+            let text = format_duration(Seconds(seconds));
+            proptest::prop_assert_eq!(parse_duration(&text), Ok(Seconds(seconds)));
         }
         #[test]
         fn never_panics(text in "\\PC*") {

@@ -181,7 +181,8 @@ fn key(element: &Element<'_>, findings: &mut Findings) -> Option<KeyPolicy> {
     Some(KeyPolicy {
         role,
         algorithm: known,
-        length_bits: length,
+        // Where the algorithm fixes the length, whatever the file says has no effect.
+        length_bits: length.filter(|_| known.is_rsa()),
         lifetime,
         repository: repository.to_owned(),
         standby: number(element, &["Standby"]),

@@ -101,6 +101,10 @@ pub(crate) fn validate(element: &Element<'_>, rule: &Rule, findings: &mut Findin
             for child in &element.children {
                 unknown_element(child, element, &[], findings);
             }
+            if matches!(simple, Content::Duration) && element.text.contains('W') {
+                let text = shorten(element.trimmed());
+                findings.push(element.text_place(), Fault::Weeks { text });
+            }
             if element.children.is_empty()
                 && let Some(expected) = mismatch(simple, &element.text)
             {

@@ -271,7 +271,8 @@ fn nsec3_checks(
     }
     if iterations > 0 {
         report.warning(format_args!(
-            "In policy {name}, NSEC3 iterations is {iterations} in {file}; it should be 0 (RFC 9276)"
+            "In policy {name}, NSEC3 iterations is {iterations} in {file}; it should be 0 \
+             (RFC 9276)"
         ));
     }
     if nsec3.salt_length > 0 {

@@ -1,1 +1,181 @@
+//! kaspcheck in a world made up for the test; Debian's own checker judges in tests/oracle.rs.
 
+use std::collections::BTreeMap;
+
+use super::*;
+use expect_test::{Expect, expect};
+
+const CONF: &str = r#"<Configuration><RepositoryList>
+<Repository name="x"><BuiltIn/><KeyFile>/key</KeyFile></Repository></RepositoryList>
+<Common><PolicyFile>/kasp</PolicyFile><ZoneListFile>/zones</ZoneListFile></Common>
+<Enforcer><Datastore><SQLite>/db</SQLite></Datastore></Enforcer></Configuration>"#;
+const KASP: &str = include_str!("../../../examples/default/kasp.xml");
+const ZONES: &str = "<ZoneList/>";
+
+/// Files by path; a text that ends in `/` is a directory.
+struct World(BTreeMap<&'static str, String>);
+
+impl World {
+    fn new() -> World {
+        let kasp = KASP.replace("built-in", "x");
+        let texts =
+            [("/conf", CONF), ("/kasp", &kasp), ("/zones", ZONES), ("/key", ""), ("/db", "")];
+        let mut files: BTreeMap<_, _> =
+            texts.into_iter().map(|(path, text)| (path, text.to_owned())).collect();
+        for path in ["/var/lib/opendnssec/enforcer", "/var/lib/opendnssec/signer"] {
+            files.insert(path, "/".to_owned());
+        }
+        World(files)
+    }
+
+    fn with(mut self, path: &'static str, edit: impl Fn(&str) -> String) -> World {
+        let text = self.0.get(path).cloned().unwrap_or_default();
+        self.0.insert(path, edit(&text));
+        self
+    }
+
+    fn without(mut self, path: &str) -> World {
+        self.0.remove(path);
+        self
+    }
+
+    #[track_caller]
+    fn says(&self, errors: usize, expected: Expect) {
+        let report = check(&Inputs { conf: "/conf", kasp: None, zonelist: None }, self);
+        let lines: Vec<&str> = report.lines.iter().map(|line| line.text.as_str()).collect();
+        expected.assert_eq(&lines.join("\n"));
+        assert_eq!(report.error_count(), errors);
+    }
+}
+
+impl Environment for World {
+    fn read(&self, path: &str) -> Option<Vec<u8>> {
+        self.0.get(path).map(|text| text.as_bytes().to_vec())
+    }
+    fn kind(&self, path: &str) -> FileKind {
+        match self.0.get(path).map(String::as_str) {
+            None if path.starts_with("/denied") => {
+                FileKind::Unknown { reason: "Permission denied".to_owned() }
+            }
+            None => FileKind::Missing,
+            Some("/") => FileKind::Directory,
+            Some(_) => FileKind::File,
+        }
+    }
+    fn datastore_exists(&self, path: &str) -> bool {
+        self.0.contains_key(path)
+    }
+    fn user_exists(&self, name: &str) -> bool {
+        name == "known"
+    }
+    fn group_exists(&self, name: &str) -> bool {
+        name == "known"
+    }
+}
+
+#[test]
+fn nothing_is_wrong() {
+    World::new().says(
+        0,
+        expect![[r#"
+        INFO: The XML in /conf is valid
+        INFO: The XML in /kasp is valid
+        INFO: The XML in /zones is valid"#]],
+    );
+}
+
+#[test]
+fn a_missing_file_counts_once() {
+    World::new().without("/kasp").says(
+        1,
+        expect![[r#"
+        INFO: The XML in /conf is valid
+        ERROR: unable to parse file "/kasp"
+        ERROR: Configuration file (/kasp) does not exist
+        INFO: The XML in /zones is valid"#]],
+    );
+    World::new().without("/conf").says(
+        3,
+        expect![[r#"
+        ERROR: unable to parse file "/conf"
+        ERROR: Configuration file (/conf) does not exist
+        ERROR: No location for kasp.xml set
+        ERROR: No location for zonelist.xml set"#]],
+    );
+}
+
+#[test]
+fn a_conf_that_fails_still_says_where_the_others_are() {
+    let world = World::new().with("/conf", |conf| conf.replace("<Common>", "<Odd/><Common>"));
+    world.says(1, expect![[r#"
+        /conf:3:1: unknown element <Odd> in <Configuration>; allowed here: <RepositoryList>, <Common>, <Enforcer>, <Signer>
+          <Odd/><Common><PolicyFile>/kasp</PolicyFile><ZoneListFile>/zones</ZoneListFile></Common>
+          ^^^^^^
+        ERROR: /conf fails to validate
+        INFO: The XML in /kasp is valid
+        INFO: The XML in /zones is valid"#]]);
+}
+
+#[test]
+fn empty_locations_k10() {
+    let empty = |conf: &str| conf.replace("/kasp", "").replace("/zones", " ");
+    World::new().with("/conf", empty).says(
+        2,
+        expect![[r#"
+        INFO: The XML in /conf is valid
+        ERROR: No location for kasp.xml set
+        ERROR: No location for zonelist.xml set"#]],
+    );
+}
+
+#[test]
+fn a_repository_of_our_own_is_checked_k2_k3_k4() {
+    let second = r#"<Repository name="x"><BuiltIn/><KeyFile>/denied/key</KeyFile></Repository></R"#;
+    let world =
+        World::new().with("/conf", |conf| conf.replace("</R", second).replacen(second, "</R", 1));
+    world.says(3, expect![[r#"
+        INFO: The XML in /conf is valid
+        ERROR: Multiple Repositories (x and x) in /conf have the same Directory (/var/lib/opendnssec/tokens/x) and TokenLabel (x)
+        ERROR: Two repositories exist with the same name (x)
+        ERROR: cannot stat file /denied/key: Permission denied
+        INFO: The XML in /kasp is valid
+        INFO: The XML in /zones is valid"#]]);
+}
+
+#[test]
+fn mysql_and_directories_k6_k9() {
+    let mysql = "<MySQL><Database>a</Database><Username>b</Username><Password/></MySQL>";
+    let world = World::new()
+        .with("/conf", |conf| conf.replace("<SQLite>/db</SQLite>", mysql))
+        .with("/var/lib/opendnssec/signer", |_| String::new())
+        .without("/var/lib/opendnssec/enforcer");
+    world.says(
+        3,
+        expect![[r#"
+        INFO: The XML in /conf is valid
+        ERROR: compiled for sqlite3 but conf.xml configured for MySQL: /conf
+        ERROR: default Enforcer WorkingDirectory (/var/lib/opendnssec/enforcer) does not exist
+        ERROR: default Signer WorkingDirectory (/var/lib/opendnssec/signer) is not a directory
+        INFO: The XML in /kasp is valid
+        INFO: The XML in /zones is valid"#]],
+    );
+}
+
+#[test]
+fn warnings_of_our_own_rfc9276_rfc9905_and_refresh() {
+    let world = World::new().with("/kasp", |kasp| {
+        kasp.replace("<Iterations>0", "<Iterations>5")
+            .replace("length=\"0\"", "length=\"8\"")
+            .replace("length=\"256\">13", "length=\"2048\">7")
+            .replace("<MaxZoneTTL>P1D", "<MaxZoneTTL>P4D")
+    });
+    world.says(0, expect![[r#"
+        INFO: The XML in /conf is valid
+        INFO: The XML in /kasp is valid
+        WARNING: In policy default, NSEC3 iterations is 5 in /kasp; it should be 0 (RFC 9276)
+        WARNING: In policy default, NSEC3 salt length is 8 in /kasp; it should be 0 (RFC 9276)
+        WARNING: In policy default, algorithm 7 used for KSK in /kasp rests on SHA-1 and is deprecated (RFC 9905); new keys need <AllowDeprecatedAlgorithms/> in conf.xml
+        WARNING: In policy default, algorithm 7 used for ZSK in /kasp rests on SHA-1 and is deprecated (RFC 9905); new keys need <AllowDeprecatedAlgorithms/> in conf.xml
+        WARNING: In policy default, the Refresh interval (259200 seconds) is smaller than the largest TTL (345600 seconds) in /kasp: signatures may expire in caches
+        INFO: The XML in /zones is valid"#]]);
+}
