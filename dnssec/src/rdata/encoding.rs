@@ -5,7 +5,7 @@
 
 use super::error::{Field, RdataError, excerpt};
 use crate::Name;
-use crate::name::{LABEL_LENGTH_MAX, NAME_LENGTH_MAX, NameError, parse_escape};
+use crate::name::{LABEL_LENGTH_MAX, NAME_LENGTH_MAX, NameError, parse_escape, print_label_octet};
 
 /// Walks over the fields of one record.
 pub(super) struct Cursor<'f, 'a> {
@@ -374,6 +374,28 @@ pub(super) fn print_text_octet(octet: u8, out: &mut Vec<u8>) {
             out.push(b'\\');
             out.extend(digits.map(|digit| b'0' + digit));
         }
+    }
+}
+
+/// Appends a whole wire-form name for a zone file: octets that Knot DNS 3.2 does not read as they
+/// are get a backslash, beyond those of [`print_label_octet`].
+pub(crate) fn print_name(wire: &[u8], out: &mut Vec<u8>) {
+    let mut rest = wire;
+    while let Some((length, tail)) = rest.split_first().filter(|(length, _)| **length > 0) {
+        let (label, next) = tail.split_at(usize::from(*length).min(tail.len()));
+        for octet in label {
+            match octet {
+                b'a'..=b'z' | b'0'..=b'9' | b'A'..=b'Z' => out.push(*octet),
+                b'-' | b'_' | b'*' | b'/' => out.push(*octet),
+                b'!'..=b'~' => out.extend_from_slice(&[b'\\', *octet]),
+                _ => print_label_octet(*octet, out),
+            }
+        }
+        out.push(b'.');
+        rest = next;
+    }
+    if wire.len() <= 1 {
+        out.push(b'.');
     }
 }
 

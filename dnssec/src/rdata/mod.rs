@@ -20,8 +20,8 @@ mod text;
 mod time;
 mod wire;
 
-pub(crate) use encoding::unescape;
 pub use encoding::{parse_period, print_decimal};
+pub(crate) use encoding::{print_name, unescape};
 pub use error::{Field, RdataError, excerpt};
 pub use mnemonic::{
     TypeNameError, class_from_mnemonic, mnemonic, print_type, rrtype_from_mnemonic,

@@ -7,19 +7,18 @@ use std::io::Write;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::encoding::{
-    number, print_base32hex, print_base64, print_decimal, print_hex, print_quoted,
+    number, print_base32hex, print_base64, print_decimal, print_hex, print_name, print_quoted,
 };
 use super::mnemonic::print_type;
 use super::table::Kind;
 use super::time::print_time;
 use super::{apl, loc, svcb, wire};
 use crate::RrType;
-use crate::name::print_wire_name;
 
 /// Appends the text of one field. `field` has the structure of its kind.
 pub(super) fn print_field(kind: Kind, field: &[u8], out: &mut Vec<u8>) -> Option<()> {
     match kind {
-        Kind::Name | Kind::CanonicalName => print_wire_name(field, out),
+        Kind::Name | Kind::CanonicalName => print_name(field, out),
         Kind::U8 | Kind::U16 | Kind::U32 | Kind::U64 | Kind::Period => {
             print_decimal(number(field), out);
         }
@@ -29,6 +28,8 @@ pub(super) fn print_field(kind: Kind, field: &[u8], out: &mut Vec<u8>) -> Option
         Kind::Text | Kind::Texts | Kind::Digits => print_texts(field, out),
         Kind::TextOptional if field.is_empty() => {}
         Kind::TextOptional => print_texts(field, out),
+        // BIND 9.18 and ldns 1.8 want a key in text, though RFC 4025 §2.6 allows none.
+        Kind::Base64Optional if field.is_empty() => return None,
         Kind::TextRest | Kind::TextRestSome => print_quoted(field, out),
         Kind::Tag => out.extend_from_slice(field.get(1..)?),
         Kind::Hex | Kind::ZoneDigest => print_hex(field, out),
@@ -144,7 +145,7 @@ fn print_gateway(gateway_type: u8, gateway: &[u8], out: &mut Vec<u8>) {
             let _ = write!(out, "{address}");
         }
         2 => print_ip6(gateway, out),
-        3 => print_wire_name(gateway, out),
+        3 => print_name(gateway, out),
         _ => out.push(b'.'),
     }
 }
@@ -159,7 +160,7 @@ fn print_hip(field: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let mut rest = &field[key_end..];
     while let Some(length) = wire::name_length(rest) {
         out.push(b' ');
-        print_wire_name(&rest[..length], out);
+        print_name(&rest[..length], out);
         rest = &rest[length..];
     }
     Some(())

@@ -13,7 +13,7 @@ mod print;
 mod reader;
 mod scanner;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use error::{Position, Problem, ReadError, SyntaxError, Warning};
 pub use print::print_record;

@@ -253,11 +253,11 @@ pub fn cut_point(block: &[u8], limit: usize) -> Option<usize> {
                 continue;
             }
             Class::Quote => position += quoted_length(&block[position..]),
-            Class::Newline if depth == 0 && position < limit => {
+            Class::Newline if depth == 0 => {
                 let starts_record = block
                     .get(position + 1)
                     .is_some_and(|next| matches!(class(*next), Class::Ordinary | Class::Escape));
-                if starts_record && position + 1 <= limit {
+                if starts_record {
                     best = Some(position + 1);
                 }
             }
