@@ -2,4 +2,5 @@
 //! In: the zones in `tests/zones`. Never: part of the product.
 #![forbid(unsafe_code)]
 
+pub mod judges;
 pub mod zonegen;
