@@ -387,6 +387,8 @@ pub(crate) fn print_name(wire: &[u8], out: &mut Vec<u8>) {
             match octet {
                 b'a'..=b'z' | b'0'..=b'9' | b'A'..=b'Z' => out.push(*octet),
                 b'-' | b'_' | b'*' | b'/' => out.push(*octet),
+                // `\#` at the start of RDATA would announce the form of RFC 3597.
+                b'#' => out.extend_from_slice(b"\\035"),
                 b'!'..=b'~' => out.extend_from_slice(&[b'\\', *octet]),
                 _ => print_label_octet(*octet, out),
             }

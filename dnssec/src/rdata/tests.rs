@@ -250,7 +250,8 @@ proptest! {
         }
         // The text of each type, also of those that are printed in the form of RFC 3597.
         let mut out = Vec::new();
-        if spec.status == TypeStatus::Data && print_fields(spec.fields, &rdata, &mut out).is_some() {
+        let has_text = print_fields(spec.fields, &rdata, &mut out).is_some();
+        if has_text && spec.status == TypeStatus::Data {
             prop_assert_eq!(reread(rtype, &out), Ok(rdata.clone()), "{}", spec.mnemonic);
         }
     }
@@ -395,28 +396,28 @@ fn texts_of_the_rfcs() {
     check_text(
         "LOC",
         "42 21 54 N 71 06 18 W -24m 30m",
-        concat!("42 21 54.000 N 71 6 18.000 W -24.00m 30.00m 10000.00m 10.00m"),
+        "42 21 54.000 N 71 6 18.000 W -24.00m 30.00m 10000.00m 10.00m",
     );
     check_text("LOC", "52 N 4 E 0.01m 0m", "52 0 0.000 N 4 0 0.000 E 0.01m 0.00m 10000.00m 10.00m");
     check_text(
         "APL",
         "1:192.168.32.0/21 !1:192.168.38.0/28",
-        concat!("1:192.168.32.0/21 !1:192.168.38.0/28"),
+        "1:192.168.32.0/21 !1:192.168.38.0/28",
     );
     check_text(
         "SVCB",
         "16 foo.example.org. alpn=\"f\\\\\\\\oo\\\\,bar,h2\"",
-        concat!("16 foo.example.org. alpn=\"f\\\\\\\\oo\\\\,bar,h2\""),
+        "16 foo.example.org. alpn=\"f\\\\\\\\oo\\\\,bar,h2\"",
     );
     check_text(
         "SVCB",
         "1 . port=53 mandatory=port key7=/q",
-        concat!("1 . mandatory=port port=53 key7=\"/q\""),
+        "1 . mandatory=port port=53 key7=\"/q\"",
     );
     check_text(
         "NSEC3",
         "1 1 12 AABBCCDD 2T7B4G4VSA5SMI47K61MV5BV1A22BOJR MX A",
-        concat!("1 1 12 aabbccdd 2t7b4g4vsa5smi47k61mv5bv1a22bojr A MX"),
+        "1 1 12 aabbccdd 2t7b4g4vsa5smi47k61mv5bv1a22bojr A MX",
     );
     check_text("SOA", "a. b. 1 1h 1d1h 1w 10m", "a. b. 1 3600 90000 604800 600");
     check_text("TXT", "a \"b c\"", "\"a\" \"b c\"");
@@ -433,7 +434,7 @@ fn texts_of_the_rfcs() {
     check_text(
         "RRSIG",
         "A 13 0 60 4294967295 20200229235960 1 . AAAA",
-        concat!("A 13 0 60 21060207062815 20200301000000 1 . AAAA"),
+        "A 13 0 60 21060207062815 20200301000000 1 . AAAA",
     );
 }
 
@@ -460,7 +461,7 @@ fn errors_say_what_was_expected_and_found() {
     check_error(
         "NS",
         "a..b",
-        concat!("expected a domain name, found `a..b`: empty label (two dots in a row?)"),
+        "expected a domain name, found `a..b`: empty label (two dots in a row?)",
     );
     check_error("DNSKEY", "256 3 8 AB=", "expected base64 data, found `AB=`");
     check_error("DNSKEY", "256 3 8 AB==", "expected base64 data, found `AB==`");
@@ -468,14 +469,14 @@ fn errors_say_what_was_expected_and_found() {
     check_error(
         "DS",
         "1 8 2 0011",
-        concat!("expected a hexadecimal digest of the length of its digest type, found `0011`"),
+        "expected a hexadecimal digest of the length of its digest type, found `0011`",
     );
     check_error("SSHFP", "1 1 abc", "expected hexadecimal data, found `abc`");
     check_error("NSEC", "a. A FOO", "expected a record type, found `FOO`");
     check_error(
         "RRSIG",
         "A 8 1 60 20211301000000 0 1 . AAAA",
-        concat!("expected a time as YYYYMMDDHHmmSS, found `20211301000000`"),
+        "expected a time as YYYYMMDDHHmmSS, found `20211301000000`",
     );
     check_error("A", "\\# 4 c00002", "\\# promises 4 octets of data, but 3 follow");
     check_error("A", "\\# 3 c00002", "malformed A data: expected an IPv4 address at octet 0");
@@ -487,13 +488,17 @@ fn errors_say_what_was_expected_and_found() {
     check_error(
         "TYPE65280",
         "x",
-        concat!("expected `\\#`, a length and hexadecimal data (RFC 3597), found `x`"),
+        "expected `\\#`, a length and hexadecimal data (RFC 3597), found `x`",
     );
+}
+
+#[test]
+fn errors_of_refused_types_and_of_texts_that_do_not_fit_together() {
     check_error("A6", "0 ::1", "A6 records are not allowed in a zone: the type is obsolete");
     check_error(
         "ANY",
         "",
-        concat!("ANY records are not allowed in a zone: the type is only used in messages"),
+        "ANY records are not allowed in a zone: the type is only used in messages",
     );
     check_error(
         "HTTPS",
