@@ -16,8 +16,9 @@ use std::path::PathBuf;
 use dnssec::Seconds;
 use zeroize::Zeroizing;
 
-use crate::diagnostics::{Fault, FileFaults, Findings, Read};
+use crate::diagnostics::{FileFaults, Findings, Read};
 use crate::duration::YEAR_SECONDS;
+use crate::fault::Fault;
 use crate::kasp::{number, optional_duration};
 use crate::schema::{self, validate};
 use crate::tree::{Element, FILE_BYTES_MAX, read_tree};

@@ -10,8 +10,9 @@ use dnssec::policy::{
 };
 use dnssec::{Algorithm, Seconds};
 
-use crate::diagnostics::{Fault, FileFaults, Findings, Read};
+use crate::diagnostics::{FileFaults, Findings, Read};
 use crate::duration::parse_duration;
+use crate::fault::Fault;
 use crate::schema::{self, validate};
 use crate::tree::{Element, FILE_BYTES_MAX, read_tree};
 

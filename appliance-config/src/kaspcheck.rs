@@ -8,7 +8,8 @@ mod conf;
 mod policy;
 
 use crate::conf::{Conf, conf, conf_tree};
-use crate::diagnostics::{Diagnostic, Fault, Findings};
+use crate::diagnostics::{Diagnostic, Findings};
+use crate::fault::Fault;
 use crate::kasp::{kasp_tree, policies};
 use crate::tree::Element;
 use crate::zonelist::{zonelist_tree, zones};

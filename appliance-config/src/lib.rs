@@ -11,6 +11,7 @@
 mod conf;
 mod diagnostics;
 mod duration;
+mod fault;
 mod kasp;
 mod kaspcheck;
 mod schema;
@@ -22,11 +23,12 @@ pub use conf::{
     Conf, Datastore, Enforcer, Interface, Logging, Privileges, Repository, RepositoryKind, Secret,
     Signer, TokenSecret, read_conf,
 };
-pub use diagnostics::{Diagnostic, FAULTS_MAX, Fault, FileFaults, Read};
+pub use diagnostics::{Diagnostic, FAULTS_MAX, FileFaults, Read};
 pub use duration::{
     DURATION_SECONDS_MAX, DurationError, MONTH_SECONDS, YEAR_SECONDS, format_duration,
     parse_duration,
 };
+pub use fault::Fault;
 pub use kasp::read_kasp;
 pub use kaspcheck::{Environment, FileKind, Inputs, Line, Report, Severity, check};
 pub use tree::{ATTRIBUTES_MAX, DEPTH_MAX, ELEMENTS_MAX, FILE_BYTES_MAX, ZONELIST_BYTES_MAX};

@@ -4,8 +4,9 @@
 //! a notice. Order is free where OpenDNSSEC 2.x leaves it free (conf.xml).
 //! Never: typed values; the tables only say what a text must look like.
 
-use crate::diagnostics::{Fault, Findings};
+use crate::diagnostics::Findings;
 use crate::duration::{DurationError, parse_duration};
+use crate::fault::Fault;
 use crate::tree::Element;
 
 pub(crate) mod conf;

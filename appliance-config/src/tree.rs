@@ -10,7 +10,8 @@ use quick_xml::Reader;
 use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::{BytesDecl, BytesRef, BytesStart, Event};
 
-use crate::diagnostics::{Fault, Findings};
+use crate::diagnostics::Findings;
+use crate::fault::Fault;
 
 /// Largest conf.xml and kasp.xml, in bytes.
 pub const FILE_BYTES_MAX: usize = 4 * 1024 * 1024;

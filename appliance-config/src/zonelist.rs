@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use dnssec::Name;
 use dnssec::name::{NAME_LENGTH_MAX, NameError};
 
-use crate::diagnostics::{Fault, FileFaults, Findings, Read};
+use crate::diagnostics::{FileFaults, Findings, Read};
+use crate::fault::Fault;
 use crate::schema::{self, validate};
 use crate::tree::{Element, ZONELIST_BYTES_MAX, read_tree};
 
@@ -91,7 +92,11 @@ pub(crate) fn zones(root: &Element<'_>, findings: &mut Findings) -> ZoneList {
 
 /// A zone's name as the file has it: the final dot may be missing.
 pub(crate) fn zone_name(text: &str) -> Result<Name, NameError> {
-    Name::parse(text.trim_ascii().as_bytes(), Some(&Name::root()))
+    match text.trim_ascii() {
+        // No short form of an origin here, but a label.
+        "@" => Name::parse(b"@.", None),
+        text => Name::parse(text.as_bytes(), Some(&Name::root())),
+    }
 }
 
 fn text_of(zone: &Element<'_>, name: &str, findings: &mut Findings) -> String {

@@ -104,7 +104,8 @@ fn splice(bytes: &[u8], place: Range<usize>, new: &[u8]) -> Vec<u8> {
 /// The element as OpenDNSSEC 2.x exports it, one tab deep.
 fn render(entry: &ZoneEntry, line_end: &str) -> Option<String> {
     let name = entry.name.to_string();
-    let name = if entry.name.is_root() { name.as_str() } else { name.trim_end_matches('.') };
+    // Only one dot: the one before it may be part of the last label, escaped.
+    let name = name.strip_suffix('.').filter(|_| !entry.name.is_root()).unwrap_or(&name);
     let lines = [
         format!("<Zone name=\"{}\">", escape(name)),
         format!("\t\t<Policy>{}</Policy>", escape(&entry.policy)),
@@ -222,6 +223,17 @@ mod tests {
         let mut odd = entry("a.example");
         odd.input = Adapter::File(std::ffi::OsString::from_vec(vec![0xFF]).into());
         assert_eq!(add_zone(b"<ZoneList/>", &odd), Err(EditError::PathNotText { name }));
+    }
+
+    #[test]
+    fn names_that_end_in_an_escaped_dot_come_back() {
+        for text in [r"a\.", r"\.", "@", ".", r"\@"] {
+            let name = zone_name(text).unwrap();
+            let mut new = entry("x");
+            new.name = name.clone();
+            let added = add_zone(b"<ZoneList/>", &new).unwrap();
+            assert_eq!(read_zonelist("z", &added).unwrap().value.zones, [new], "{text}");
+        }
     }
 
     proptest::proptest! {

@@ -17,6 +17,25 @@ fn example(name: &str) -> String {
     fs::read_to_string(path).unwrap()
 }
 
+/// Long lines broken at spaces, to fit into this file.
+fn wrap(text: &str) -> String {
+    let mut wrapped = String::new();
+    for line in text.lines() {
+        let mut width = 0;
+        for word in line.split_inclusive(' ') {
+            if width > 0 && width + word.len() > 84 && line.trim_start().len() > 84 {
+                wrapped.truncate(wrapped.trim_end().len());
+                wrapped += "\n      ";
+                width = 6;
+            }
+            wrapped += word;
+            width += word.len();
+        }
+        wrapped += "\n";
+    }
+    wrapped
+}
+
 /// Faults and notices of a file of any of the three kinds, told by its name.
 fn read(file: &str, bytes: &[u8]) -> FileFaults {
     let notices = match file {
@@ -170,12 +189,16 @@ fn a_fault_shows_its_place() {
         conf.xml:1:1: missing element <Enforcer> in <Configuration>
           <Configuration>
           ^^^^^^^^^^^^^^^
-        conf.xml:2:2: unknown element <PIN> in <Configuration>; allowed here: <RepositoryList>, <Common>, <Enforcer>, <Signer>
+        conf.xml:2:2: unknown element <PIN> in <Configuration>; allowed here:
+              <RepositoryList>, <Common>, <Enforcer>, <Signer>
            <PIN>***************</PIN><Foo/>
            ^^^^^
-        conf.xml:2:28: unknown element <Foo> in <Configuration>; allowed here: <RepositoryList>, <Common>, <Enforcer>, <Signer>
+        conf.xml:2:28: unknown element <Foo> in <Configuration>; allowed here:
+              <RepositoryList>, <Common>, <Enforcer>, <Signer>
            <PIN>***************</PIN><Foo/>
-                                     ^^^^^^"#]].assert_eq(&found.to_string());
+                                     ^^^^^^
+    "#]]
+    .assert_eq(&wrap(&found.to_string()));
 }
 
 #[test]

@@ -7,7 +7,8 @@ use expect_test::{Expect, expect};
 
 const CONF: &str = r#"<Configuration><RepositoryList>
 <Repository name="x"><BuiltIn/><KeyFile>/key</KeyFile></Repository></RepositoryList>
-<Common><PolicyFile>/kasp</PolicyFile><ZoneListFile>/zones</ZoneListFile></Common>
+<Common><PolicyFile>/kasp</PolicyFile>
+<ZoneListFile>/zones</ZoneListFile></Common>
 <Enforcer><Datastore><SQLite>/db</SQLite></Datastore></Enforcer></Configuration>"#;
 const KASP: &str = include_str!("../../../examples/default/kasp.xml");
 const ZONES: &str = "<ZoneList/>";
@@ -43,9 +44,28 @@ impl World {
     fn says(&self, errors: usize, expected: Expect) {
         let report = check(&Inputs { conf: "/conf", kasp: None, zonelist: None }, self);
         let lines: Vec<&str> = report.lines.iter().map(|line| line.text.as_str()).collect();
-        expected.assert_eq(&lines.join("\n"));
+        expected.assert_eq(&wrap(&lines.join("\n")));
         assert_eq!(report.error_count(), errors);
     }
+}
+
+/// Long lines broken at spaces, to fit into this file.
+fn wrap(text: &str) -> String {
+    let mut wrapped = String::new();
+    for line in text.lines() {
+        let mut width = 0;
+        for word in line.split_inclusive(' ') {
+            if width > 0 && width + word.len() > 84 && line.trim_start().len() > 84 {
+                wrapped.truncate(wrapped.trim_end().len());
+                wrapped += "\n      ";
+                width = 6;
+            }
+            wrapped += word;
+            width += word.len();
+        }
+        wrapped += "\n";
+    }
+    wrapped
 }
 
 impl Environment for World {
@@ -78,9 +98,10 @@ fn nothing_is_wrong() {
     World::new().says(
         0,
         expect![[r#"
-        INFO: The XML in /conf is valid
-        INFO: The XML in /kasp is valid
-        INFO: The XML in /zones is valid"#]],
+            INFO: The XML in /conf is valid
+            INFO: The XML in /kasp is valid
+            INFO: The XML in /zones is valid
+        "#]],
     );
 }
 
@@ -89,31 +110,38 @@ fn a_missing_file_counts_once() {
     World::new().without("/kasp").says(
         1,
         expect![[r#"
-        INFO: The XML in /conf is valid
-        ERROR: unable to parse file "/kasp"
-        ERROR: Configuration file (/kasp) does not exist
-        INFO: The XML in /zones is valid"#]],
+            INFO: The XML in /conf is valid
+            ERROR: unable to parse file "/kasp"
+            ERROR: Configuration file (/kasp) does not exist
+            INFO: The XML in /zones is valid
+        "#]],
     );
     World::new().without("/conf").says(
         3,
         expect![[r#"
-        ERROR: unable to parse file "/conf"
-        ERROR: Configuration file (/conf) does not exist
-        ERROR: No location for kasp.xml set
-        ERROR: No location for zonelist.xml set"#]],
+            ERROR: unable to parse file "/conf"
+            ERROR: Configuration file (/conf) does not exist
+            ERROR: No location for kasp.xml set
+            ERROR: No location for zonelist.xml set
+        "#]],
     );
 }
 
 #[test]
 fn a_conf_that_fails_still_says_where_the_others_are() {
     let world = World::new().with("/conf", |conf| conf.replace("<Common>", "<Odd/><Common>"));
-    world.says(1, expect![[r#"
-        /conf:3:1: unknown element <Odd> in <Configuration>; allowed here: <RepositoryList>, <Common>, <Enforcer>, <Signer>
-          <Odd/><Common><PolicyFile>/kasp</PolicyFile><ZoneListFile>/zones</ZoneListFile></Common>
+    world.says(
+        1,
+        expect![[r#"
+        /conf:3:1: unknown element <Odd> in <Configuration>; allowed here:
+              <RepositoryList>, <Common>, <Enforcer>, <Signer>
+          <Odd/><Common><PolicyFile>/kasp</PolicyFile>
           ^^^^^^
         ERROR: /conf fails to validate
         INFO: The XML in /kasp is valid
-        INFO: The XML in /zones is valid"#]]);
+        INFO: The XML in /zones is valid
+    "#]],
+    );
 }
 
 #[test]
@@ -122,9 +150,10 @@ fn empty_locations_k10() {
     World::new().with("/conf", empty).says(
         2,
         expect![[r#"
-        INFO: The XML in /conf is valid
-        ERROR: No location for kasp.xml set
-        ERROR: No location for zonelist.xml set"#]],
+            INFO: The XML in /conf is valid
+            ERROR: No location for kasp.xml set
+            ERROR: No location for zonelist.xml set
+        "#]],
     );
 }
 
@@ -133,13 +162,18 @@ fn a_repository_of_our_own_is_checked_k2_k3_k4() {
     let second = r#"<Repository name="x"><BuiltIn/><KeyFile>/denied/key</KeyFile></Repository></R"#;
     let world =
         World::new().with("/conf", |conf| conf.replace("</R", second).replacen(second, "</R", 1));
-    world.says(3, expect![[r#"
-        INFO: The XML in /conf is valid
-        ERROR: Multiple Repositories (x and x) in /conf have the same Directory (/var/lib/opendnssec/tokens/x) and TokenLabel (x)
-        ERROR: Two repositories exist with the same name (x)
-        ERROR: cannot stat file /denied/key: Permission denied
-        INFO: The XML in /kasp is valid
-        INFO: The XML in /zones is valid"#]]);
+    world.says(
+        3,
+        expect![[r#"
+            INFO: The XML in /conf is valid
+            ERROR: Multiple Repositories (x and x) in /conf have the same Directory
+                  (/var/lib/opendnssec/tokens/x) and TokenLabel (x)
+            ERROR: Two repositories exist with the same name (x)
+            ERROR: cannot stat file /denied/key: Permission denied
+            INFO: The XML in /kasp is valid
+            INFO: The XML in /zones is valid
+        "#]],
+    );
 }
 
 #[test]
@@ -152,12 +186,15 @@ fn mysql_and_directories_k6_k9() {
     world.says(
         3,
         expect![[r#"
-        INFO: The XML in /conf is valid
-        ERROR: compiled for sqlite3 but conf.xml configured for MySQL: /conf
-        ERROR: default Enforcer WorkingDirectory (/var/lib/opendnssec/enforcer) does not exist
-        ERROR: default Signer WorkingDirectory (/var/lib/opendnssec/signer) is not a directory
-        INFO: The XML in /kasp is valid
-        INFO: The XML in /zones is valid"#]],
+            INFO: The XML in /conf is valid
+            ERROR: compiled for sqlite3 but conf.xml configured for MySQL: /conf
+            ERROR: default Enforcer WorkingDirectory (/var/lib/opendnssec/enforcer) does not
+                  exist
+            ERROR: default Signer WorkingDirectory (/var/lib/opendnssec/signer) is not a
+                  directory
+            INFO: The XML in /kasp is valid
+            INFO: The XML in /zones is valid
+        "#]],
     );
 }
 
@@ -169,13 +206,22 @@ fn warnings_of_our_own_rfc9276_rfc9905_and_refresh() {
             .replace("length=\"256\">13", "length=\"2048\">7")
             .replace("<MaxZoneTTL>P1D", "<MaxZoneTTL>P4D")
     });
-    world.says(0, expect![[r#"
-        INFO: The XML in /conf is valid
-        INFO: The XML in /kasp is valid
-        WARNING: In policy default, NSEC3 iterations is 5 in /kasp; it should be 0 (RFC 9276)
-        WARNING: In policy default, NSEC3 salt length is 8 in /kasp; it should be 0 (RFC 9276)
-        WARNING: In policy default, algorithm 7 used for KSK in /kasp rests on SHA-1 and is deprecated (RFC 9905); new keys need <AllowDeprecatedAlgorithms/> in conf.xml
-        WARNING: In policy default, algorithm 7 used for ZSK in /kasp rests on SHA-1 and is deprecated (RFC 9905); new keys need <AllowDeprecatedAlgorithms/> in conf.xml
-        WARNING: In policy default, the Refresh interval (259200 seconds) is smaller than the largest TTL (345600 seconds) in /kasp: signatures may expire in caches
-        INFO: The XML in /zones is valid"#]]);
+    world.says(
+        0,
+        expect![[r#"
+            INFO: The XML in /conf is valid
+            INFO: The XML in /kasp is valid
+            WARNING: In policy default, NSEC3 iterations is 5 in /kasp; it should be 0 (RFC
+                  9276)
+            WARNING: In policy default, NSEC3 salt length is 8 in /kasp; it should be 0 (RFC
+                  9276)
+            WARNING: In policy default, algorithm 7 used for KSK in /kasp rests on SHA-1 and is
+                  deprecated (RFC 9905); new keys need <AllowDeprecatedAlgorithms/> in conf.xml
+            WARNING: In policy default, algorithm 7 used for ZSK in /kasp rests on SHA-1 and is
+                  deprecated (RFC 9905); new keys need <AllowDeprecatedAlgorithms/> in conf.xml
+            WARNING: In policy default, the Refresh interval (259200 seconds) is smaller than
+                  the largest TTL (345600 seconds) in /kasp: signatures may expire in caches
+            INFO: The XML in /zones is valid
+        "#]],
+    );
 }
