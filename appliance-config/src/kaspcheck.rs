@@ -20,8 +20,9 @@ pub trait Environment {
     fn read(&self, path: &str) -> Option<Vec<u8>>;
     /// What is at a path, links followed.
     fn kind(&self, path: &str) -> FileKind;
-    /// Whether a store is there for `<Datastore><SQLite>` with this path.
-    fn datastore_exists(&self, path: &str) -> bool;
+    /// What is there for `<Datastore><SQLite>` with this path: the store that goes with it
+    /// counts as a file.
+    fn datastore_kind(&self, path: &str) -> FileKind;
     /// Whether a user of this name exists.
     fn user_exists(&self, name: &str) -> bool;
     /// Whether a group of this name exists.
@@ -289,7 +290,11 @@ fn load(file: &str, environment: &dyn Environment, report: &mut Report) -> Optio
 
 /// K2: the error when `path` is no file.
 fn missing_file(what: &str, path: &str, environment: &dyn Environment) -> Option<String> {
-    match environment.kind(path) {
+    missing_kind(what, path, environment.kind(path))
+}
+
+fn missing_kind(what: &str, path: &str, kind: FileKind) -> Option<String> {
+    match kind {
         FileKind::File => None,
         FileKind::Unknown { reason } => Some(format!("cannot stat file {path}: {reason}")),
         _ => Some(format!("{what} ({path}) does not exist")),

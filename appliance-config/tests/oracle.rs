@@ -41,11 +41,16 @@ impl Environment for RealWorld {
             Ok(found) if found.is_dir() => FileKind::Directory,
             Ok(_) => FileKind::Other,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => FileKind::Missing,
-            Err(error) => FileKind::Unknown { reason: error.to_string() },
+            Err(error) => {
+                // The number after it is Rust's own.
+                let text = error.to_string();
+                let reason = text.split(" (os error").next().unwrap_or_default().to_owned();
+                FileKind::Unknown { reason }
+            }
         }
     }
-    fn datastore_exists(&self, path: &str) -> bool {
-        self.kind(path) == FileKind::File
+    fn datastore_kind(&self, path: &str) -> FileKind {
+        self.kind(path)
     }
     fn user_exists(&self, name: &str) -> bool {
         matches!(nix::unistd::User::from_name(name), Ok(Some(_)))

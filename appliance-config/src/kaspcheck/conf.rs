@@ -1,7 +1,7 @@
 //! kaspcheck's checks K2 to K9 of conf.xml against the world.
 //! In: the tree, its values, the environment. Out: lines of the report.
 
-use super::{Environment, FileKind, Report, missing_file, policy};
+use super::{Environment, FileKind, Report, missing_file, missing_kind, policy};
 use crate::conf::{Conf, Datastore, Privileges, RepositoryKind, TokenSecret};
 use crate::tree::Element;
 
@@ -17,8 +17,9 @@ pub(super) fn check(
     match &conf.enforcer.datastore {
         Datastore::Sqlite(path) => {
             let path = path.to_string_lossy();
-            if !environment.datastore_exists(&path) {
-                report.error(format_args!("SQLite datastore ({path}) does not exist"));
+            let kind = environment.datastore_kind(&path);
+            if let Some(text) = missing_kind("SQLite datastore", &path, kind) {
+                report.error(format_args!("{text}"));
             }
         }
         Datastore::MySql { .. } => report

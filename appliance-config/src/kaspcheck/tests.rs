@@ -82,8 +82,8 @@ impl Environment for World {
             Some(_) => FileKind::File,
         }
     }
-    fn datastore_exists(&self, path: &str) -> bool {
-        self.0.contains_key(path)
+    fn datastore_kind(&self, path: &str) -> FileKind {
+        self.kind(path)
     }
     fn user_exists(&self, name: &str) -> bool {
         name == "known"
