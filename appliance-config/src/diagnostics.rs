@@ -12,6 +12,8 @@ use crate::fault::Fault;
 pub const FAULTS_MAX: usize = 100;
 /// Characters of a source line that are shown at most.
 const SOURCE_LINE_CHARACTERS_MAX: usize = 160;
+/// Bytes of a source line that are looked at after a place.
+const SOURCE_LINE_BYTES_MAX: usize = 640;
 
 /// One fault at its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,16 +143,18 @@ impl Findings {
 struct Lines<'a> {
     source: &'a [u8],
     starts: Vec<usize>,
-    secrets: Vec<Range<usize>>,
+    /// Of `<PIN>` and of `<Password>`, each in the order of the file.
+    secrets: [Vec<Range<usize>>; 2],
 }
 
 impl<'a> Lines<'a> {
     fn new(source: &'a [u8], needed: bool) -> Lines<'a> {
-        let mut lines = Lines { source, starts: vec![0], secrets: Vec::new() };
+        let mut lines = Lines { source, starts: vec![0], secrets: [Vec::new(), Vec::new()] };
         if needed {
             let breaks = source.iter().enumerate().filter(|(_, octet)| **octet == b'\n');
             lines.starts.extend(breaks.map(|(at, _)| at + 1));
-            lines.secrets = secrets(source);
+            lines.secrets =
+                [secrets(source, b"<PIN", b"</PIN"), secrets(source, b"<Password", b"</Password")];
         }
         lines
     }
@@ -160,15 +164,22 @@ impl<'a> Lines<'a> {
         let line = self.starts.partition_point(|&line_start| line_start <= start);
         let line_start = self.starts[line - 1];
         let line_end = self.starts.get(line).map_or(self.source.len(), |next| next - 1);
-        let end = place.end.clamp(start, line_end.max(start));
-        let (before, caret) = (self.shown(line_start..start), self.shown(start..end));
-        let mut shown = before.clone() + &caret + &self.shown(end..line_end.max(end));
-        let column = before.chars().count();
-        // A very long line is cut to the part around the caret.
-        let skip = column.saturating_sub(SOURCE_LINE_CHARACTERS_MAX / 2);
-        shown = shown.chars().skip(skip).take(SOURCE_LINE_CHARACTERS_MAX).collect();
-        let indent = column - skip;
-        let width = caret.chars().count().min(SOURCE_LINE_CHARACTERS_MAX - indent);
+        let column = characters(&self.source[line_start..start]).count();
+        // Of a very long line only the part around the place is looked at and shown.
+        let from = characters(&self.source[line_start..start])
+            .nth(column.saturating_sub(SOURCE_LINE_CHARACTERS_MAX / 2))
+            .map_or(start, |at| line_start + at);
+        let until = line_end.min(start + SOURCE_LINE_BYTES_MAX).max(start);
+        let end = place.end.clamp(start, until);
+        let before = self.shown(from..start);
+        let caret = self.shown(start..end).chars().count();
+        let shown: String = before
+            .chars()
+            .chain(self.shown(start..until).chars())
+            .take(SOURCE_LINE_CHARACTERS_MAX)
+            .collect();
+        let indent = before.chars().count();
+        let width = caret.min(SOURCE_LINE_CHARACTERS_MAX - indent.min(SOURCE_LINE_CHARACTERS_MAX));
         Diagnostic {
             file: file.to_owned(),
             line,
@@ -181,7 +192,12 @@ impl<'a> Lines<'a> {
 
     /// These bytes as text of one line: secrets masked, tabs and control characters as spaces.
     fn shown(&self, range: Range<usize>) -> String {
-        let is_secret = |at: usize| self.secrets.iter().any(|secret| secret.contains(&at));
+        let is_secret = |at: usize| {
+            self.secrets.iter().any(|list| {
+                let next = list.partition_point(|secret| secret.end <= at);
+                list.get(next).is_some_and(|secret| secret.contains(&at))
+            })
+        };
         let bytes: Vec<u8> = range
             .filter_map(|at| match self.source[at] {
                 // One star for each character, so that columns stay right.
@@ -195,19 +211,22 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// The contents of every `<PIN>` and `<Password>`, up to the end tag.
-fn secrets(source: &[u8]) -> Vec<Range<usize>> {
+/// Where each character of a text begins.
+fn characters(text: &[u8]) -> impl Iterator<Item = usize> {
+    text.iter().enumerate().filter(|(_, octet)| !matches!(octet, 0x80..0xC0)).map(|(at, _)| at)
+}
+
+/// The contents of every element that begins with `start`, up to `end`.
+fn secrets(source: &[u8], start: &[u8], end: &[u8]) -> Vec<Range<usize>> {
     let mut found = Vec::new();
-    for (start, end) in [(&b"<PIN"[..], &b"</PIN"[..]), (b"<Password", b"</Password")] {
-        let mut at = 0;
-        while let Some(tag) = find(source, start, at) {
-            let open = find(source, b">", tag).map_or(source.len(), |close| close + 1);
-            at = open;
-            // `<PIN/>` has no content.
-            if !source[..open].ends_with(b"/>") {
-                at = find(source, end, open).unwrap_or(source.len());
-                found.push(open..at);
-            }
+    let mut at = 0;
+    while let Some(tag) = find(source, start, at) {
+        let open = find(source, b">", tag).map_or(source.len(), |close| close + 1);
+        at = open;
+        // `<PIN/>` has no content.
+        if !source[..open].ends_with(b"/>") {
+            at = find(source, end, open).unwrap_or(source.len());
+            found.push(open..at);
         }
     }
     found

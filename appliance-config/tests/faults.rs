@@ -210,6 +210,18 @@ fn faults_are_bounded_and_all_are_found() {
 }
 
 #[test]
+fn one_huge_line_full_of_secrets_is_shown_in_part() {
+    let start = Instant::now();
+    let line = "<PIN>é1</PIN>".repeat(250_000);
+    let found = read("conf.xml", format!("<Configuration>{line}</Configuration>").as_bytes());
+    assert_eq!(found.faults.len(), FAULTS_MAX);
+    let last = found.faults.last().map(ToString::to_string).unwrap_or_default();
+    assert!(last.contains("<PIN>**</PIN>") && !last.contains('é'), "{last}");
+    assert!(last.lines().all(|line| line.chars().count() < 200), "{last}");
+    assert!(start.elapsed().as_secs() < 5);
+}
+
+#[test]
 fn a_million_nested_elements_are_refused_at_once() {
     let start = Instant::now();
     let deep = "<a>".repeat(1_000_000) + &"</a>".repeat(1_000_000);
