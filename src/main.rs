@@ -1,2 +1,18 @@
-//! The one binary.
-fn main() {}
+//! The one binary: picks the program from its name or its first argument.
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod sign;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().collect();
+    let program = words.first().map_or("anchorite", String::as_str);
+    let name = Path::new(program).file_name().unwrap_or_default().to_string_lossy();
+    let first = words.get(1).map(String::as_str);
+    match (name.as_ref(), first) {
+        _ => arguments::main(words),
+    }
+}

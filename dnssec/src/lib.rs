@@ -6,12 +6,18 @@
 #![forbid(unsafe_code)]
 
 pub mod algorithm;
+pub mod denial;
+pub mod first_keys;
 pub mod key;
 pub mod name;
+pub mod outlook;
 pub mod policy;
 pub mod rdata;
 pub mod rrtype;
+pub mod serial;
+pub mod signing;
 pub mod units;
+pub mod zone;
 pub mod zonefile;
 
 pub use algorithm::Algorithm;

@@ -57,8 +57,7 @@ pub fn hash(wire: &[u8], parameters: &Nsec3Parameters) -> [u8; HASH_LENGTH] {
     let mut digest: [u8; HASH_LENGTH] =
         Sha1::new().chain_update(wire).chain_update(&parameters.salt).finalize().into();
     for _ in 0..parameters.iterations {
-        digest =
-            Sha1::new().chain_update(digest).chain_update(&parameters.salt).finalize().into();
+        digest = Sha1::new().chain_update(digest).chain_update(&parameters.salt).finalize().into();
     }
     digest
 }

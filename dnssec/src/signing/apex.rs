@@ -1,7 +1,8 @@
 //! The apex of a signed version: SOA and keys as the policy wants them, NSEC3PARAM, CDS.
 //! RFC 4035 §2.1, RFC 5155 §4, RFC 7344, RFC 9077; overrides of catalogue 5.3.
 //! In: the apex as the input has it. Out: the apex before signing, and after, with the serial.
-//! Keys in the input are kept beside ours (catalogue 3.2).
+//! Keys in the input are kept beside ours (catalogue 3.2); CDS and CDNSKEY of ours replace those of
+//! the input, since two opinions there would be a wish for two key sets.
 
 use super::plan::{SigningRun, fields, kept_signature, view};
 use super::tbs::push_message;
@@ -41,23 +42,17 @@ pub struct NoSoa;
 /// The version with the apex that `plan` describes, unsigned.
 pub fn with_apex(version: &ZoneVersion, plan: &ApexPlan) -> Result<ZoneVersion, NoSoa> {
     let first = version.names.first().ok_or(NoSoa)?;
-    let apex = first.find(&[]).ok_or(NoSoa)?;
     let soa = version.soa_rdata().ok_or(NoSoa)?;
     let serial = plan.serial.or(soa_serial(soa)).ok_or(NoSoa)?;
     let soa = soa_with(soa, serial, plan.soa_minimum).ok_or(NoSoa)?;
     let mut own: BTreeMap<RrType, (Ttl, Vec<Vec<u8>>)> = BTreeMap::new();
     own.insert(RrType::SOA, (plan.soa_ttl, vec![soa]));
-    for (rtype, rdatas) in [
-        (RrType::DNSKEY, &plan.dnskeys),
-        (RrType::CDS, &plan.cds),
-        (RrType::CDNSKEY, &plan.cdnskey),
-    ] {
-        let foreign = apex.rrset(rtype).into_iter().flat_map(|rrset| rrset.rdatas());
-        let mut all: Vec<Vec<u8>> = foreign.map(<[u8]>::to_vec).chain(rdatas.clone()).collect();
-        all.sort_unstable();
-        all.dedup();
-        if !rdatas.is_empty() || rtype == RrType::DNSKEY && !all.is_empty() {
-            own.insert(rtype, (plan.keys_ttl, all));
+    let dnskeys = expected_dnskeys(version, plan);
+    for (rtype, rdatas) in
+        [(RrType::DNSKEY, &dnskeys), (RrType::CDS, &plan.cds), (RrType::CDNSKEY, &plan.cdnskey)]
+    {
+        if !rdatas.is_empty() {
+            own.insert(rtype, (plan.keys_ttl, rdatas.clone()));
         }
     }
     if let Some((ttl, rdata)) = &plan.nsec3param {
@@ -67,6 +62,16 @@ pub fn with_apex(version: &ZoneVersion, plan: &ApexPlan) -> Result<ZoneVersion, 
     let mut names: Vec<Arc<Chunk>> = version.names.to_vec();
     names[0] = Arc::new(chunk);
     Ok(ZoneVersion { names: names.into(), ..version.clone() })
+}
+
+/// The DNSKEY records that the signed version must have: the input's and ours, as RDATA.
+pub fn expected_dnskeys(unsigned: &ZoneVersion, plan: &ApexPlan) -> Vec<Vec<u8>> {
+    let apex = unsigned.apex_owner().and_then(|apex| apex.rrset(RrType::DNSKEY));
+    let foreign = apex.into_iter().flat_map(|rrset| rrset.rdatas()).map(<[u8]>::to_vec);
+    let mut all: Vec<Vec<u8>> = foreign.chain(plan.dnskeys.clone()).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 /// The first chunk with these RRsets at the apex in place of those of the same types.

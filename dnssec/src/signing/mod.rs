@@ -116,6 +116,22 @@ impl SigningTimes {
         self.now.plus(validity).minus(self.policy.jitter).plus(Seconds(random))
     }
 
+    /// Life that every signature of a version made or kept now has left: kept ones have the
+    /// refresh period, new ones their validity less the jitter.
+    pub fn least_life(&self) -> Seconds {
+        let policy = &self.policy;
+        let keyset = policy.validity_keyset.filter(|validity| validity.0 != 0);
+        let validity = [Some(policy.validity_default), Some(policy.validity_denial), keyset];
+        let shortest = validity.into_iter().flatten().min().unwrap_or_default();
+        let made = Seconds(shortest.0.saturating_sub(policy.jitter.0));
+        if policy.refresh.0 == 0 { made } else { made.min(policy.refresh) }
+    }
+
+    /// When the next signing run is due.
+    pub fn next_run(&self) -> Timestamp {
+        self.now.plus(self.policy.resign)
+    }
+
     /// Whether a signature with these wire times is kept: not due for refresh, and begun.
     pub fn is_kept(&self, inception: u32, expiration: u32) -> bool {
         let inception = Timestamp::from_wire(inception, self.now);
@@ -129,7 +145,8 @@ impl SigningTimes {
 /// A number that looks random: FNV-1a over the input, finished as SplitMix64 does.
 fn mix(seed: u64, owner_key: &[u8], rtype: RrType) -> u64 {
     let step = |state: u64, octet: &u8| (state ^ u64::from(*octet)).wrapping_mul(0x100_0000_01B3);
-    let state = owner_key.iter().chain(&rtype.0.to_be_bytes()).fold(seed ^ 0xCBF2_9CE4_8422_2325, step);
+    let state =
+        owner_key.iter().chain(&rtype.0.to_be_bytes()).fold(seed ^ 0xCBF2_9CE4_8422_2325, step);
     let state = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let state = (state ^ (state >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     state ^ (state >> 31)

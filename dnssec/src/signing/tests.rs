@@ -79,8 +79,7 @@ fn ksk_signs_keys_zsk_the_rest_and_nobody_glue() {
     let soa = version.soa_rdata().unwrap();
     assert_eq!((version.serial(), soa_minimum(soa)), (Some(Serial(41)), Some(1200)));
     let (signers, times) = (Signer::of_keys(&keys), times(NOW));
-    let run =
-        SigningRun { apex: &version.apex, signers: &signers, times: &times, previous: None };
+    let run = SigningRun { apex: &version.apex, signers: &signers, times: &times, previous: None };
     let (signed, made, _) = sign(&version, &run, 42);
     // NS, A, DS by the ZSK, DNSKEY by the KSK; the SOA besides.
     assert_eq!((made, signed.signature_count()), (4, 5));
@@ -103,7 +102,8 @@ fn signatures_are_kept_until_refresh() {
     let signers = Signer::of_keys(&keys);
     let version = with_apex(&zone(), &apex_plan(&keys)).unwrap();
     let first_times = times(NOW);
-    let run = |times, previous| SigningRun { apex: &version.apex, signers: &signers, times, previous };
+    let run =
+        |times, previous| SigningRun { apex: &version.apex, signers: &signers, times, previous };
     let (first, made, _) = sign(&version, &run(&first_times, None), 41);
     assert_eq!(made, 4);
 
@@ -134,7 +134,8 @@ fn changed_records_are_signed_anew() {
     let old = with_apex(&zone(), &apex_plan(&keys)).unwrap();
     let run = SigningRun { apex: &old.apex, signers: &signers, times: &times, previous: None };
     let (signed, ..) = sign(&old, &run, 41);
-    let records = [("example.", RrType::NS), ("*.example.", RrType::A), ("new.example.", RrType::A)];
+    let records =
+        [("example.", RrType::NS), ("*.example.", RrType::A), ("new.example.", RrType::A)];
     let changed = with_apex(&load(&records).unwrap().version, &apex_plan(&keys)).unwrap();
     let run = SigningRun { previous: Some(&signed), ..run };
     let plan = plan_chunk(&run, &changed.names[0]);
@@ -152,9 +153,8 @@ fn jitter_stays_within_its_bounds_and_spreads() {
         NOW.plus(policy.validity_default).minus(policy.jitter),
         NOW.plus(policy.validity_default).plus(policy.jitter),
     );
-    let expirations: Vec<Timestamp> = (0..1000u32)
-        .map(|owner| times.expiration(&owner.to_be_bytes(), RrType::A))
-        .collect();
+    let expirations: Vec<Timestamp> =
+        (0..1000u32).map(|owner| times.expiration(&owner.to_be_bytes(), RrType::A)).collect();
     assert!(expirations.iter().all(|at| (low..=high).contains(at)));
     let middle = Timestamp(low.0.midpoint(high.0));
     let late = expirations.iter().filter(|at| **at > middle).count();

@@ -3,8 +3,8 @@
 //! Never: sorts or checks DNS rules; [`super::load`] does.
 
 use super::chunk::{
-    Chunk, FLAG_CASE, OwnerKind, OwnerView, RRSET_HEADER_LENGTH, RrsetView, SIGNATURE_HEADER_LENGTH,
-    SignatureView,
+    Chunk, FLAG_CASE, OwnerKind, OwnerView, RRSET_HEADER_LENGTH, RrsetView,
+    SIGNATURE_HEADER_LENGTH, SignatureView,
 };
 use crate::{RrType, Ttl};
 

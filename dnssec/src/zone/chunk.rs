@@ -179,11 +179,7 @@ fn check_entry(bytes: &[u8], at: usize, end: usize) -> Option<usize> {
         let signatures = records.checked_add(read_u32(header, 9) as usize)?;
         at = signatures.checked_add(read_u32(header, 13) as usize)?;
         check_items(entries.get(records..signatures)?, usize::from(read_u16(header, 6)), 0)?;
-        check_items(
-            entries.get(signatures..at)?,
-            usize::from(header[8]),
-            SIGNATURE_HEADER_LENGTH,
-        )?;
+        check_items(entries.get(signatures..at)?, usize::from(header[8]), SIGNATURE_HEADER_LENGTH)?;
     }
     Some(at)
 }

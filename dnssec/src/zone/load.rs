@@ -265,8 +265,7 @@ impl Loader {
                 return Err(LoadError::TypeRefused { owner: owner.clone(), rtype, place });
             }
         }
-        let same_owner =
-            !self.runs.is_empty() && owner.as_wire() == self.last_owner.as_wire();
+        let same_owner = !self.runs.is_empty() && owner.as_wire() == self.last_owner.as_wire();
         if !same_owner && !self.begin_run(owner, place) {
             if rtype == RrType::SOA {
                 self.foreign_soa.get_or_insert(owner.clone());
@@ -354,8 +353,7 @@ impl Loader {
         if !builder.is_empty() {
             chunks.push(Arc::new(builder.finish()));
         }
-        let version =
-            ZoneVersion { apex: self.apex, names: chunks.into(), hashes: Arc::new([]) };
+        let version = ZoneVersion { apex: self.apex, names: chunks.into(), hashes: Arc::new([]) };
         Ok(Loaded { version, warnings: self.warnings, warning_count: self.warning_count })
     }
 
@@ -388,9 +386,10 @@ impl Loader {
             }
             builder.begin_rrset(rtype, ttl);
             for rdata in grouper.canonical(range) {
-                builder
-                    .push_rdata(rdata)
-                    .map_err(|cause| LoadError::RrsetTooLarge { owner: self.name(owner.key), cause })?;
+                builder.push_rdata(rdata).map_err(|cause| LoadError::RrsetTooLarge {
+                    owner: self.name(owner.key),
+                    cause,
+                })?;
             }
             builder.end_rrset();
         }
@@ -431,7 +430,11 @@ impl Loader {
         }
         for rtype in [RrType::CNAME, RrType::DNAME] {
             if grouper.distinct(rtype) > 1 {
-                return Err(LoadError::SeveralAliases { owner: self.name(owner.key), rtype, place });
+                return Err(LoadError::SeveralAliases {
+                    owner: self.name(owner.key),
+                    rtype,
+                    place,
+                });
             }
         }
         let is_other = |record: &Record<'_>| record.rtype != RrType::CNAME;
@@ -574,9 +577,7 @@ impl<'a> Grouper<'a> {
         }
         if self.order.len() > 1 {
             let forms = &self.forms;
-            self.order.sort_by(|left, right| {
-                forms[left.0.clone()].cmp(&forms[right.0.clone()])
-            });
+            self.order.sort_by(|left, right| forms[left.0.clone()].cmp(&forms[right.0.clone()]));
             self.order.dedup_by(|left, right| forms[left.0.clone()] == forms[right.0.clone()]);
         }
         self.order.iter().map(|(_, rdata)| *rdata)

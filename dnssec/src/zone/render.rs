@@ -5,28 +5,20 @@
 
 use super::chunk::{Chunk, OwnerView, RrsetView};
 use super::key::key_to_wire;
-use crate::name::print_wire_name;
-use crate::rdata;
 use crate::rrtype::CLASS_IN;
 use crate::signing::tbs::{SignatureFields, push_rrsig_head, rrsig_labels};
+use crate::zonefile::print_record;
 use crate::{Name, RrType, Ttl};
 
 /// Appends a chunk as text; the SOA comes first.
 pub fn text(apex: &Name, chunk: &Chunk, out: &mut Vec<u8>) {
-    let mut owner_text = Vec::new();
+    let mut owner_wire = Vec::new();
     each_record(apex, chunk, |owner, rtype, ttl, rdata| {
         if let Some(owner) = owner {
-            owner_text.clear();
-            print_wire_name(owner, &mut owner_text);
+            owner_wire.clear();
+            owner_wire.extend(owner);
         }
-        out.extend(&owner_text);
-        out.push(b'\t');
-        out.extend(ttl.0.to_string().as_bytes());
-        out.extend(b"\tIN\t");
-        out.extend(rtype.to_string().as_bytes());
-        out.push(b'\t');
-        rdata::print(rtype, rdata, out);
-        out.push(b'\n');
+        print_record(&owner_wire, ttl, rtype, rdata, out);
     });
 }
 

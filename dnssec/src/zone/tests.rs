@@ -171,7 +171,13 @@ pub(crate) type Owners = BTreeMap<Name, BTreeSet<RrType>>;
 /// Random owners below `example.`, from few labels so that they nest.
 pub(crate) fn any_owners() -> impl Strategy<Value = Owners> {
     let label = prop_oneof![
-        Just("a"), Just("b"), Just("*"), Just("\\000"), Just("Z"), Just("a-b"), Just("\\255")
+        Just("a"),
+        Just("b"),
+        Just("*"),
+        Just("\\000"),
+        Just("Z"),
+        Just("a-b"),
+        Just("\\255")
     ];
     let owner = proptest::collection::vec(label, 0..5)
         .prop_map(|labels| name(&[labels.as_slice(), &["example."]].concat().join(".")));
@@ -194,7 +200,9 @@ pub(crate) fn any_owners() -> impl Strategy<Value = Owners> {
         }
         let kept: Owners = owners.clone();
         // A DS below a cut is no delegation's; leave such zones to the rule's own test.
-        owners.retain(|owner, types| !types.is_empty() && (!types.contains(&RrType::DS) || !is_occluded(&kept, owner)));
+        owners.retain(|owner, types| {
+            !types.is_empty() && (!types.contains(&RrType::DS) || !is_occluded(&kept, owner))
+        });
         owners
     })
 }

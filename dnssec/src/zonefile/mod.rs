@@ -12,6 +12,7 @@ mod generate;
 mod print;
 mod reader;
 mod scanner;
+mod soa;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -19,6 +20,7 @@ pub use error::{Position, Problem, ReadError, SyntaxError, Warning};
 pub use print::print_record;
 pub use reader::{BlockEnd, Limits, Reader, State};
 pub use scanner::cut_point;
+pub use soa::first_soa_owner;
 
 use crate::{Name, RrType, Ttl};
 

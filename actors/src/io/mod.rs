@@ -1,0 +1,9 @@
+//! The only sockets, files and foreign programs of the running system (storage and slots have
+//! their own). In: paths and commands. Out: bytes and typed errors.
+//! Never: decisions about zones or keys.
+
+pub mod command;
+
+pub mod leftovers;
+pub mod signals;
+pub mod zone_files;

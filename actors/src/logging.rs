@@ -1,0 +1,95 @@
+//! Log lines in OpenDNSSEC's form: `ods-signerd: [module] text`, to standard error.
+//! In: tracing events; the target becomes the module. Out: lines. Level 0 to 7 as in
+//! `<Verbosity>`: 0 to 2 errors, 3 and above also information, 5 and above debugging.
+//! Control characters in fields never reach the terminal as they are.
+//! Not yet: syslog.
+
+use std::fmt::{self, Write as _};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+/// Modules whose lines are the enforcer's.
+const ENFORCER_MODULES: [&str; 2] = ["enforcer", "hsm_key_factory"];
+
+struct OpenDnssecFormat;
+
+/// Finds the text of an event; its other fields are there for machines.
+struct TextOf<'a> {
+    text: &'a mut String,
+    error: Option<String>,
+}
+
+impl Visit for TextOf<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        match field.name() {
+            // Writing to a String cannot fail.
+            "message" => drop(write!(self.text, "{value:?}")),
+            "error" => self.error = Some(format!("{value:?}")),
+            _ => {}
+        }
+    }
+}
+
+impl<S, N> FormatEvent<S, N> for OpenDnssecFormat
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut text = String::new();
+        let mut visitor = TextOf { text: &mut text, error: None };
+        event.record(&mut visitor);
+        let error = visitor.error.take();
+        let target = event.metadata().target();
+        let module = target.rsplit("::").next().unwrap_or(target);
+        let ident = match ENFORCER_MODULES.contains(&module) {
+            true => "ods-enforcerd",
+            false => "ods-signerd",
+        };
+        write!(writer, "{ident}: [{module}] ")?;
+        write_clean(&mut writer, &text)?;
+        if let Some(error) = error.filter(|error| !text.contains(error.as_str())) {
+            writer.write_str(": ")?;
+            write_clean(&mut writer, &error)?;
+        }
+        writeln!(writer)
+    }
+}
+
+/// Line ends become blanks, other control characters `\xNN`.
+fn write_clean(writer: &mut Writer<'_>, text: &str) -> fmt::Result {
+    for character in text.chars() {
+        match character {
+            '\n' | '\t' => writer.write_char(' ')?,
+            control if control.is_control() => write!(writer, "\\x{:02x}", control as u32)?,
+            character => writer.write_char(character)?,
+        }
+    }
+    Ok(())
+}
+
+/// Sends log lines to standard error from now on. To be called once, by a program's main.
+pub fn start(verbosity: u64) {
+    let level = match verbosity {
+        0..=1 => Level::ERROR,
+        2 => Level::WARN,
+        3..=4 => Level::INFO,
+        5..=6 => Level::DEBUG,
+        _ => Level::TRACE,
+    };
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(level)
+        .event_format(OpenDnssecFormat)
+        .finish();
+    // A second start, as in tests, keeps the first.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}

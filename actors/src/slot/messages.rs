@@ -1,0 +1,42 @@
+//! Everything one HSM slot can be told.
+
+use super::SlotFailure;
+use crate::runtime::{Message, Reply};
+use dnssec::key::{KeyId, PublicKey};
+use dnssec::{Algorithm, Timestamp};
+use hsm::{GenerateRequest, Slot, SlotError};
+use std::sync::Arc;
+
+/// Everything one HSM slot can be told.
+pub enum SlotMessage {
+    /// Query. The open slot; signing then needs no message.
+    Lease {
+        /// The slot, or why it is not open.
+        reply: Reply<Result<Arc<dyn Slot>, SlotFailure>>,
+    },
+    /// Command. Makes a key under an id that is saved.
+    Generate {
+        /// What to make.
+        request: GenerateRequest,
+        /// Its public half, and when it was made.
+        reply: Reply<Result<(PublicKey, Timestamp), SlotFailure>>,
+    },
+    /// Query. The public half of a key.
+    PublicKey {
+        /// The key.
+        id: KeyId,
+        /// Its algorithm.
+        algorithm: Algorithm,
+        /// Its public half; "not found" is never proof of absence.
+        reply: Reply<Result<PublicKey, SlotFailure>>,
+    },
+    /// Event. A leased slot failed while signing.
+    Failed {
+        /// How.
+        error: SlotError,
+    },
+}
+
+impl Message for SlotMessage {
+    type Result = ();
+}

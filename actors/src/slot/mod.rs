@@ -1,0 +1,287 @@
+//! The slot actor of one repository: opens its token, keeps it open, lends it to the sign stage,
+//! and makes keys. Opening and key generation block, so they run on the worker pool.
+//! In: [`SlotMessage`]. Out: the open slot, public keys, or why there are none.
+//! A PIN that was refused is not tried again before the operator restarts the repository.
+//! Never: which key is needed; that is the enforcer's. Not yet: a process of its own.
+
+mod messages;
+
+pub use messages::SlotMessage;
+
+use crate::runtime::{
+    Actor, ActorFutureExt, AsyncContext, Child, Clock, Context, Handler, Outbox, Reply, Supervised,
+    WorkerPool, WrapFuture,
+};
+use crate::settings::{RepositorySettings, TokenSettings};
+use dnssec::Algorithm;
+use dnssec::key::{KeyId, PublicKey};
+use hsm::builtin::{BuiltinToken, Unlock, create_key_file};
+use hsm::pkcs11::Pkcs11Slot;
+use hsm::{Disposition, GenerateRequest, Slot, SlotError};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Longest wait for a slot's answer; RSA keys take their time.
+pub const SLOT_DEADLINE: Duration = Duration::from_secs(120);
+/// Longest pause before a token that is away is tried again.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+
+/// Why there is nothing from a slot.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum SlotFailure {
+    /// The slot said no.
+    #[error(transparent)]
+    Slot(SlotError),
+    /// The slot actor did not answer.
+    #[error("slot of repository {repository} does not answer: {cause}")]
+    Silent {
+        /// The repository.
+        repository: String,
+        /// What went wrong.
+        cause: String,
+    },
+}
+
+/// How a slot is.
+#[derive(Clone)]
+enum State {
+    Opening,
+    Open(Arc<dyn Slot>),
+    Closed(SlotError),
+}
+
+/// The actor of one repository.
+pub struct SlotActor {
+    settings: RepositorySettings,
+    pool: WorkerPool,
+    clock: Clock,
+    state: State,
+    pause: Duration,
+}
+
+impl SlotActor {
+    /// An actor that opens the repository's token when it starts.
+    pub fn new(settings: RepositorySettings, pool: WorkerPool, clock: Clock) -> SlotActor {
+        let pause = Duration::from_secs(1);
+        SlotActor { settings, pool, clock, state: State::Opening, pause }
+    }
+
+    /// Opens the token on a worker; the mailbox stays closed meanwhile, so that the first
+    /// requests find it open.
+    fn open(&mut self, ctx: &mut Context<SlotActor>) {
+        let settings = self.settings.clone();
+        let place = hsm::Place { repository: settings.name.clone(), token: String::new() };
+        let opening = self.pool.run(move || open_token(&settings));
+        let opened = async move {
+            let failed = |error: &dyn std::fmt::Display| SlotError::ModuleFault {
+                place: place.clone(),
+                operation: "opening",
+                cause: hsm::error::Cause::of(error),
+            };
+            match opening {
+                Ok(answer) => match answer.await {
+                    Ok(result) => result,
+                    Err(error) => Err(failed(&error)),
+                },
+                Err(error) => Err(failed(&error)),
+            }
+        };
+        ctx.wait(opened.into_actor(self).map(|result, actor, ctx| actor.opened(result, ctx)));
+    }
+
+    fn opened(&mut self, result: Result<Arc<dyn Slot>, SlotError>, ctx: &mut Context<SlotActor>) {
+        let repository = &self.settings.name;
+        match result {
+            Ok(slot) => {
+                tracing::info!(target: "hsm", %repository, "HSM opened successfully.");
+                self.state = State::Open(slot);
+                self.pause = Duration::from_secs(1);
+            }
+            Err(error) => {
+                tracing::error!(target: "hsm", %repository, %error, "opening hsm failed");
+                if matches!(error.disposition(), Disposition::Retry { .. } | Disposition::Restart) {
+                    ctx.run_later(self.pause, |actor, ctx| actor.open(ctx));
+                    self.pause = (self.pause * 2).min(PAUSE_MAX);
+                }
+                self.state = State::Closed(error);
+            }
+        }
+    }
+
+    fn slot(&self) -> Result<Arc<dyn Slot>, SlotFailure> {
+        match &self.state {
+            State::Open(slot) => Ok(slot.clone()),
+            State::Closed(error) => Err(SlotFailure::Slot(error.clone())),
+            State::Opening => Err(self.silent("it is being opened")),
+        }
+    }
+
+    fn silent(&self, cause: &str) -> SlotFailure {
+        let repository = self.settings.name.clone();
+        SlotFailure::Silent { repository, cause: cause.to_owned() }
+    }
+
+    /// Runs a request on a worker with the open slot.
+    fn submit<T: Send + 'static>(
+        &self,
+        reply: Reply<Result<T, SlotFailure>>,
+        job: impl FnOnce(&dyn Slot) -> Result<T, SlotError> + Send + 'static,
+    ) {
+        let slot = match self.slot() {
+            Ok(slot) => slot,
+            Err(failure) => return reply.send(Err(failure)),
+        };
+        let repository = self.settings.name.clone();
+        let submitted = self.pool.submit(
+            move || job(slot.as_ref()),
+            move |result| {
+                reply.send(match result {
+                    Ok(result) => result.map_err(SlotFailure::Slot),
+                    Err(error) => Err(SlotFailure::Silent { repository, cause: error.to_string() }),
+                });
+            },
+        );
+        if let Err(error) = submitted {
+            // The reply went with the job: its asker hears at once that it was dropped.
+            tracing::error!(target: "hsm", repository = %self.settings.name, %error,
+                "a slot request was not taken");
+        }
+    }
+}
+
+fn open_token(settings: &RepositorySettings) -> Result<Arc<dyn Slot>, SlotError> {
+    match &settings.token {
+        TokenSettings::Pkcs11(settings) => Ok(Arc::new(Pkcs11Slot::open(settings)?)),
+        TokenSettings::BuiltIn { label, folder, unlock } => {
+            if let Unlock::KeyFile(path) = unlock
+                && !path.exists()
+                && !folder.exists()
+            {
+                create_key_file(&settings.name, path)?;
+            }
+            let token = if folder.join("token").exists() {
+                BuiltinToken::open(&settings.name, folder, unlock)?
+            } else {
+                BuiltinToken::create(&settings.name, folder, label, unlock)?
+            };
+            Ok(Arc::new(token))
+        }
+    }
+}
+
+impl Actor for SlotActor {
+    type Context = Context<SlotActor>;
+
+    fn started(&mut self, ctx: &mut Context<SlotActor>) {
+        self.open(ctx);
+    }
+}
+
+impl Supervised for SlotActor {
+    fn restarting(&mut self, _: &mut Context<SlotActor>) {
+        self.state = State::Opening;
+    }
+}
+
+/// What operators see of a slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlotObserved {
+    /// Name of the repository.
+    pub repository: String,
+    /// Why it is not open; `None` when it is.
+    pub failure: Option<String>,
+}
+
+impl Child for SlotActor {
+    type Observed = SlotObserved;
+
+    fn observe(&self) -> SlotObserved {
+        let failure = self.slot().err().map(|failure| failure.to_string());
+        SlotObserved { repository: self.settings.name.clone(), failure }
+    }
+}
+
+impl Handler<SlotMessage> for SlotActor {
+    type Result = ();
+
+    fn handle(&mut self, message: SlotMessage, ctx: &mut Context<SlotActor>) {
+        match message {
+            SlotMessage::Lease { reply } => reply.send(self.slot()),
+            SlotMessage::Generate { request, reply } => {
+                let clock = self.clock.clone();
+                self.submit(reply, move |slot| {
+                    let key = slot.generate(&request)?;
+                    Ok((key, clock.now()))
+                });
+            }
+            SlotMessage::PublicKey { id, algorithm, reply } => {
+                self.submit(reply, move |slot| slot.public_key(&id, algorithm));
+            }
+            SlotMessage::Failed { error } => {
+                tracing::error!(target: "hsm", repository = %self.settings.name, %error,
+                    "signer instructed to reload due to hsm reset");
+                let is_closed = matches!(self.state, State::Closed(_));
+                if error.disposition() == Disposition::Restart && !is_closed {
+                    self.state = State::Closed(error);
+                    ctx.run_later(self.pause, |actor, ctx| actor.open(ctx));
+                }
+            }
+        }
+    }
+}
+
+/// What zones and the enforcer hold of a slot.
+pub struct SlotClient {
+    repository: String,
+    outbox: Outbox<SlotMessage>,
+}
+
+impl SlotClient {
+    /// A client of the repository's slot.
+    pub fn new(repository: &str, outbox: Outbox<SlotMessage>) -> SlotClient {
+        SlotClient { repository: repository.to_owned(), outbox }
+    }
+
+    async fn ask<T>(
+        &self,
+        message: impl FnOnce(Reply<Result<T, SlotFailure>>) -> SlotMessage,
+    ) -> Result<T, SlotFailure> {
+        let silent = |error: &dyn std::fmt::Display| SlotFailure::Silent {
+            repository: self.repository.clone(),
+            cause: error.to_string(),
+        };
+        let (reply, answer) = Reply::channel();
+        let told = self.outbox.tell(message(reply));
+        told.map_err(|undelivered| silent(&undelivered.error))?;
+        let answer = answer.within(self.outbox.to(), SLOT_DEADLINE).await;
+        answer.map_err(|error| silent(&error))?
+    }
+
+    /// The open slot, to sign with.
+    pub async fn lease(&self) -> Result<Arc<dyn Slot>, SlotFailure> {
+        self.ask(|reply| SlotMessage::Lease { reply }).await
+    }
+
+    /// Makes a key; says when.
+    pub async fn generate(
+        &self,
+        request: GenerateRequest,
+    ) -> Result<(PublicKey, dnssec::Timestamp), SlotFailure> {
+        self.ask(|reply| SlotMessage::Generate { request, reply }).await
+    }
+
+    /// The public half of a key.
+    pub async fn public_key(
+        &self,
+        id: &KeyId,
+        algorithm: Algorithm,
+    ) -> Result<PublicKey, SlotFailure> {
+        self.ask(|reply| SlotMessage::PublicKey { id: id.clone(), algorithm, reply }).await
+    }
+
+    /// Says that a leased slot failed.
+    pub fn failed(&self, error: SlotError) {
+        // A slot that cannot be told is being restarted already.
+        let _ = self.outbox.tell(SlotMessage::Failed { error });
+    }
+}

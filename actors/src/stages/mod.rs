@@ -1,0 +1,248 @@
+//! The pipeline stages: fetch, sort, denial, sign, audit, publish. Each is one actor that hands
+//! tickets to the worker pool, as many at a time as it grants credits, and answers to the reply
+//! in the ticket.
+//! In: [`Work`]. Out: the stage's output, or [`StageError`].
+//! Never: DNSSEC rules (they are in `dnssec`), retries (they are the zone's), state that matters:
+//! a stage that is restarted has forgotten nothing but its counters.
+//! Limits: [`StageSpec::credits`] tickets at work, [`QUEUE_LENGTH_MAX`] waiting.
+
+pub mod audit;
+pub mod denial;
+pub mod fetch;
+pub mod publish;
+pub mod sign;
+pub mod sort;
+
+use crate::runtime::{
+    Actor, AsyncContext, Child, Context, Handler, JobError, Message, Recipient, Reply, SubmitError,
+    Supervised, WorkerPool,
+};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Tickets that may wait at one stage; one per zone is enough.
+pub const QUEUE_LENGTH_MAX: usize = 100_000;
+
+/// Why a stage has no output.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    /// The zone file could not be read.
+    #[error(transparent)]
+    Source(#[from] crate::io::zone_files::SourceError),
+    /// The zone file is not right: where, and what to do.
+    #[error("{0}")]
+    Input(sort::InputError),
+    /// Two names share a hash.
+    #[error(transparent)]
+    Collision(#[from] dnssec::denial::nsec3::HashCollision),
+    /// The version has no SOA; cannot be, since sort refuses such zones.
+    #[error(transparent)]
+    NoSoa(#[from] dnssec::signing::apex::NoSoa),
+    /// A slot did not sign.
+    #[error("{error}")]
+    Slot {
+        /// Name of its repository.
+        repository: String,
+        /// Why.
+        #[source]
+        error: hsm::SlotError,
+    },
+    /// A slot returned too few signatures.
+    #[error(transparent)]
+    SignatureCount(#[from] dnssec::signing::plan::SignatureCountWrong),
+    /// A key's repository is not among those leased.
+    #[error("repository {repository} of a key is not configured; add it to conf.xml")]
+    RepositoryMissing {
+        /// Its name.
+        repository: String,
+    },
+    /// There is no next serial.
+    #[error(transparent)]
+    Serial(#[from] dnssec::serial::SerialError),
+    /// The auditor refused.
+    #[error("{0}")]
+    Rejected(audit::Rejection),
+    /// The auditor was called wrongly.
+    #[error(transparent)]
+    Audit(#[from] ::audit::AuditError),
+    /// The snapshot could not be written.
+    #[error(transparent)]
+    Snapshot(#[from] storage::SnapshotError),
+    /// The signed file could not be written.
+    #[error("{error}{}", cause_text(.error))]
+    Output {
+        /// Which file, and why.
+        error: storage::ReplaceError,
+    },
+    /// A bug: the job panicked.
+    #[error("the {stage} stage crashed: {cause}")]
+    Crashed {
+        /// Which stage.
+        stage: &'static str,
+        /// The panic.
+        cause: String,
+    },
+    /// Too much work at once.
+    #[error("the {stage} stage is overloaded ({cause})")]
+    Overloaded {
+        /// Which stage.
+        stage: &'static str,
+        /// What is full.
+        cause: String,
+    },
+}
+
+/// The system's words behind an error of `storage`, which its own text leaves out.
+fn cause_text(error: &dyn std::error::Error) -> String {
+    error.source().map_or(String::new(), |cause| format!(" ({cause})"))
+}
+
+/// A kind of stage.
+pub trait Stage: Sized + Send + Unpin + 'static {
+    /// Its name in the tree.
+    const NAME: &'static str;
+    /// What a ticket brings.
+    type Input: Send + Unpin + 'static;
+    /// What it yields.
+    type Output: Send + Unpin + 'static;
+
+    /// The work of one ticket, on a worker thread.
+    fn run(pool: &WorkerPool, input: Self::Input) -> Result<Self::Output, StageError>;
+}
+
+/// Command: one ticket.
+pub struct Work<S: Stage> {
+    /// What to work on.
+    pub input: S::Input,
+    /// Where the output goes.
+    pub reply: Reply<Result<S::Output, StageError>>,
+}
+
+impl<S: Stage> Message for Work<S> {
+    type Result = ();
+}
+
+/// Event: a ticket is done, and its credit free again.
+struct Finished {
+    failed: bool,
+}
+
+impl Message for Finished {
+    type Result = ();
+}
+
+/// What a stage is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StageObserved {
+    /// Tickets at work.
+    pub running: usize,
+    /// Tickets waiting for a credit.
+    pub waiting: usize,
+    /// Tickets done since the last restart, failures included.
+    pub done: u64,
+    /// Tickets that failed since the last restart.
+    pub failed: u64,
+}
+
+/// The actor of a stage.
+pub struct StageActor<S: Stage> {
+    pool: WorkerPool,
+    credits: usize,
+    waiting: VecDeque<Work<S>>,
+    observed: StageObserved,
+}
+
+impl<S: Stage> StageActor<S> {
+    /// A stage that works on `credits` tickets at a time.
+    pub fn new(pool: WorkerPool, credits: usize) -> StageActor<S> {
+        StageActor { pool, credits, waiting: VecDeque::new(), observed: StageObserved::default() }
+    }
+
+    fn start_next(&mut self, me: &Recipient<Finished>) {
+        while self.observed.running < self.credits {
+            let Some(work) = self.waiting.pop_front() else { return };
+            if work.reply.is_unwanted() {
+                continue;
+            }
+            self.start(work, me.clone());
+        }
+    }
+
+    fn start(&mut self, work: Work<S>, me: Recipient<Finished>) {
+        let Work { input, reply } = work;
+        let pool = self.pool.clone();
+        let (answer, ticket) = (Arc::new(std::sync::Mutex::new(Some(reply))), input);
+        let kept = answer.clone();
+        let then = move |result: Result<Result<S::Output, StageError>, JobError>| {
+            let result = result.unwrap_or_else(|error| {
+                Err(StageError::Crashed { stage: S::NAME, cause: error.to_string() })
+            });
+            let failed = result.is_err();
+            respond(&answer, result);
+            me.do_send(Finished { failed });
+        };
+        match self.pool.submit(move || S::run(&pool, ticket), then) {
+            Ok(()) => self.observed.running += 1,
+            Err(full @ (SubmitError::Overloaded { .. } | SubmitError::Closed { .. })) => {
+                let cause = full.to_string();
+                respond(&kept, Err(StageError::Overloaded { stage: S::NAME, cause }));
+            }
+        }
+    }
+}
+
+type SharedReply<O> = Arc<std::sync::Mutex<Option<Reply<Result<O, StageError>>>>>;
+
+/// Answers once; the pool may refuse a job after having taken its closure.
+fn respond<O>(reply: &SharedReply<O>, result: Result<O, StageError>) {
+    let mut reply = reply.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if let Some(reply) = reply.take() {
+        reply.send(result);
+    }
+}
+
+impl<S: Stage> Actor for StageActor<S> {
+    type Context = Context<StageActor<S>>;
+}
+
+impl<S: Stage> Supervised for StageActor<S> {
+    /// Tickets that waited are dropped: their zones hear of it at once and derive them again.
+    fn restarting(&mut self, _: &mut Context<StageActor<S>>) {
+        self.waiting.clear();
+        self.observed = StageObserved::default();
+    }
+}
+
+impl<S: Stage> Child for StageActor<S> {
+    type Observed = StageObserved;
+
+    fn observe(&self) -> StageObserved {
+        StageObserved { waiting: self.waiting.len(), ..self.observed }
+    }
+}
+
+impl<S: Stage> Handler<Work<S>> for StageActor<S> {
+    type Result = ();
+
+    fn handle(&mut self, work: Work<S>, ctx: &mut Context<StageActor<S>>) {
+        if self.waiting.len() >= QUEUE_LENGTH_MAX {
+            let cause = format!("{QUEUE_LENGTH_MAX} tickets wait");
+            work.reply.send(Err(StageError::Overloaded { stage: S::NAME, cause }));
+            return;
+        }
+        self.waiting.push_back(work);
+        self.start_next(&ctx.address().recipient());
+    }
+}
+
+impl<S: Stage> Handler<Finished> for StageActor<S> {
+    type Result = ();
+
+    fn handle(&mut self, event: Finished, ctx: &mut Context<StageActor<S>>) {
+        // A job of an earlier life may still come in after a restart.
+        self.observed.running = self.observed.running.saturating_sub(1);
+        self.observed.done += 1;
+        self.observed.failed += u64::from(event.failed);
+        self.start_next(&ctx.address().recipient());
+    }
+}

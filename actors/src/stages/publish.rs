@@ -1,0 +1,161 @@
+//! Publish: makes an audited version durable, then visible.
+//! In: an [`AuditedZone`], nothing less. Out: a snapshot on disk; then, after the commit that the
+//! zone asks of the store in between, the signed file in its place.
+//! Save, then send: a [`Durable`] version is made by writing its snapshot, and only such a one is
+//! delivered.
+
+use super::audit::AuditedZone;
+use super::{Stage, StageError};
+use crate::runtime::WorkerPool;
+use dnssec::zone::chunk::{Backing, Chunk, ChunkError};
+use dnssec::zone::{ChunkList, ZoneVersion, render};
+use dnssec::{Name, Serial};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use storage::snapshot::{SectionNumber, SnapshotHeader, SnapshotSection};
+use storage::{FileMode, Snapshot, SnapshotError, replace_file, write_snapshot};
+
+/// Section of the unsigned version's names; the signed one's are storage's own numbers.
+const UNSIGNED: SectionNumber = SectionNumber(2);
+/// Mode of a signed file that was not there before.
+const OUTPUT_MODE: u32 = 0o644;
+
+/// The publish stage.
+pub struct Publish;
+
+/// A ticket: one of the two steps.
+pub enum PublishInput {
+    /// Write the snapshot.
+    Save {
+        /// What is to be published.
+        zone: AuditedZone,
+        /// Folder of the snapshots.
+        folder: PathBuf,
+        /// Generation of the version.
+        generation: u64,
+    },
+    /// Replace the signed file.
+    Deliver {
+        /// What is to be published; its commit is done.
+        zone: Durable,
+        /// Path of the signed file.
+        output: PathBuf,
+    },
+}
+
+/// An audited version whose snapshot is on disk.
+pub struct Durable {
+    zone: AuditedZone,
+}
+
+impl Durable {
+    /// An audited version that came from a snapshot in the first place.
+    pub fn from_snapshot(zone: AuditedZone, _: &Stored) -> Durable {
+        Durable { zone }
+    }
+
+    /// The version.
+    pub fn zone(&self) -> &AuditedZone {
+        &self.zone
+    }
+}
+
+impl Stage for Publish {
+    const NAME: &'static str = "publish";
+    type Input = PublishInput;
+    type Output = Durable;
+
+    fn run(pool: &WorkerPool, input: PublishInput) -> Result<Durable, StageError> {
+        match input {
+            PublishInput::Save { zone, folder, generation } => {
+                save(&zone, &folder, generation)?;
+                Ok(Durable { zone })
+            }
+            PublishInput::Deliver { zone, output } => {
+                deliver(pool, &zone.zone.version().clone(), &output)?;
+                Ok(zone)
+            }
+        }
+    }
+}
+
+fn save(zone: &AuditedZone, folder: &Path, generation: u64) -> Result<(), SnapshotError> {
+    let version = zone.version();
+    let header = SnapshotHeader {
+        zone: version.apex.clone(),
+        generation,
+        // An audited version has its SOA.
+        serial: version.serial().unwrap_or(Serial(0)),
+        record_count: (version.record_count() + version.signature_count()) as u64,
+        signature_count: version.signature_count() as u64,
+    };
+    let bytes = |list: &ChunkList| list.iter().map(Arc::clone).collect::<Vec<_>>();
+    let lists = [
+        (SectionNumber::OWNERS, bytes(&version.names)),
+        (SectionNumber::NSEC3, bytes(&version.hashes)),
+        (UNSIGNED, bytes(&zone.unsigned().names)),
+    ];
+    let slices: Vec<(SectionNumber, Vec<&[u8]>)> = lists
+        .iter()
+        .map(|(number, chunks)| (*number, chunks.iter().map(|chunk| chunk.as_bytes()).collect()))
+        .collect();
+    let sections: Vec<SnapshotSection<'_>> =
+        slices.iter().map(|(number, chunks)| SnapshotSection { number: *number, chunks }).collect();
+    write_snapshot(folder, &header, &sections).map(|_| ())
+}
+
+/// Chunks rendered before they are written: bounds the text held in memory.
+const RENDERED_CHUNK_COUNT: usize = 256;
+
+fn deliver(pool: &WorkerPool, version: &Arc<ZoneVersion>, output: &Path) -> Result<(), StageError> {
+    let chunks: Vec<Arc<Chunk>> = version.chunks().cloned().collect();
+    let mut crashed = None;
+    let written = replace_file(output, FileMode::PreservedOr(OUTPUT_MODE), |file| {
+        for group in chunks.chunks(RENDERED_CHUNK_COUNT) {
+            let apex = version.apex.clone();
+            let texts = pool.map(group.into(), move |_, chunk: &Arc<Chunk>| {
+                let mut text = Vec::new();
+                render::text(&apex, chunk, &mut text);
+                text
+            });
+            match texts {
+                Ok(texts) => texts.iter().try_for_each(|text| file.write_all(text))?,
+                Err(panic) => {
+                    crashed = Some(panic.to_string());
+                    return Err(std::io::Error::other("rendering crashed"));
+                }
+            }
+        }
+        Ok(())
+    });
+    match (crashed, written) {
+        (Some(cause), _) => Err(StageError::Crashed { stage: Publish::NAME, cause }),
+        (None, written) => written.map_err(|error| StageError::Output { error }),
+    }
+}
+
+/// What a snapshot held: a version that was published, and what it was made from.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// The signed version.
+    pub version: Arc<ZoneVersion>,
+    /// The unsigned version.
+    pub unsigned: Arc<ZoneVersion>,
+}
+
+/// Takes the versions out of a snapshot; the chunks stay mapped.
+pub fn stored_of(snapshot: &Snapshot, apex: &Name) -> Result<Stored, ChunkError> {
+    let list = |number: SectionNumber| -> Result<ChunkList, ChunkError> {
+        snapshot
+            .chunks(number)
+            .map(|bytes| Chunk::open(Arc::new(bytes) as Backing).map(Arc::new))
+            .collect::<Result<Vec<_>, _>>()
+            .map(ChunkList::from)
+    };
+    let version = |names, hashes| Arc::new(ZoneVersion { apex: apex.clone(), names, hashes });
+    Ok(Stored {
+        version: version(list(SectionNumber::OWNERS)?, list(SectionNumber::NSEC3)?),
+        unsigned: version(list(UNSIGNED)?, Arc::new([])),
+    })
+}

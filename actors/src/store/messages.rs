@@ -1,0 +1,85 @@
+//! Everything the storage actor can be told.
+
+use super::StoreError;
+use crate::runtime::{Message, Reply};
+use dnssec::key::{KeyId, PublicKey};
+use dnssec::{Name, Timestamp};
+use storage::state::{KeyOwner, KeyRecord, NewKey, PolicyState, ZoneState};
+
+/// Everything the storage actor can be told.
+pub enum StoreMessage {
+    /// Command. What is remembered about a zone; one never seen is added.
+    OpenZone {
+        /// The zone.
+        zone: Name,
+        /// The policy of a new zone.
+        policy: String,
+        /// What is remembered.
+        reply: Reply<Result<ZoneState, StoreError>>,
+    },
+    /// Command. Makes a version true: serial and generation rise. Answered when durable.
+    CommitVersion {
+        /// The zone.
+        zone: Name,
+        /// What is true now.
+        state: ZoneState,
+        /// Durable, or not saved at all.
+        reply: Reply<Result<(), StoreError>>,
+    },
+    /// Command. Saves what is true beside the version. Answered when durable.
+    UpdateZone {
+        /// The zone.
+        zone: Name,
+        /// What is true now; serial and generation are those of the store.
+        state: ZoneState,
+        /// Durable, or not saved at all.
+        reply: Reply<Result<(), StoreError>>,
+    },
+    /// Query. What is remembered about a policy.
+    Policy {
+        /// Its name.
+        policy: String,
+        /// `None` for a policy never seen.
+        reply: Reply<Result<Option<PolicyState>, StoreError>>,
+    },
+    /// Command. Saves what is to be remembered about a policy.
+    SetPolicy {
+        /// Its name.
+        policy: String,
+        /// What is to be remembered.
+        state: PolicyState,
+        /// Durable, or not saved at all.
+        reply: Reply<Result<(), StoreError>>,
+    },
+    /// Query. The keys of a zone or a policy, by inception.
+    KeysOf {
+        /// Whose keys.
+        owner: KeyOwner,
+        /// In whatever state they are.
+        reply: Reply<Result<Vec<KeyRecord>, StoreError>>,
+    },
+    /// Command. First step of a key's generation: its id is taken from now on.
+    KeyIntent {
+        /// The key to be made.
+        key: NewKey,
+        /// Its record.
+        reply: Reply<Result<KeyRecord, StoreError>>,
+    },
+    /// Command. Last step of a key's generation: it is in the token.
+    KeyPresent {
+        /// Repository of the key.
+        repository: String,
+        /// Its id.
+        id: KeyId,
+        /// Its public half.
+        public_key: PublicKey,
+        /// When it was made.
+        inception: Timestamp,
+        /// Its record.
+        reply: Reply<Result<KeyRecord, StoreError>>,
+    },
+}
+
+impl Message for StoreMessage {
+    type Result = ();
+}

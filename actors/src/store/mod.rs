@@ -1,0 +1,187 @@
+//! The storage actor: the one door to the durable facts (redb). Each request is one transaction
+//! on the worker pool; its answer comes when the commit is durable.
+//! In: [`StoreMessage`]. Out: answers. Never: decisions; zone bulk (that is in snapshots).
+
+mod messages;
+
+pub use messages::StoreMessage;
+
+use crate::runtime::{
+    Actor, Child, Context, Handler, Outbox, Reply, SubmitError, Supervised, WorkerPool,
+};
+use dnssec::key::{KeyId, PublicKey};
+use dnssec::{Name, Timestamp};
+use std::sync::Arc;
+use std::time::Duration;
+use storage::state::{KeyOwner, KeyRecord, NewKey, PolicyState, ZoneState};
+use storage::{StateError, StateStore};
+
+/// Longest wait for a transaction.
+pub const STORE_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Why a fact could not be read or saved.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The store said no.
+    #[error("{0}")]
+    State(Arc<StateError>),
+    /// The storage actor did not answer.
+    #[error("storage does not answer: {0}")]
+    Silent(String),
+}
+
+/// The storage actor.
+pub struct StoreActor {
+    store: Arc<StateStore>,
+    pool: WorkerPool,
+    handled: u64,
+}
+
+impl StoreActor {
+    /// An actor for a store that is open; it stays open over restarts.
+    pub fn new(store: Arc<StateStore>, pool: WorkerPool) -> StoreActor {
+        StoreActor { store, pool, handled: 0 }
+    }
+
+    /// Runs one transaction; a refused job drops the reply, which its asker hears at once.
+    fn submit<T: Send + 'static>(
+        &self,
+        reply: Reply<Result<T, StoreError>>,
+        job: impl FnOnce(&StateStore) -> Result<T, StateError> + Send + 'static,
+    ) -> Result<(), SubmitError> {
+        let store = self.store.clone();
+        let job = move || job(&store).map_err(|error| StoreError::State(Arc::new(error)));
+        self.pool.submit(job, move |result| {
+            let lost = |error| Err(StoreError::Silent(format!("{error}")));
+            reply.send(result.unwrap_or_else(lost));
+        })
+    }
+}
+
+impl Actor for StoreActor {
+    type Context = Context<StoreActor>;
+}
+
+impl Supervised for StoreActor {}
+
+impl Child for StoreActor {
+    /// Requests handled since the last start.
+    type Observed = u64;
+
+    fn observe(&self) -> u64 {
+        self.handled
+    }
+}
+
+impl Handler<StoreMessage> for StoreActor {
+    type Result = ();
+
+    fn handle(&mut self, message: StoreMessage, _: &mut Context<StoreActor>) {
+        use StoreMessage::*;
+        self.handled += 1;
+        let submitted = match message {
+            OpenZone { zone, policy, reply } => {
+                self.submit(reply, move |store| match store.zone(&zone)? {
+                    Some(state) => Ok(state),
+                    None => store.zone_add(&zone, &policy),
+                })
+            }
+            CommitVersion { zone, state, reply } => {
+                self.submit(reply, move |store| store.commit_version(&zone, &state))
+            }
+            UpdateZone { zone, state, reply } => {
+                self.submit(reply, move |store| store.zone_update(&zone, &state))
+            }
+            Policy { policy, reply } => self.submit(reply, move |store| store.policy(&policy)),
+            SetPolicy { policy, state, reply } => {
+                self.submit(reply, move |store| store.policy_put(&policy, &state))
+            }
+            KeysOf { owner: KeyOwner::Zone(zone), reply } => {
+                self.submit(reply, move |store| store.keys_of_zone(&zone))
+            }
+            KeysOf { owner: KeyOwner::Policy(policy), reply } => {
+                self.submit(reply, move |store| store.keys_of_policy(&policy))
+            }
+            KeyIntent { key, reply } => self.submit(reply, move |store| store.key_intent(&key)),
+            KeyPresent { repository, id, public_key, inception, reply } => self
+                .submit(reply, move |store| {
+                    store.key_present(&repository, &id, &public_key, inception)
+                }),
+        };
+        if let Err(error) = submitted {
+            tracing::error!(%error, "a storage request was not taken");
+        }
+    }
+}
+
+/// What zones and the enforcer hold of the store.
+pub struct StoreClient {
+    outbox: Outbox<StoreMessage>,
+}
+
+impl StoreClient {
+    /// A client that sends to `outbox`.
+    pub fn new(outbox: Outbox<StoreMessage>) -> StoreClient {
+        StoreClient { outbox }
+    }
+
+    async fn ask<T>(
+        &self,
+        message: impl FnOnce(Reply<Result<T, StoreError>>) -> StoreMessage,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = Reply::channel();
+        let told = self.outbox.tell(message(reply));
+        told.map_err(|undelivered| StoreError::Silent(undelivered.error.to_string()))?;
+        let answer = answer.within(self.outbox.to(), STORE_DEADLINE).await;
+        answer.map_err(|error| StoreError::Silent(error.to_string()))?
+    }
+
+    /// What is remembered about a zone; one never seen is added under `policy`.
+    pub async fn open_zone(&self, zone: &Name, policy: &str) -> Result<ZoneState, StoreError> {
+        let (zone, policy) = (zone.clone(), policy.to_owned());
+        self.ask(|reply| StoreMessage::OpenZone { zone, policy, reply }).await
+    }
+
+    /// Makes a version true.
+    pub async fn commit_version(&self, zone: &Name, state: ZoneState) -> Result<(), StoreError> {
+        self.ask(|reply| StoreMessage::CommitVersion { zone: zone.clone(), state, reply }).await
+    }
+
+    /// Saves what is true about a zone beside its version.
+    pub async fn update_zone(&self, zone: &Name, state: ZoneState) -> Result<(), StoreError> {
+        self.ask(|reply| StoreMessage::UpdateZone { zone: zone.clone(), state, reply }).await
+    }
+
+    /// What is remembered about a policy.
+    pub async fn policy(&self, policy: &str) -> Result<Option<PolicyState>, StoreError> {
+        self.ask(|reply| StoreMessage::Policy { policy: policy.to_owned(), reply }).await
+    }
+
+    /// Saves what is to be remembered about a policy.
+    pub async fn set_policy(&self, policy: &str, state: PolicyState) -> Result<(), StoreError> {
+        self.ask(|reply| StoreMessage::SetPolicy { policy: policy.to_owned(), state, reply }).await
+    }
+
+    /// The keys of a zone or policy.
+    pub async fn keys_of(&self, owner: &KeyOwner) -> Result<Vec<KeyRecord>, StoreError> {
+        self.ask(|reply| StoreMessage::KeysOf { owner: owner.clone(), reply }).await
+    }
+
+    /// First step of a key's generation.
+    pub async fn key_intent(&self, key: NewKey) -> Result<KeyRecord, StoreError> {
+        self.ask(|reply| StoreMessage::KeyIntent { key, reply }).await
+    }
+
+    /// Last step of a key's generation.
+    pub async fn key_present(
+        &self,
+        repository: &str,
+        id: &KeyId,
+        public_key: PublicKey,
+        inception: Timestamp,
+    ) -> Result<KeyRecord, StoreError> {
+        let (repository, id) = (repository.to_owned(), id.clone());
+        self.ask(|reply| StoreMessage::KeyPresent { repository, id, public_key, inception, reply })
+            .await
+    }
+}

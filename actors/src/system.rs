@@ -1,0 +1,189 @@
+//! Builds the tree out of settings and runs it until it is told to stop.
+//! In: [`Settings`]. Out: [`Running`]: the zones' states to look at, orders to give.
+//! Never: decisions about zones; reading configuration files.
+
+use crate::enforcer::{EnforcerActor, EnforcerParts};
+use crate::runtime::{
+    AddError, Child, ChildRef, Clock, Failure, HealthTable, PoolSpec, Supervised, SupervisorRef,
+    WorkerPool, start_root,
+};
+use crate::settings::{Settings, zone_text};
+use crate::slot::{SlotActor, SlotClient};
+use crate::stages::{Stage, StageActor};
+use crate::store::{StoreActor, StoreClient};
+use crate::tree;
+use crate::zone::pipeline::Services;
+use crate::zone::{ZoneActor, ZoneMessage, ZoneParts, ZoneStatus};
+use dnssec::Name;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use storage::{StateError, StateStore};
+use tokio::sync::watch;
+
+/// Jobs that may wait for a worker.
+const POOL_QUEUE_BOUND: usize = 65_536;
+/// Tickets that a stage works on at once, beside its parallel work on each.
+const STAGE_CREDITS: usize = 4;
+
+/// Why the system did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The state.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// A folder could not be made.
+    #[error("cannot make folder {}: {cause}", path.display())]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// The system's words.
+        #[source]
+        cause: io::Error,
+    },
+    /// No threads.
+    #[error("cannot start worker threads: {0}")]
+    Threads(#[source] io::Error),
+    /// Two zones or repositories of one name.
+    #[error(transparent)]
+    Twice(#[from] AddError),
+}
+
+/// A zone of the running system.
+pub struct RunningZone {
+    /// Its name.
+    pub name: Name,
+    /// Its actor.
+    pub actor: ChildRef<ZoneActor>,
+    /// Its state, always the newest.
+    pub status: watch::Receiver<ZoneStatus>,
+}
+
+/// The running system.
+pub struct Running {
+    root: SupervisorRef,
+    pool: WorkerPool,
+    /// The zones.
+    pub zones: Vec<RunningZone>,
+}
+
+/// Opens the store. Apart from [`start`], since it blocks and its errors are the operator's.
+pub fn open_store(settings: &Settings, clock: &Clock) -> Result<Arc<StateStore>, StartError> {
+    if let Some(folder) = settings.state_file.parent() {
+        std::fs::create_dir_all(folder)
+            .map_err(|cause| StartError::Folder { path: folder.to_owned(), cause })?;
+    }
+    Ok(Arc::new(StateStore::open(&settings.state_file, clock.now())?))
+}
+
+/// Starts everything. Must be called in an actor system; `on_failure` is called when the root
+/// gives up.
+pub fn start(
+    settings: &Settings,
+    store: Arc<StateStore>,
+    clock: Clock,
+    on_failure: impl FnOnce(Failure) + Send + 'static,
+) -> Result<Running, StartError> {
+    let workers = settings.worker_count.max(1);
+    let pool =
+        WorkerPool::start(PoolSpec { name: "worker", workers, queue_bound: POOL_QUEUE_BOUND })
+            .map_err(StartError::Threads)?;
+    let root = start_root(tree::root(), on_failure);
+
+    let base = root.add_supervisor(&tree::base())?;
+    let own_pool = pool.clone();
+    let storage =
+        base.add(&tree::storage(), move || StoreActor::new(store.clone(), own_pool.clone()))?;
+    let store_client = || StoreClient::new(storage.outbox());
+
+    let slots = root.add_supervisor(&tree::slots())?;
+    let mut slot_actors = BTreeMap::new();
+    for repository in &settings.repositories {
+        let (own, pool, clock) = (repository.clone(), pool.clone(), clock.clone());
+        let actor = slots.add(&tree::slot(&repository.name), move || {
+            SlotActor::new(own.clone(), pool.clone(), clock.clone())
+        })?;
+        slot_actors.insert(repository.name.clone(), actor);
+    }
+    let slot_clients = || -> BTreeMap<String, SlotClient> {
+        let client = |(name, actor): (&String, &ChildRef<SlotActor>)| {
+            (name.clone(), SlotClient::new(name, actor.outbox()))
+        };
+        slot_actors.iter().map(client).collect()
+    };
+
+    let stages = root.add_supervisor(&tree::stages())?;
+    let services = Arc::new(Services {
+        fetch: add_stage(&stages, &pool)?.outbox(),
+        sort: add_stage(&stages, &pool)?.outbox(),
+        denial: add_stage(&stages, &pool)?.outbox(),
+        sign: add_stage(&stages, &pool)?.outbox(),
+        audit: add_stage(&stages, &pool)?.outbox(),
+        publish: add_stage(&stages, &pool)?.outbox(),
+        slots: slot_clients(),
+        store: store_client(),
+        clock: clock.clone(),
+        snapshot_folder: settings.snapshot_folder.clone(),
+        notify_command: settings.notify_command.clone(),
+    });
+
+    let parts = Arc::new(EnforcerParts {
+        store: store_client(),
+        slots: slot_clients(),
+        clock,
+        allow_deprecated: settings.allow_deprecated,
+    });
+    let enforcer = root.add(&tree::enforcer(), move || EnforcerActor::new(parts.clone()))?;
+    let enforcer = Arc::new(enforcer.outbox());
+
+    let zones_supervisor = root.add_supervisor(&tree::zones())?;
+    let mut zones = Vec::with_capacity(settings.zones.len());
+    for zone in &settings.zones {
+        let (sender, status) = watch::channel(ZoneStatus::default());
+        let parts = ZoneParts {
+            settings: zone.clone(),
+            services: services.clone(),
+            enforcer: enforcer.clone(),
+            pool: pool.clone(),
+            status: sender,
+        };
+        let spec = tree::zone(&zone_text(&zone.name));
+        let actor = zones_supervisor.add(&spec, move || ZoneActor::new(&parts))?;
+        zones.push(RunningZone { name: zone.name.clone(), actor, status });
+    }
+    Ok(Running { root, pool, zones })
+}
+
+fn add_stage<S: Stage>(
+    stages: &SupervisorRef,
+    pool: &WorkerPool,
+) -> Result<ChildRef<StageActor<S>>, AddError>
+where
+    StageActor<S>: Child + Supervised,
+{
+    let pool = pool.clone();
+    stages.add(&tree::stage(S::NAME), move || StageActor::new(pool.clone(), STAGE_CREDITS))
+}
+
+impl Running {
+    /// The health table of the whole tree.
+    pub fn health(&self) -> &HealthTable {
+        self.root.table()
+    }
+
+    /// Has every zone read its input and sign now.
+    pub fn sign_all(&self) {
+        for zone in &self.zones {
+            if let Err(undelivered) = zone.actor.outbox().tell(ZoneMessage::SignNow) {
+                tracing::error!(error = %undelivered.error, "zone was not told to sign");
+            }
+        }
+    }
+
+    /// Stops everything in order: zones first, storage last; then the workers.
+    pub async fn stop(self) {
+        self.root.stop().await;
+        self.pool.close();
+    }
+}

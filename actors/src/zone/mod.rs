@@ -1,0 +1,363 @@
+//! The zone actor: owns one zone's life. It knows what is true about the zone, when the next run
+//! is due, and sends the zone through the stages; the run itself is [`pipeline`].
+//! In: [`ZoneMessage`], [`KeysEvent`]. Out: [`ZoneStatus`], log lines.
+//! After a crash its state is read back from the store and the snapshot; nothing is lost, since
+//! nothing is told to anybody before it is durable.
+//! Limits: one run at a time; failed runs pause 60 s doubling to 3600 s (catalogue 5.1), and after
+//! [`CRASH_COUNT_MAX`] crashed runs the zone is in quarantine: the longest pause at once.
+
+mod messages;
+pub mod pipeline;
+mod plan;
+mod status;
+
+pub use messages::ZoneMessage;
+pub use status::{Phase, ZoneStatus};
+
+use crate::enforcer::{EnforcerMessage, KeysEvent, ZoneKeys};
+use crate::runtime::{
+    Actor, ActorFutureExt, AsyncContext, Child, Context, Handler, Outbox, SpawnHandle, StopDone,
+    Supervised, WorkerPool, WrapFuture,
+};
+use crate::settings::{ZoneSettings, zone_text};
+use crate::stages::StageError;
+use crate::stages::publish::{Stored, stored_of};
+use dnssec::zone::ZoneVersion;
+use pipeline::{Reading, RunEnd, RunError, RunOrder, Services};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use storage::open_snapshot;
+use storage::state::ZoneState;
+use tokio::sync::watch;
+
+/// Pause after the first failed run; doubles with each.
+const PAUSE_FIRST: Duration = Duration::from_secs(60);
+/// No pause is longer.
+const PAUSE_MAX: Duration = Duration::from_secs(3600);
+/// How long a zone waits for the enforcer before it signs with the keys it knows.
+const KEYS_DEADLINE: Duration = Duration::from_secs(300);
+/// Crashed runs in a row after which a zone is in quarantine.
+pub const CRASH_COUNT_MAX: u32 = 3;
+
+/// The actor of one zone.
+pub struct ZoneActor {
+    settings: ZoneSettings,
+    name: String,
+    services: Arc<Services>,
+    enforcer: Outbox<EnforcerMessage>,
+    pool: WorkerPool,
+    status: watch::Sender<ZoneStatus>,
+    state: Option<ZoneState>,
+    stored: Option<Stored>,
+    unsigned: Option<Arc<ZoneVersion>>,
+    keys: Option<ZoneKeys>,
+    reading: Reading,
+    running: bool,
+    failures: u32,
+    crashes: u32,
+    timer: Option<SpawnHandle>,
+}
+
+/// What outlives a zone actor's restarts.
+#[derive(Clone)]
+pub struct ZoneParts {
+    /// The zone.
+    pub settings: ZoneSettings,
+    /// Stages, slots, store.
+    pub services: Arc<Services>,
+    /// Where keys are asked for.
+    pub enforcer: Arc<Outbox<EnforcerMessage>>,
+    /// For blocking work of its own: opening the snapshot.
+    pub pool: WorkerPool,
+    /// Where everybody may look.
+    pub status: watch::Sender<ZoneStatus>,
+}
+
+impl ZoneActor {
+    /// An actor with nothing loaded yet.
+    pub fn new(parts: &ZoneParts) -> ZoneActor {
+        ZoneActor {
+            name: zone_text(&parts.settings.name),
+            settings: parts.settings.clone(),
+            services: parts.services.clone(),
+            enforcer: parts.enforcer.fork(),
+            pool: parts.pool.clone(),
+            status: parts.status.clone(),
+            state: None,
+            stored: None,
+            unsigned: None,
+            keys: None,
+            reading: Reading::Read,
+            running: false,
+            failures: 0,
+            crashes: 0,
+            timer: None,
+        }
+    }
+
+    fn set(&self, change: impl FnOnce(&mut ZoneStatus)) {
+        self.status.send_modify(change);
+    }
+
+    /// Reads back what is durable; the mailbox is closed meanwhile.
+    fn load(&mut self, ctx: &mut Context<ZoneActor>) {
+        self.set(|status| status.phase = Phase::Loading);
+        let (services, pool) = (self.services.clone(), self.pool.clone());
+        let (zone, policy) = (self.settings.name.clone(), self.settings.policy.name.clone());
+        let load = async move {
+            let state = services.store.open_zone(&zone, &policy).await?;
+            let folder = services.snapshot_folder.clone();
+            let generation = state.generation;
+            let open = move || open_stored(&folder, &zone, generation);
+            let stored = match generation {
+                0 => Ok(None),
+                _ => match pool.run(open) {
+                    Ok(answer) => answer.await.unwrap_or_else(|error| Err(error.to_string())),
+                    Err(error) => Err(error.to_string()),
+                },
+            };
+            Ok::<_, RunError>((state, stored))
+        };
+        ctx.wait(load.into_actor(self).map(|loaded, actor, ctx| match loaded {
+            Ok((state, stored)) => actor.loaded(state, stored, ctx),
+            Err(error) => {
+                actor.failed(&error, ctx);
+            }
+        }));
+    }
+
+    fn loaded(
+        &mut self,
+        state: ZoneState,
+        stored: Result<Option<Stored>, String>,
+        ctx: &mut Context<ZoneActor>,
+    ) {
+        match stored {
+            Ok(stored) => self.stored = stored,
+            Err(error) => tracing::warn!(target: "backup", zone = %self.name, %error,
+                "unable to recover zone {} from backup, performing full sign", self.name),
+        }
+        self.unsigned = self.stored.as_ref().map(|stored| stored.unsigned.clone());
+        self.set(|status| status.take(&state));
+        self.state = Some(state);
+        self.want_run(ctx);
+    }
+
+    /// A run is due: first the keys, which are as fresh as the run then.
+    fn want_run(&mut self, ctx: &mut Context<ZoneActor>) {
+        if self.running {
+            return;
+        }
+        if self.state.is_none() {
+            return self.load(ctx);
+        }
+        self.set(|status| status.phase = Phase::WaitingForKeys);
+        let wanted = crate::enforcer::Wanted {
+            zone: self.settings.name.clone(),
+            policy: self.settings.policy.clone(),
+            to: ctx.address().recipient(),
+        };
+        let told = self.enforcer.tell(EnforcerMessage::KeysWanted(wanted));
+        let wait = if told.is_ok() { KEYS_DEADLINE } else { PAUSE_FIRST };
+        self.run_later(wait, ctx, |actor, ctx| match actor.keys.is_some() {
+            true => actor.start(ctx),
+            false => actor.want_run(ctx),
+        });
+    }
+
+    /// Sets the one timer of the zone.
+    fn run_later(
+        &mut self,
+        wait: Duration,
+        ctx: &mut Context<ZoneActor>,
+        then: impl FnOnce(&mut ZoneActor, &mut Context<ZoneActor>) + 'static,
+    ) {
+        if let Some(timer) = self.timer.take() {
+            ctx.cancel_future(timer);
+        }
+        self.timer = Some(ctx.run_later(wait, |actor, ctx| {
+            actor.timer = None;
+            then(actor, ctx);
+        }));
+    }
+
+    fn start(&mut self, ctx: &mut Context<ZoneActor>) {
+        let (Some(state), Some(keys)) = (&self.state, &self.keys) else { return };
+        if let Some(timer) = self.timer.take() {
+            ctx.cancel_future(timer);
+        }
+        let order = RunOrder {
+            settings: self.settings.clone(),
+            keys: keys.clone(),
+            state: state.clone(),
+            stored: self.stored.clone(),
+            unsigned: self.unsigned.clone(),
+            reading: self.reading,
+        };
+        self.running = true;
+        self.set(|status| status.phase = Phase::Running);
+        let services = self.services.clone();
+        let run = async move { services.run(order).await };
+        ctx.spawn(run.into_actor(self).map(|result, actor, ctx| {
+            actor.running = false;
+            match result {
+                Ok(end) => actor.succeeded(end, ctx),
+                Err(error) => actor.failed(&error, ctx),
+            }
+        }));
+    }
+
+    fn succeeded(&mut self, end: RunEnd, ctx: &mut Context<ZoneActor>) {
+        let now = self.services.clock.now();
+        let next = now.plus(self.settings.policy.signatures.resign);
+        status::log_end(&self.name, &end);
+        self.failures = 0;
+        self.crashes = 0;
+        self.reading = Reading::Skip;
+        let keys = self.keys.as_ref();
+        self.set(|status| {
+            status.take(&end.state);
+            status.take_end(&end, keys, next);
+        });
+        self.remove_old_snapshots(&end.state);
+        self.state = Some(end.state);
+        self.stored = Some(end.stored);
+        self.unsigned = Some(end.unsigned);
+        self.wake_at(next, ctx);
+    }
+
+    /// Snapshots of earlier generations are of no use once a later one is committed.
+    fn remove_old_snapshots(&self, state: &ZoneState) {
+        let before = self.state.as_ref().map_or(0, |state| state.generation);
+        if before == 0 || before == state.generation {
+            return;
+        }
+        let (folder, zone) = (self.services.snapshot_folder.clone(), self.settings.name.clone());
+        let name = self.name.clone();
+        let remove = move || storage::snapshot::remove_generation(&folder, &zone, before);
+        let removal = self.pool.submit(remove, move |result| {
+            if let Ok(Err(error)) = result {
+                tracing::warn!(zone = %name, %error, "an old snapshot was not removed");
+            }
+        });
+        if let Err(error) = removal {
+            tracing::warn!(zone = %self.name, %error, "an old snapshot was not removed");
+        }
+    }
+
+    /// Waits for the moment; a leap of the clock wakes too.
+    fn wake_at(&mut self, at: dnssec::Timestamp, ctx: &mut Context<ZoneActor>) {
+        if let Some(timer) = self.timer.take() {
+            ctx.cancel_future(timer);
+        }
+        let clock = self.services.clock.clone();
+        let sleep = async move { clock.sleep_until(at).await };
+        self.timer = Some(ctx.spawn(sleep.into_actor(self).map(|(), actor, ctx| {
+            actor.timer = None;
+            actor.want_run(ctx);
+        })));
+    }
+
+    fn failed(&mut self, error: &RunError, ctx: &mut Context<ZoneActor>) {
+        self.failures += 1;
+        if let RunError::Stage(StageError::Crashed { .. }) = error {
+            self.crashes += 1;
+        }
+        let in_quarantine = self.crashes >= CRASH_COUNT_MAX;
+        let doublings = (self.failures - 1).min(10);
+        let pause = match in_quarantine {
+            true => PAUSE_MAX,
+            false => PAUSE_FIRST.saturating_mul(1 << doublings).min(PAUSE_MAX),
+        };
+        tracing::error!(target: "worker", zone = %self.name,
+            "CRITICAL: failed to sign zone {}: {error}", self.name);
+        if in_quarantine {
+            tracing::error!(target: "worker", zone = %self.name, crashes = self.crashes,
+                "zone is in quarantine: the last version stays served; please report this crash");
+        }
+        let failures = self.failures;
+        self.set(|status| status.fail(error.to_string(), failures, in_quarantine));
+        self.run_later(pause, ctx, |actor, ctx| actor.want_run(ctx));
+    }
+}
+
+fn open_stored(
+    folder: &Path,
+    zone: &dnssec::Name,
+    generation: u64,
+) -> Result<Option<Stored>, String> {
+    let snapshot = open_snapshot(folder, zone, generation).map_err(|error| error.to_string())?;
+    stored_of(&snapshot, zone).map(Some).map_err(|error| error.to_string())
+}
+
+impl Actor for ZoneActor {
+    type Context = Context<ZoneActor>;
+
+    fn started(&mut self, ctx: &mut Context<ZoneActor>) {
+        self.load(ctx);
+    }
+}
+
+impl Supervised for ZoneActor {
+    fn restarting(&mut self, _: &mut Context<ZoneActor>) {
+        self.state = None;
+        self.stored = None;
+        self.unsigned = None;
+        self.keys = None;
+        self.reading = Reading::Read;
+        self.running = false;
+        self.timer = None;
+    }
+}
+
+impl Child for ZoneActor {
+    type Observed = ZoneStatus;
+
+    fn observe(&self) -> ZoneStatus {
+        self.status.borrow().clone()
+    }
+
+    /// A run that is cut short has changed nothing but what it made durable.
+    fn stop_requested(&mut self, _: &mut Context<ZoneActor>, done: StopDone) {
+        done.acknowledge();
+    }
+}
+
+impl Handler<ZoneMessage> for ZoneActor {
+    type Result = ();
+
+    fn handle(&mut self, message: ZoneMessage, ctx: &mut Context<ZoneActor>) {
+        match message {
+            ZoneMessage::SignNow => {
+                self.reading = Reading::Read;
+                self.want_run(ctx);
+            }
+        }
+    }
+}
+
+impl Handler<KeysEvent> for ZoneActor {
+    type Result = ();
+
+    fn handle(&mut self, event: KeysEvent, ctx: &mut Context<ZoneActor>) {
+        match event {
+            KeysEvent::Ready(keys) => self.keys = Some(keys),
+            KeysEvent::Failed { error } if self.keys.is_some() => {
+                tracing::error!(target: "enforcer", zone = %self.name, %error,
+                    "signing goes on with the keys there are");
+            }
+            KeysEvent::Failed { error } => {
+                self.failures += 1;
+                tracing::error!(target: "enforcer", zone = %self.name, %error,
+                    "zone has no keys yet");
+                let failures = self.failures;
+                self.set(|status| status.fail(error, failures, false));
+                return self.run_later(PAUSE_FIRST, ctx, |actor, ctx| actor.want_run(ctx));
+            }
+        }
+        if !self.running && self.state.is_some() {
+            self.start(ctx);
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What everybody may know about a zone: one value that screens, metrics and tests read.
+//! In: ends of runs. Out: [`ZoneStatus`], and the log lines that monitoring depends on
+//! (catalogue 7).
+
+use super::pipeline::{RunAction, RunEnd};
+use crate::enforcer::ZoneKeys;
+use dnssec::signing::ZoneKey;
+use dnssec::{Serial, Timestamp};
+use storage::state::ZoneState;
+
+/// What a zone is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// Reads its state back.
+    #[default]
+    Loading,
+    /// Waits for the enforcer.
+    WaitingForKeys,
+    /// Goes through the stages.
+    Running,
+    /// Waits for the next run.
+    Idle,
+    /// The last run failed; waits for the next try.
+    Failed,
+    /// Runs crashed again and again; waits long.
+    Quarantined,
+}
+
+/// What everybody may know about a zone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ZoneStatus {
+    /// What it is doing.
+    pub phase: Phase,
+    /// Runs that ended since the last start, failures included.
+    pub run_count: u64,
+    /// Serial of the input that is signed.
+    pub input_serial: Option<Serial>,
+    /// Serial of the true version.
+    pub output_serial: Option<Serial>,
+    /// Generation of the true version.
+    pub generation: u64,
+    /// When the true version was signed.
+    pub signed_at: Option<Timestamp>,
+    /// When the next run is due.
+    pub next_run: Option<Timestamp>,
+    /// Records in the true version, signatures not counted.
+    pub record_count: usize,
+    /// Signatures in the true version.
+    pub signature_count: usize,
+    /// When the first signature of the true version expires.
+    pub earliest_expiration: Option<Timestamp>,
+    /// What the last run did.
+    pub last_action: Option<RunAction>,
+    /// What was odd about the input when it was last read.
+    pub warnings: Vec<String>,
+    /// The keys, with the moment each was made.
+    pub keys: Vec<(ZoneKey, Timestamp)>,
+    /// Why the last run failed, or why it could not read the input.
+    pub failure: Option<String>,
+    /// Failed runs in a row.
+    pub failures: u32,
+    /// What the notify command said, when it failed.
+    pub notify_failure: Option<String>,
+}
+
+impl ZoneStatus {
+    /// Takes what is durable.
+    pub(super) fn take(&mut self, state: &ZoneState) {
+        self.input_serial = state.input_serial;
+        self.output_serial = state.output_serial;
+        self.generation = state.generation;
+        self.signed_at = state.signed_at;
+    }
+
+    /// Takes the end of a run.
+    pub(super) fn take_end(&mut self, end: &RunEnd, keys: Option<&ZoneKeys>, next: Timestamp) {
+        let version = &end.stored.version;
+        let near = end.state.signed_at.unwrap_or(next);
+        self.phase = Phase::Idle;
+        self.run_count += 1;
+        self.next_run = Some(next);
+        self.record_count = version.record_count();
+        self.signature_count = version.signature_count();
+        self.earliest_expiration =
+            version.earliest_expiration().map(|wire| Timestamp::from_wire(wire, near));
+        self.last_action = Some(end.action.clone());
+        self.warnings.clone_from(&end.warnings);
+        self.keys = keys.map_or(Vec::new(), |keys| keys.keys.clone());
+        self.failure = end.input_failure.as_ref().map(|error| error.to_string());
+        self.failures = 0;
+        self.notify_failure.clone_from(&end.notify_failure);
+    }
+
+    /// Takes a failure.
+    pub(super) fn fail(&mut self, failure: String, failures: u32, in_quarantine: bool) {
+        self.phase = if in_quarantine { Phase::Quarantined } else { Phase::Failed };
+        self.run_count += 1;
+        self.failure = Some(failure);
+        self.failures = failures;
+    }
+}
+
+/// Writes what a run did into the log.
+pub(super) fn log_end(zone: &str, end: &RunEnd) {
+    for warning in &end.warnings {
+        tracing::warn!(target: "adapter", %zone, "{warning}");
+    }
+    if let Some(error) = &end.input_failure {
+        tracing::error!(target: "adapter", %zone,
+            "unable to read zone {zone}: {error}; the last good input goes on being signed");
+    }
+    if let Some(error) = &end.notify_failure {
+        tracing::error!(target: "notify", %zone, "Error running notification command: {error}");
+    }
+    let version = &end.stored.version;
+    let serial = end.state.output_serial.unwrap_or(Serial(0));
+    match &end.action {
+        RunAction::Nothing => {
+            tracing::debug!(target: "signer", %zone,
+                "skip write zone {zone} serial {serial} (zone not changed)");
+        }
+        RunAction::Delivered { .. } => {
+            tracing::info!(target: "adapter", %zone, "write zone {zone} serial {serial}");
+        }
+        RunAction::Published { counts, audit } => {
+            tracing::info!(target: "adapter", %zone, "write zone {zone} serial {serial}");
+            let chain = match audit.nsec3_records {
+                0 => format!("NSEC[count={}", audit.nsec_records),
+                count => format!("NSEC3[count={count}"),
+            };
+            tracing::info!(target: "STATS", %zone,
+                "{zone} {serial} RR[count={}] {chain}] RRSIG[new={} reused={}]",
+                version.record_count(), counts.made, counts.kept);
+        }
+    }
+}

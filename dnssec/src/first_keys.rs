@@ -1,0 +1,106 @@
+//! Which keys a zone still lacks: the beginning of a key's life. Rolls are a later step.
+//! In: `<Keys>` of a policy, the keys there are. Out: the policy keys without one.
+//! A fresh zone's keys are all published and active at once, as OpenDNSSEC has it: nobody has
+//! cached anything of the zone yet.
+
+use crate::policy::{KeyPolicy, KeysPolicy, Nsec3Policy};
+use crate::{Algorithm, Seconds, Timestamp};
+
+/// Length of RSA keys whose policy names none, in bits.
+pub const RSA_BITS_DEFAULT: u16 = 2048;
+
+/// What is known of a key when it is compared with the policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldKey<'a> {
+    /// What it is for.
+    pub role: crate::key::KeyRole,
+    /// Its algorithm.
+    pub algorithm: Algorithm,
+    /// Its length in bits.
+    pub bits: u16,
+    /// Its repository.
+    pub repository: &'a str,
+}
+
+/// Length of the keys that a policy key asks for, in bits.
+pub fn wanted_bits(key: &KeyPolicy) -> u16 {
+    key.algorithm.fixed_key_bits().or(key.length_bits).unwrap_or(RSA_BITS_DEFAULT)
+}
+
+/// The policy keys that none of `held` fits, in the policy's order. A held key stands for one
+/// policy key only.
+pub fn missing_keys<'p>(policy: &'p KeysPolicy, held: &[HeldKey<'_>]) -> Vec<&'p KeyPolicy> {
+    let mut free: Vec<&HeldKey<'_>> = held.iter().collect();
+    let lacks = |wanted: &&KeyPolicy| {
+        let found = free.iter().position(|held| {
+            held.role == wanted.role
+                && held.algorithm == wanted.algorithm
+                && held.bits == wanted_bits(wanted)
+                && held.repository == wanted.repository
+        });
+        if let Some(found) = found {
+            free.swap_remove(found);
+        }
+        found.is_none()
+    };
+    policy.keys.iter().filter(lacks).collect()
+}
+
+/// Whether the policy wants a new salt: there is none of its length, or it is too old. A resalt
+/// period of zero keeps the first salt for ever (catalogue 4.5).
+pub fn is_salt_due(
+    policy: &Nsec3Policy,
+    salt_length: usize,
+    salt_changed: Timestamp,
+    now: Timestamp,
+) -> bool {
+    let has_length = salt_length == usize::from(policy.salt_length);
+    let is_old = policy.resalt != Seconds(0) && now >= salt_changed.plus(policy.resalt);
+    !has_length || policy.salt_length > 0 && is_old
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::KeyRole;
+    use crate::policy::Policy;
+
+    #[test]
+    fn each_policy_key_wants_a_key_of_its_own() {
+        let policy = Policy::anchorite_default("token").keys;
+        let zsk = HeldKey {
+            role: KeyRole::Zsk,
+            algorithm: Algorithm::EcdsaP256Sha256,
+            bits: 256,
+            repository: "token",
+        };
+        let roles = |held: &[HeldKey<'_>]| -> Vec<KeyRole> {
+            missing_keys(&policy, held).iter().map(|key| key.role).collect()
+        };
+        assert_eq!(roles(&[]), [KeyRole::Ksk, KeyRole::Zsk]);
+        assert_eq!(roles(&[zsk.clone()]), [KeyRole::Ksk]);
+        assert_eq!(roles(&[zsk.clone(), zsk.clone()]), [KeyRole::Ksk]);
+        let elsewhere = HeldKey { repository: "other", ..zsk };
+        assert_eq!(roles(&[elsewhere]), [KeyRole::Ksk, KeyRole::Zsk]);
+    }
+
+    #[test]
+    fn salts_follow_length_and_age() {
+        let policy = Nsec3Policy {
+            param_ttl: Seconds(0),
+            opt_out: false,
+            resalt: Seconds(100),
+            hash_algorithm: 1,
+            iterations: 0,
+            salt_length: 8,
+        };
+        let at = Timestamp(1000);
+        assert!(is_salt_due(&policy, 0, Timestamp(0), at));
+        assert!(!is_salt_due(&policy, 8, Timestamp(950), at));
+        assert!(is_salt_due(&policy, 8, Timestamp(900), at));
+        let never = Nsec3Policy { resalt: Seconds(0), ..policy.clone() };
+        assert!(!is_salt_due(&never, 8, Timestamp(0), at));
+        let none = Nsec3Policy { salt_length: 0, ..policy };
+        assert!(!is_salt_due(&none, 0, Timestamp(0), at));
+    }
+}

@@ -1,0 +1,88 @@
+//! The command line of `anchorite`. In: words. Out: the program's exit code: 0 done, 1 failed,
+//! 2 wrong usage.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// DNSSEC signing appliance: signs, audits, publishes; rather stops than publishes something wrong.
+#[derive(Parser)]
+#[command(name = "anchorite", version)]
+struct Line {
+    #[command(subcommand)]
+    program: Program,
+}
+
+#[derive(Subcommand)]
+enum Program {
+    /// Sign one zone file, with no set-up at all.
+    Sign(SignArguments),
+    /// Sign every zone of an OpenDNSSEC configuration, and go on doing so.
+    Run(RunArguments),
+    /// Check conf.xml, kasp.xml and zonelist.xml (see `anchorite check --help`).
+    Check,
+}
+
+/// What `anchorite sign` is told.
+#[derive(Args)]
+pub(crate) struct SignArguments {
+    /// The unsigned zone file.
+    pub zone_file: PathBuf,
+    /// Name of the zone [default: owner of the SOA record].
+    #[arg(long)]
+    pub origin: Option<String>,
+    /// The signed zone file [default: ZONE_FILE.signed].
+    #[arg(short, long)]
+    pub output: Option<PathBuf>,
+    /// Folder of keys and state; keep it, and keep it secret.
+    #[arg(long, default_value = "anchorite-state")]
+    pub state: PathBuf,
+    /// Take the policy from this kasp.xml instead of the built-in one.
+    #[arg(long)]
+    pub kasp: Option<PathBuf>,
+    /// Name of the policy in kasp.xml.
+    #[arg(long, default_value = "default", requires = "kasp")]
+    pub policy: String,
+    /// How to prove what does not exist [default: as the policy says, nsec3].
+    #[arg(long)]
+    pub denial: Option<DenialArgument>,
+    /// Algorithm of the keys: a number or mnemonic [default: as the policy says, 13].
+    #[arg(long, conflicts_with = "kasp")]
+    pub algorithm: Option<String>,
+    /// Allow new keys of the SHA-1 algorithms 5 and 7 (RFC 9905 forbids them).
+    #[arg(long)]
+    pub allow_deprecated: bool,
+    /// Say more: once for information, twice for debugging.
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// `--denial`.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum DenialArgument {
+    /// NSEC: anybody can list the zone.
+    Nsec,
+    /// NSEC3 without salt and iterations (RFC 9276).
+    Nsec3,
+    /// The same with opt-out: for large zones of insecure delegations.
+    Nsec3OptOut,
+}
+
+/// What `anchorite run` is told.
+#[derive(Args)]
+pub(crate) struct RunArguments {
+    /// OpenDNSSEC's conf.xml.
+    #[arg(short, long, default_value = "/etc/opendnssec/conf.xml")]
+    pub config: PathBuf,
+    /// Log level 0 to 7 [default: <Verbosity> of conf.xml].
+    #[arg(short, long)]
+    pub verbosity: Option<u64>,
+}
+
+/// Runs what the words say.
+pub(crate) fn main(words: Vec<String>) -> ExitCode {
+    match Line::parse_from(words).program {
+        Program::Sign(arguments) => crate::sign::main(arguments),
+        _ => ExitCode::FAILURE,
+    }
+}
