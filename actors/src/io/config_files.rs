@@ -1,0 +1,66 @@
+//! Reads configuration files as a whole.
+//! In: a path and the most bytes that are wanted. Out: the bytes, or why there are none.
+//! Limit: one byte more than wanted is read at most, so that the reader of the bytes sees that
+//! the file is too large and says so with its own limit.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// Why a configuration file was not read.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigFileError {
+    /// A folder, a device or a pipe.
+    #[error("{} is not a regular file", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// What the system says.
+    #[error("cannot read {}: {cause}", path.display())]
+    Unreadable {
+        /// The path.
+        path: PathBuf,
+        /// The system's words.
+        #[source]
+        cause: io::Error,
+    },
+}
+
+/// Reads the file at `path`, but at most one byte more than `bytes_max`.
+pub fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, ConfigFileError> {
+    let fail = |cause| ConfigFileError::Unreadable { path: path.to_owned(), cause };
+    // Opening a pipe would wait for its writer, so look before opening.
+    if !std::fs::metadata(path).map_err(fail)?.is_file() {
+        return Err(ConfigFileError::NotAFile { path: path.to_owned() });
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(fail)?;
+    file.take(bytes_max as u64 + 1).read_to_end(&mut bytes).map_err(fail)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_at_most_one_byte_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("conf.xml");
+        std::fs::write(&path, "0123456789").unwrap();
+        assert_eq!(read(&path, 10).unwrap(), b"0123456789");
+        assert_eq!(read(&path, 4).unwrap(), b"01234");
+    }
+
+    #[test]
+    fn what_is_no_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = read(folder.path(), 10).unwrap_err();
+        assert!(matches!(error, ConfigFileError::NotAFile { .. }), "{error}");
+        let missing = folder.path().join("conf.xml");
+        let error = read(&missing, 10).unwrap_err();
+        assert!(matches!(error, ConfigFileError::Unreadable { .. }), "{error}");
+        assert!(error.to_string().contains(missing.to_str().unwrap()), "{error}");
+    }
+}

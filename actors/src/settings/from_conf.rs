@@ -1,0 +1,358 @@
+//! Settings out of OpenDNSSEC's configuration: conf.xml, and the kasp.xml and zonelist.xml that
+//! it names. In: the path of conf.xml. Out: [`Settings`] and [`Notice`]s, or the first fault.
+//!
+//! What is wrong in a file is an error, and nothing starts. What is right but cannot be done yet
+//! (zone transfers, a token that waits for its PIN) leaves out the zones that need it, with a
+//! notice for each, and the others run.
+//!
+//! Relative paths: those in zonelist.xml are below `<Signer><WorkingDirectory>`, since that is
+//! where OpenDNSSEC's signer changes to before it opens them (`zone add` writes absolute ones);
+//! those in conf.xml are below the folder that the program was started in, as for kaspcheck.
+
+use super::{RepositorySettings, Settings, TokenSettings, ZoneSettings, zone_text};
+use crate::io::config_files::{self, ConfigFileError};
+use appliance_config::{
+    Adapter, Conf, Datastore, Diagnostic, FILE_BYTES_MAX, FileFaults, Read, Repository,
+    RepositoryKind, TokenSecret, ZONELIST_BYTES_MAX, ZoneEntry, ZoneList,
+};
+use dnssec::policy::Policy;
+use hsm::builtin::Unlock;
+use hsm::pkcs11::Pkcs11Settings;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Why there are no settings. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// A file could not be read.
+    #[error(transparent)]
+    File(#[from] ConfigFileError),
+    /// A file has faults, each with line and column.
+    #[error(transparent)]
+    Faults(#[from] FileFaults),
+    /// `<MySQL>`.
+    #[error(
+        "{}: <Datastore><MySQL> (database {database} on {host}) is not supported; give \
+         <SQLite>/var/lib/opendnssec/kasp.db</SQLite> in its place, the state is kept beside it",
+        file.display()
+    )]
+    MySql {
+        /// conf.xml.
+        file: PathBuf,
+        /// `<Host>`.
+        host: String,
+        /// `<Database>`.
+        database: String,
+    },
+    /// A zone with a policy that is not there.
+    #[error(
+        "{}: zone {zone} has the policy {policy}, which {} does not have; it has: {known}",
+        file.display(),
+        policy_file.display()
+    )]
+    UnknownPolicy {
+        /// zonelist.xml.
+        file: PathBuf,
+        /// The zone.
+        zone: String,
+        /// What it names.
+        policy: String,
+        /// kasp.xml.
+        policy_file: PathBuf,
+        /// The names that exist.
+        known: String,
+    },
+    /// A policy with a key in a repository that is not there.
+    #[error(
+        "{}: policy {policy} has a key in the repository {repository}, which {} does not have; \
+         it has: {known}",
+        file.display(),
+        conf_file.display()
+    )]
+    UnknownRepository {
+        /// kasp.xml.
+        file: PathBuf,
+        /// The policy.
+        policy: String,
+        /// What it names.
+        repository: String,
+        /// conf.xml.
+        conf_file: PathBuf,
+        /// The names that exist.
+        known: String,
+    },
+}
+
+/// What an operator should know of settings that are good enough to start with.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Notice {
+    /// An old form, or something else that is accepted but worth a word.
+    #[error("{}", .0.summary())]
+    Accepted(Diagnostic),
+    /// A repository that cannot be opened, so it is left out.
+    #[error(
+        "{}: repository {repository} has no <PIN> and is left out; login by ods-hsmutil is a \
+         later step, so give a <PIN> (or, with <BuiltIn/>, a <KeyFile>)",
+        file.display()
+    )]
+    RepositoryWithoutPin {
+        /// conf.xml.
+        file: PathBuf,
+        /// The repository.
+        repository: String,
+    },
+    /// A zone that is not signed.
+    #[error("{}: zone {zone} is left out: {reason}", file.display())]
+    ZoneLeftOut {
+        /// zonelist.xml.
+        file: PathBuf,
+        /// The zone.
+        zone: String,
+        /// Why.
+        reason: LeftOut,
+    },
+}
+
+impl Notice {
+    /// Whether something that the operator asked for is not done.
+    pub fn is_error(&self) -> bool {
+        !matches!(self, Notice::Accepted(_))
+    }
+}
+
+/// Why a zone is left out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LeftOut {
+    /// An adapter that transfers zones.
+    #[error(
+        "<{direction}> is a DNS adapter, and zone transfers are a later step; \
+         use <Adapter type=\"File\">"
+    )]
+    Transfers {
+        /// `Input` or `Output`.
+        direction: &'static str,
+    },
+    /// Its policy needs a repository that was left out.
+    #[error("its policy {policy} has a key in the repository {repository}, which is left out")]
+    Repository {
+        /// The policy.
+        policy: String,
+        /// The repository.
+        repository: String,
+    },
+    /// Signing would destroy the unsigned zone.
+    #[error("<Input> and <Output> are the same file, {}; give the output another path", path.display())]
+    OutputIsInput {
+        /// That file.
+        path: PathBuf,
+    },
+}
+
+/// Reads the configuration that begins with the conf.xml at `conf_file`.
+pub fn read_settings(conf_file: &Path) -> Result<(Settings, Vec<Notice>), SettingsError> {
+    let mut notices = Vec::new();
+    let conf: Conf = read(conf_file, FILE_BYTES_MAX, appliance_config::read_conf, &mut notices)?;
+    let policies: Vec<Policy> =
+        read(&conf.policy_file, FILE_BYTES_MAX, appliance_config::read_kasp, &mut notices)?;
+    let zone_list: ZoneList = read(
+        &conf.zone_list_file,
+        ZONELIST_BYTES_MAX,
+        appliance_config::read_zonelist,
+        &mut notices,
+    )?;
+    let settings = settings(conf_file, conf, policies, &zone_list.zones, &mut notices)?;
+    Ok((settings, notices))
+}
+
+/// Reads and parses one file.
+fn read<T>(
+    path: &Path,
+    bytes_max: usize,
+    parse: impl Fn(&str, &[u8]) -> Result<Read<T>, FileFaults>,
+    notices: &mut Vec<Notice>,
+) -> Result<T, SettingsError> {
+    let bytes = config_files::read(path, bytes_max)?;
+    let read = parse(&path.to_string_lossy(), &bytes)?;
+    notices.extend(read.notices.into_iter().map(Notice::Accepted));
+    Ok(read.value)
+}
+
+fn settings(
+    conf_file: &Path,
+    conf: Conf,
+    policies: Vec<Policy>,
+    zones: &[ZoneEntry],
+    notices: &mut Vec<Notice>,
+) -> Result<Settings, SettingsError> {
+    let state_file = match &conf.enforcer.datastore {
+        Datastore::Sqlite(path) => storage::state_path(path),
+        Datastore::MySql { host, database, .. } => {
+            return Err(SettingsError::MySql {
+                file: conf_file.to_owned(),
+                host: host.clone(),
+                database: database.clone(),
+            });
+        }
+    };
+    check_repositories(conf_file, &conf, &policies)?;
+    let repositories = repositories(conf_file, &conf.repositories, notices);
+    let policies: BTreeMap<String, Arc<Policy>> =
+        policies.into_iter().map(|policy| (policy.name.clone(), Arc::new(policy))).collect();
+    let zones = zones_to_sign(&conf, zones, &policies, &repositories, notices)?;
+    Ok(Settings {
+        state_file,
+        snapshot_folder: conf.signer.working_directory.join("snapshots"),
+        repositories,
+        policies: policies.into_values().collect(),
+        zones,
+        notify_command: conf.signer.notify_command,
+        allow_deprecated: conf.enforcer.allow_deprecated_algorithms,
+        // Not bounded by <WorkerThreads>: there it is the number of zones at a time, whose
+        // default of 4 says nothing about this machine. One pool serves all zones here.
+        worker_count: std::thread::available_parallelism().map_or(1, usize::from),
+        verbosity: conf.logging.verbosity,
+    })
+}
+
+/// Whether every key's repository is in conf.xml (kaspcheck's K28).
+fn check_repositories(
+    conf_file: &Path,
+    conf: &Conf,
+    policies: &[Policy],
+) -> Result<(), SettingsError> {
+    let exists = |name: &str| conf.repositories.iter().any(|repository| repository.name == name);
+    for policy in policies {
+        if let Some(key) = policy.keys.keys.iter().find(|key| !exists(&key.repository)) {
+            return Err(SettingsError::UnknownRepository {
+                file: conf.policy_file.clone(),
+                policy: policy.name.clone(),
+                repository: key.repository.clone(),
+                conf_file: conf_file.to_owned(),
+                known: listed(conf.repositories.iter().map(|repository| repository.name.as_str())),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The repositories that can be opened.
+fn repositories(
+    conf_file: &Path,
+    repositories: &[Repository],
+    notices: &mut Vec<Notice>,
+) -> Vec<RepositorySettings> {
+    let mut usable = Vec::new();
+    for repository in repositories {
+        let name = repository.name.clone();
+        match token(repository) {
+            Some(token) => usable.push(RepositorySettings { name, token }),
+            None => notices.push(Notice::RepositoryWithoutPin {
+                file: conf_file.to_owned(),
+                repository: name,
+            }),
+        }
+    }
+    usable
+}
+
+/// How a token is opened; `None` when it waits for a login.
+fn token(repository: &Repository) -> Option<TokenSettings> {
+    let label = repository.token_label.clone();
+    match (&repository.kind, &repository.secret) {
+        (RepositoryKind::BuiltIn { directory }, TokenSecret::Pin(pin)) => {
+            let unlock = Unlock::Pin(pin.expose().into());
+            Some(TokenSettings::BuiltIn { label, folder: directory.clone(), unlock })
+        }
+        (RepositoryKind::BuiltIn { directory }, TokenSecret::KeyFile(key_file)) => {
+            let unlock = Unlock::KeyFile(key_file.clone());
+            Some(TokenSettings::BuiltIn { label, folder: directory.clone(), unlock })
+        }
+        (RepositoryKind::Module(module), TokenSecret::Pin(pin)) => {
+            Some(TokenSettings::Pkcs11(Pkcs11Settings {
+                repository: repository.name.clone(),
+                module: module.clone(),
+                token_label: label,
+                pin: Some(pin.expose().into()),
+                skip_public_key: repository.skip_public_key,
+                allow_extraction: repository.allow_extraction,
+                sessions_max: Pkcs11Settings::SESSIONS_DEFAULT,
+            }))
+        }
+        // The reader of conf.xml refuses <KeyFile> beside <Module>.
+        (RepositoryKind::Module(_), TokenSecret::KeyFile(_)) | (_, TokenSecret::Login) => None,
+    }
+}
+
+/// The zones that can be signed.
+fn zones_to_sign(
+    conf: &Conf,
+    entries: &[ZoneEntry],
+    policies: &BTreeMap<String, Arc<Policy>>,
+    repositories: &[RepositorySettings],
+    notices: &mut Vec<Notice>,
+) -> Result<Vec<ZoneSettings>, SettingsError> {
+    let mut zones = Vec::new();
+    for entry in entries {
+        let Some(policy) = policies.get(&entry.policy) else {
+            return Err(SettingsError::UnknownPolicy {
+                file: conf.zone_list_file.clone(),
+                zone: zone_text(&entry.name),
+                policy: entry.policy.clone(),
+                policy_file: conf.policy_file.clone(),
+                known: listed(policies.keys().map(String::as_str)),
+            });
+        };
+        match zone(entry, policy, &conf.signer.working_directory, repositories) {
+            Ok(zone) => zones.push(zone),
+            Err(reason) => notices.push(Notice::ZoneLeftOut {
+                file: conf.zone_list_file.clone(),
+                zone: zone_text(&entry.name),
+                reason,
+            }),
+        }
+    }
+    Ok(zones)
+}
+
+fn zone(
+    entry: &ZoneEntry,
+    policy: &Arc<Policy>,
+    folder: &Path,
+    repositories: &[RepositorySettings],
+) -> Result<ZoneSettings, LeftOut> {
+    let path = |adapter: &Adapter, direction| match adapter {
+        Adapter::File(path) => Ok(folder.join(path)),
+        Adapter::Dns(_) => Err(LeftOut::Transfers { direction }),
+    };
+    let (input, output) = (path(&entry.input, "Input")?, path(&entry.output, "Output")?);
+    if input == output {
+        return Err(LeftOut::OutputIsInput { path: input });
+    }
+    let usable = |name: &str| repositories.iter().any(|repository| repository.name == name);
+    if let Some(key) = policy.keys.keys.iter().find(|key| !usable(&key.repository)) {
+        return Err(LeftOut::Repository {
+            policy: policy.name.clone(),
+            repository: key.repository.clone(),
+        });
+    }
+    Ok(ZoneSettings { name: entry.name.clone(), policy: policy.clone(), input, output })
+}
+
+/// Names for a message.
+fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    /// More names would hide the message.
+    const LISTED_NAMES_MAX: usize = 20;
+    let names: Vec<&str> = names.collect();
+    let shown = names[..names.len().min(LISTED_NAMES_MAX)].join(", ");
+    match names.len() {
+        0 => "none".to_owned(),
+        count if count > LISTED_NAMES_MAX => {
+            format!("{shown} and {} more", count - LISTED_NAMES_MAX)
+        }
+        _ => shown,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,82 @@
+//! What the running system is told: repositories, policies, zones and folders, as plain values.
+//! In: conf.xml, kasp.xml and zonelist.xml ([`read_settings`]), or the arguments of
+//! `anchorite sign`. Out: [`Settings`]. Never: I/O; `io::config_files` reads the files.
+
+mod from_conf;
+
+pub use from_conf::{LeftOut, Notice, SettingsError, read_settings};
+
+use dnssec::Name;
+use dnssec::policy::Policy;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Everything the system needs to know before it starts.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The redb file with the state.
+    pub state_file: PathBuf,
+    /// Folder of the zone snapshots.
+    pub snapshot_folder: PathBuf,
+    /// The repositories; names are unique.
+    pub repositories: Vec<RepositorySettings>,
+    /// The policies; names are unique.
+    pub policies: Vec<Arc<Policy>>,
+    /// The zones; names are unique.
+    pub zones: Vec<ZoneSettings>,
+    /// `<NotifyCommand>`.
+    pub notify_command: Option<String>,
+    /// Whether new keys of deprecated algorithms are allowed (RFC 9905).
+    pub allow_deprecated: bool,
+    /// Threads of the worker pool.
+    pub worker_count: usize,
+    /// `<Verbosity>`: log level, 0 to 7.
+    pub verbosity: u64,
+}
+
+/// One repository.
+#[derive(Clone, Debug)]
+pub struct RepositorySettings {
+    /// Its name in conf.xml.
+    pub name: String,
+    /// What holds the keys.
+    pub token: TokenSettings,
+}
+
+/// What holds the keys of a repository.
+#[derive(Clone, Debug)]
+pub enum TokenSettings {
+    /// The built-in token.
+    BuiltIn {
+        /// Token label.
+        label: String,
+        /// Its folder; made when it does not exist.
+        folder: PathBuf,
+        /// How it is opened.
+        unlock: hsm::builtin::Unlock,
+    },
+    /// A PKCS#11 module.
+    Pkcs11(hsm::pkcs11::Pkcs11Settings),
+}
+
+/// One zone.
+#[derive(Clone, Debug)]
+pub struct ZoneSettings {
+    /// Its name.
+    pub name: Name,
+    /// The policy.
+    pub policy: Arc<Policy>,
+    /// The unsigned zone file.
+    pub input: PathBuf,
+    /// The signed zone file.
+    pub output: PathBuf,
+}
+
+/// A zone's name as users write it: without the final dot, but for the root.
+pub fn zone_text(name: &Name) -> String {
+    let text = name.to_string();
+    match text.strip_suffix('.') {
+        Some(stripped) if !stripped.is_empty() => stripped.to_owned(),
+        _ => text,
+    }
+}
