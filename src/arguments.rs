@@ -83,6 +83,7 @@ pub(crate) struct RunArguments {
 pub(crate) fn main(words: Vec<String>) -> ExitCode {
     match Line::parse_from(words).program {
         Program::Sign(arguments) => crate::sign::main(arguments),
-        _ => ExitCode::FAILURE,
+        Program::Run(arguments) => crate::run::main(arguments),
+        Program::Check => crate::kaspcheck::main("anchorite check", &[]),
     }
 }

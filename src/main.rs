@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod kaspcheck;
+mod run;
 mod sign;
 
 use std::path::Path;
@@ -13,6 +15,9 @@ fn main() -> ExitCode {
     let name = Path::new(program).file_name().unwrap_or_default().to_string_lossy();
     let first = words.get(1).map(String::as_str);
     match (name.as_ref(), first) {
+        ("ods-kaspcheck", _) => kaspcheck::main(&name, &words[1..]),
+        (_, Some("ods-kaspcheck")) => kaspcheck::main("ods-kaspcheck", &words[2..]),
+        (_, Some("check")) => kaspcheck::main("anchorite check", &words[2..]),
         _ => arguments::main(words),
     }
 }

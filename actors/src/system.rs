@@ -3,6 +3,7 @@
 //! Never: decisions about zones; reading configuration files.
 
 use crate::enforcer::{EnforcerActor, EnforcerParts};
+use crate::io::folders::private_folder;
 use crate::runtime::{
     AddError, Child, ChildRef, Clock, Failure, HealthTable, PoolSpec, Supervised, SupervisorRef,
     WorkerPool, start_root,
@@ -71,7 +72,7 @@ pub struct Running {
 /// Opens the store. Apart from [`start`], since it blocks and its errors are the operator's.
 pub fn open_store(settings: &Settings, clock: &Clock) -> Result<Arc<StateStore>, StartError> {
     if let Some(folder) = settings.state_file.parent() {
-        std::fs::create_dir_all(folder)
+        private_folder(folder)
             .map_err(|cause| StartError::Folder { path: folder.to_owned(), cause })?;
     }
     Ok(Arc::new(StateStore::open(&settings.state_file, clock.now())?))

@@ -2,7 +2,8 @@
 //! In: public key bytes as they stand in a DNSKEY. Out: RDATA of DNSKEY, DS, CDS, CDNSKEY.
 //! Never: private keys.
 
-use crate::{Algorithm, KeyTag, Name};
+use crate::zonefile::print_record;
+use crate::{Algorithm, KeyTag, Name, RrType, Ttl};
 use sha1::Sha1;
 use sha2::{Sha256, Sha384};
 use std::fmt;
@@ -158,6 +159,14 @@ pub fn ds_rdata(owner: &Name, dnskey_rdata: &[u8], digest_type: DigestType) -> V
         DigestType::Sha384 => rdata.extend_from_slice(&digest::<Sha384>(parts)),
     }
     rdata
+}
+
+/// The DS record of a DNSKEY in presentation form, with SHA-256, as it is handed to the parent.
+pub fn ds_text(owner: &Name, ttl: Ttl, dnskey_rdata: &[u8]) -> String {
+    let mut text = Vec::new();
+    let rdata = ds_rdata(owner, dnskey_rdata, DigestType::Sha256);
+    print_record(owner.as_wire(), ttl, RrType::DS, &rdata, &mut text);
+    String::from_utf8_lossy(&text).trim_end().replace('\t', " ")
 }
 
 fn digest<D: sha2::Digest>(parts: [&[u8]; 2]) -> Vec<u8> {

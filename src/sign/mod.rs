@@ -13,7 +13,7 @@ use settings::Job;
 use std::process::ExitCode;
 
 pub(crate) fn main(arguments: SignArguments) -> ExitCode {
-    actors::logging::start(2 + 2 * u64::from(arguments.verbose.min(2)));
+    actors::logging::start(settings::verbosity(&arguments));
     let job = match settings::job(&arguments) {
         Ok(job) => job,
         Err(error) => return fail(&error.to_string()),

@@ -25,7 +25,10 @@ pub(super) enum ArgumentError {
     Source(#[from] SourceError),
     #[error("{text} is not a zone name: {cause}")]
     Origin { text: String, cause: dnssec::name::NameError },
-    #[error("{}: no SOA record was found; is this a zone file? Or name the zone with --origin", .0.display())]
+    #[error(
+        "{}: no SOA record was found; is this a zone file? Or name the zone with --origin",
+        .0.display()
+    )]
     NoSoa(PathBuf),
     #[error("{text} is no algorithm to sign with; known: {}", known_algorithms())]
     Algorithm { text: String },
@@ -63,10 +66,16 @@ pub(super) fn job(arguments: &SignArguments) -> Result<Job, ArgumentError> {
         policies: vec![policy],
         zones: vec![zone.clone()],
         notify_command: None,
+        verbosity: verbosity(arguments),
         allow_deprecated: arguments.allow_deprecated,
         worker_count: std::thread::available_parallelism().map_or(1, usize::from),
     };
     Ok(Job { settings, zone, state })
+}
+
+/// Log level of a run: errors and warnings, unless asked for more.
+pub(super) fn verbosity(arguments: &SignArguments) -> u64 {
+    2 + 2 * u64::from(arguments.verbose.min(2))
 }
 
 fn repository(state: &Path, name: &str) -> RepositorySettings {

@@ -4,11 +4,10 @@ use super::settings::Job;
 use actors::settings::zone_text;
 use actors::zone::ZoneStatus;
 use actors::zone::pipeline::RunAction;
-use dnssec::key::{DigestType, ds_rdata};
+use dnssec::key::ds_text;
 use dnssec::outlook::{RollingKey, Upcoming, outlook};
 use dnssec::policy::{DenialPolicy, Policy};
-use dnssec::rdata;
-use dnssec::{RrType, Serial, Timestamp};
+use dnssec::{Serial, Timestamp};
 use std::fmt::Write as _;
 
 /// The whole text. Writing to a `String` cannot fail, so results are dropped.
@@ -78,15 +77,9 @@ fn keys(status: &ZoneStatus) -> String {
 }
 
 fn ds_records(job: &Job, status: &ZoneStatus) -> String {
-    let mut out = Vec::new();
-    for (key, _) in status.keys.iter().filter(|(key, _)| key.role.signs_keyset()) {
-        let rdata = ds_rdata(&job.zone.name, &key.dnskey_rdata(), DigestType::Sha256);
-        let ttl = job.zone.policy.parent.ds_ttl;
-        out.extend(format!("{} {ttl} IN DS ", job.zone.name).bytes());
-        rdata::print(RrType::DS, &rdata, &mut out);
-        out.push(b'\n');
-    }
-    String::from_utf8_lossy(&out).into_owned()
+    let keys = status.keys.iter().filter(|(key, _)| key.role.signs_keyset());
+    let ttl = job.zone.policy.parent.ds_ttl.as_ttl();
+    keys.map(|(key, _)| ds_text(&job.zone.name, ttl, &key.dnskey_rdata()) + "\n").collect()
 }
 
 fn next(job: &Job, status: &ZoneStatus) -> String {

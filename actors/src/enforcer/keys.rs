@@ -25,8 +25,8 @@ pub(super) enum KeysError {
     Slot(#[from] SlotFailure),
     /// A repository that conf.xml does not have.
     #[error(
-        "policy {policy} names repository {repository}, which conf.xml does not have; add it there \
-         or correct kasp.xml"
+        "policy {policy} names repository {repository}, which conf.xml does not have; add it \
+         there or correct kasp.xml"
     )]
     RepositoryUnknown {
         /// The policy.
@@ -50,8 +50,8 @@ pub(super) enum KeysError {
     NoRandomness,
     /// A policy without keys, or one that passes zones through.
     #[error(
-        "policy {policy} signs nothing ({why}); unsigned publication is not available yet, give the \
-         zone a policy with keys"
+        "policy {policy} signs nothing ({why}); unsigned publication is not available yet, give \
+         the zone a policy with keys"
     )]
     SignsNothing {
         /// The policy.
@@ -97,6 +97,12 @@ impl KeyMaker {
         for missing in missing_keys(&policy.keys, &held) {
             let record = self.make(&policy.name, missing, &owner).await?;
             records.push(record);
+        }
+        for record in records.iter().filter(|record| record.algorithm.is_deprecated()) {
+            tracing::warn!(target: "enforcer", zone = %wanted.zone,
+                "key {} of zone {} uses {}, which RFC 9905 forbids for new keys; it goes on \
+                 signing: change the algorithm in policy {} to 13 to roll away from it",
+                record.id, wanted.zone, record.algorithm, policy.name);
         }
         let salt = self.salt(policy).await?;
         Ok(ZoneKeys { keys: records.iter().filter_map(zone_key).collect(), salt })

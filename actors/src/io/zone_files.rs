@@ -38,7 +38,10 @@ pub enum SourceError {
         path: PathBuf,
     },
     /// Larger than [`FILE_BYTES_MAX`].
-    #[error("zone file {} has {length} bytes, more than the limit of {FILE_BYTES_MAX}", path.display())]
+    #[error(
+        "zone file {} has {length} bytes, more than the limit of {FILE_BYTES_MAX}",
+        path.display()
+    )]
     TooLarge {
         /// The path.
         path: PathBuf,

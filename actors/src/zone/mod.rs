@@ -212,6 +212,10 @@ impl ZoneActor {
         let now = self.services.clock.now();
         let next = now.plus(self.settings.policy.signatures.resign);
         status::log_end(&self.name, &end);
+        let is_new = self.state.as_ref().is_some_and(|state| state.generation == 0);
+        if let (true, Some(keys)) = (is_new, &self.keys) {
+            status::log_ds(&self.settings, keys);
+        }
         self.failures = 0;
         self.crashes = 0;
         self.reading = Reading::Skip;

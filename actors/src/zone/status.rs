@@ -4,6 +4,8 @@
 
 use super::pipeline::{RunAction, RunEnd};
 use crate::enforcer::ZoneKeys;
+use crate::settings::{ZoneSettings, zone_text};
+use dnssec::key::ds_text;
 use dnssec::signing::ZoneKey;
 use dnssec::{Serial, Timestamp};
 use storage::state::ZoneState;
@@ -97,6 +99,16 @@ impl ZoneStatus {
         self.run_count += 1;
         self.failure = Some(failure);
         self.failures = failures;
+    }
+}
+
+/// Says what the parent of a new zone needs.
+pub(super) fn log_ds(settings: &ZoneSettings, keys: &ZoneKeys) {
+    let (zone, ttl) = (zone_text(&settings.name), settings.policy.parent.ds_ttl.as_ttl());
+    for (key, _) in keys.keys.iter().filter(|(key, _)| key.role.signs_keyset()) {
+        let ds = ds_text(&settings.name, ttl, &key.dnskey_rdata());
+        tracing::info!(target: "enforcer", %zone,
+            "please submit DS with keytag {} for zone {zone}: {ds}", key.key_tag());
     }
 }
 

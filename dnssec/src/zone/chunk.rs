@@ -7,7 +7,8 @@
 //! chunk   = entries, entry offsets (u32 each), record count u32, signature count u32,
 //!           earliest expiration u32 (0: no signature), owner count u32
 //! entry   = key length u16, flags u8 (bits 0-1 kind, bit 2 case), key,
-//!           [owner length u8, owner in wire form as given: only when bit 2], RRset count u16, RRsets
+//!           [owner length u8, owner in wire form as given: only when bit 2],
+//!           RRset count u16, RRsets
 //! RRset   = type u16, TTL u32, record count u16, signature count u8,
 //!           length of the records u32, length of the signatures u32, records, signatures
 //! record  = length u16, RDATA

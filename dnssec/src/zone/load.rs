@@ -167,7 +167,10 @@ pub enum LoadWarning {
         place: Place,
     },
     /// The smallest TTL of the RRset is used (RFC 2181 §5.2).
-    #[error("{place}: TTLs of {owner} {} differ, the smallest ({used}) is used", type_text(*.rtype))]
+    #[error(
+        "{place}: TTLs of {owner} {} differ, the smallest ({used}) is used",
+        type_text(*.rtype)
+    )]
     TtlMismatch {
         /// The owner.
         owner: Name,
