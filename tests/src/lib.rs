@@ -3,4 +3,5 @@
 #![forbid(unsafe_code)]
 
 pub mod judges;
+pub mod program;
 pub mod zonegen;

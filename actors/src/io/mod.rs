@@ -3,7 +3,9 @@
 //! Never: decisions about zones or keys.
 
 pub mod command;
-
+pub mod config_files;
+pub mod environment;
+pub mod folders;
 pub mod leftovers;
 pub mod signals;
 pub mod zone_files;

@@ -142,7 +142,10 @@ pub enum LeftOut {
         repository: String,
     },
     /// Signing would destroy the unsigned zone.
-    #[error("<Input> and <Output> are the same file, {}; give the output another path", path.display())]
+    #[error(
+        "<Input> and <Output> are the same file, {}; give the output another path",
+        path.display()
+    )]
     OutputIsInput {
         /// That file.
         path: PathBuf,

@@ -1,0 +1,91 @@
+//! Options as `getopt_long` reads them, with its complaints: short ones in one word, long ones
+//! cut short, values after `=` or in the next word, `--` as the end. In: words. Out: [`Given`].
+//! Not clap: it ends the program at a wrong option, and OpenDNSSEC's tools go on.
+
+/// An option that a program knows.
+pub(super) struct Known {
+    pub(super) short: char,
+    pub(super) long: &'static str,
+    pub(super) takes_value: bool,
+}
+
+/// What stands on the command line.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Given {
+    /// An option by its short name, with its value.
+    Option(char, Option<String>),
+    /// A complaint, without the program's name.
+    Wrong(String),
+}
+
+/// The options among `words`, in their order; other words are passed over.
+pub(super) fn read(words: &[String], known: &[Known]) -> Vec<Given> {
+    let mut given = Vec::new();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        if word == "--" {
+            break;
+        } else if let Some(text) = word.strip_prefix("--") {
+            given.push(long(text, known, &mut words));
+        } else if let Some(letters) = word.strip_prefix('-') {
+            short(letters, known, &mut words, &mut given);
+        }
+    }
+    given
+}
+
+fn long<'a>(text: &str, known: &[Known], rest: &mut impl Iterator<Item = &'a String>) -> Given {
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name, Some(value.to_owned())),
+        None => (text, None),
+    };
+    let exact = known.iter().find(|option| option.long == name);
+    let begin: Vec<&Known> = known.iter().filter(|one| one.long.starts_with(name)).collect();
+    let option = match (exact, begin.as_slice()) {
+        (Some(option), _) => option,
+        (None, [option]) => *option,
+        (None, []) => return Given::Wrong(format!("unrecognized option '--{text}'")),
+        (None, several) => {
+            let names: String = several.iter().map(|one| format!(" '--{}'", one.long)).collect();
+            return Given::Wrong(format!("option '--{text}' is ambiguous; possibilities:{names}"));
+        }
+    };
+    match (option.takes_value, value) {
+        (false, Some(_)) => {
+            Given::Wrong(format!("option '--{}' doesn't allow an argument", option.long))
+        }
+        (false, None) => Given::Option(option.short, None),
+        (true, value) => match value.or_else(|| rest.next().cloned()) {
+            Some(value) => Given::Option(option.short, Some(value)),
+            None => Given::Wrong(format!("option '--{}' requires an argument", option.long)),
+        },
+    }
+}
+
+fn short<'a>(
+    letters: &str,
+    known: &[Known],
+    rest: &mut impl Iterator<Item = &'a String>,
+    given: &mut Vec<Given>,
+) {
+    for (at, letter) in letters.char_indices() {
+        let Some(option) = known.iter().find(|option| option.short == letter) else {
+            given.push(Given::Wrong(format!("invalid option -- '{letter}'")));
+            continue;
+        };
+        if !option.takes_value {
+            given.push(Given::Option(letter, None));
+            continue;
+        }
+        let attached = &letters[at + letter.len_utf8()..];
+        let value = if attached.is_empty() { rest.next().cloned() } else { Some(attached.into()) };
+        given.push(match value {
+            Some(value) => Given::Option(letter, Some(value)),
+            None => Given::Wrong(format!("option requires an argument -- '{letter}'")),
+        });
+        return;
+    }
+}
+
+#[cfg(test)]
+mod tests;
