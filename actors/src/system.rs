@@ -125,6 +125,7 @@ pub fn start(
         slots: slot_clients(),
         store: store_client(),
         clock: clock.clone(),
+        pool: pool.clone(),
         snapshot_folder: settings.snapshot_folder.clone(),
         notify_command: settings.notify_command.clone(),
     });

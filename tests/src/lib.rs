@@ -2,6 +2,8 @@
 //! In: the zones in `tests/zones`. Never: part of the product.
 #![forbid(unsafe_code)]
 
+pub mod daemon;
 pub mod judges;
 pub mod program;
+pub mod signing;
 pub mod zonegen;

@@ -8,4 +8,5 @@ pub mod environment;
 pub mod folders;
 pub mod leftovers;
 pub mod signals;
+pub mod signed_files;
 pub mod zone_files;

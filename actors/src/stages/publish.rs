@@ -6,6 +6,7 @@
 
 use super::audit::AuditedZone;
 use super::{Stage, StageError};
+use crate::io::signed_files;
 use crate::runtime::WorkerPool;
 use dnssec::zone::chunk::{Backing, Chunk, ChunkError};
 use dnssec::zone::{ChunkList, ZoneVersion, render};
@@ -20,6 +21,9 @@ use storage::{FileMode, Snapshot, SnapshotError, replace_file, write_snapshot};
 const UNSIGNED: SectionNumber = SectionNumber(2);
 /// Mode of a signed file that was not there before.
 const OUTPUT_MODE: u32 = 0o644;
+
+/// As much of a signed file is looked at to see which version it is.
+const COMPARED_BYTES_MAX: usize = 4096;
 
 /// The publish stage.
 pub struct Publish;
@@ -133,6 +137,16 @@ fn deliver(pool: &WorkerPool, version: &Arc<ZoneVersion>, output: &Path) -> Resu
         (Some(cause), _) => Err(StageError::Crashed { stage: Publish::NAME, cause }),
         (None, written) => written.map_err(|error| StageError::Output { error }),
     }
+}
+
+/// Whether the file at `output` is this version, as far as its beginning shows: there is the SOA
+/// record, and one serial never has two contents.
+pub fn is_in_place(version: &ZoneVersion, output: &Path) -> bool {
+    let Some(first) = version.names.first() else { return false };
+    let mut wanted = Vec::new();
+    render::text(&version.apex, first, &mut wanted);
+    wanted.truncate(COMPARED_BYTES_MAX);
+    matches!(signed_files::beginning(output, wanted.len()), Ok(found) if found == wanted)
 }
 
 /// What a snapshot held: a version that was published, and what it was made from.

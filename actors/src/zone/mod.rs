@@ -54,6 +54,8 @@ pub struct ZoneActor {
     keys: Option<ZoneKeys>,
     reading: Reading,
     running: bool,
+    /// Somebody wants the input read anew, and the run under way may have read it before that.
+    again: bool,
     failures: u32,
     crashes: u32,
     timer: Option<SpawnHandle>,
@@ -90,6 +92,7 @@ impl ZoneActor {
             keys: None,
             reading: Reading::Read,
             running: false,
+            again: false,
             failures: 0,
             crashes: 0,
             timer: None,
@@ -212,7 +215,9 @@ impl ZoneActor {
         let now = self.services.clock.now();
         let next = now.plus(self.settings.policy.signatures.resign);
         status::log_end(&self.name, &end);
-        let is_new = self.state.as_ref().is_some_and(|state| state.generation == 0);
+        // A first version may have been made true by a run that failed to deliver it.
+        let is_first = |state: &ZoneState| state.generation <= 1 && state.last_published.is_none();
+        let is_new = self.state.as_ref().is_some_and(is_first);
         if let (true, Some(keys)) = (is_new, &self.keys) {
             status::log_ds(&self.settings, keys);
         }
@@ -228,7 +233,16 @@ impl ZoneActor {
         self.state = Some(end.state);
         self.stored = Some(end.stored);
         self.unsigned = Some(end.unsigned);
-        self.wake_at(next, ctx);
+        match std::mem::take(&mut self.again) {
+            true => self.read_and_sign(ctx),
+            false => self.wake_at(next, ctx),
+        }
+    }
+
+    fn read_and_sign(&mut self, ctx: &mut Context<ZoneActor>) {
+        self.reading = Reading::Read;
+        self.again = self.running;
+        self.want_run(ctx);
     }
 
     /// Snapshots of earlier generations are of no use once a later one is committed.
@@ -282,6 +296,11 @@ impl ZoneActor {
         }
         let failures = self.failures;
         self.set(|status| status.fail(error.to_string(), failures, in_quarantine));
+        // The run may have made a version true before it failed: its serial is taken.
+        self.state = None;
+        if std::mem::take(&mut self.again) {
+            return self.read_and_sign(ctx);
+        }
         self.run_later(pause, ctx, |actor, ctx| actor.want_run(ctx));
     }
 }
@@ -311,6 +330,7 @@ impl Supervised for ZoneActor {
         self.keys = None;
         self.reading = Reading::Read;
         self.running = false;
+        self.again = false;
         self.timer = None;
     }
 }
@@ -333,10 +353,7 @@ impl Handler<ZoneMessage> for ZoneActor {
 
     fn handle(&mut self, message: ZoneMessage, ctx: &mut Context<ZoneActor>) {
         match message {
-            ZoneMessage::SignNow => {
-                self.reading = Reading::Read;
-                self.want_run(ctx);
-            }
+            ZoneMessage::SignNow => self.read_and_sign(ctx),
         }
     }
 }

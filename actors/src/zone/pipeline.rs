@@ -7,13 +7,13 @@
 use super::plan::{apex_plan, audit_expectations, denial_choice};
 use crate::enforcer::ZoneKeys;
 use crate::io::command;
-use crate::runtime::{Clock, Outbox, Reply};
+use crate::runtime::{Clock, Outbox, Reply, WorkerPool};
 use crate::settings::{ZoneSettings, zone_text};
 use crate::slot::{SlotClient, SlotFailure};
 use crate::stages::audit::{Audit, AuditInput, AuditedZone};
 use crate::stages::denial::{Denial, DenialInput};
 use crate::stages::fetch::Fetch;
-use crate::stages::publish::{Durable, Publish, PublishInput, Stored};
+use crate::stages::publish::{Durable, Publish, PublishInput, Stored, is_in_place};
 use crate::stages::sign::{Sign, SignCounts, SignInput, SignOutput};
 use crate::stages::sort::{Sort, SortInput};
 use crate::stages::{Stage, StageError, Work};
@@ -51,6 +51,8 @@ pub struct Services {
     pub store: StoreClient,
     /// The time.
     pub clock: Clock,
+    /// For a look at files between two stages.
+    pub pool: WorkerPool,
     /// Folder of the snapshots.
     pub snapshot_folder: PathBuf,
     /// `<NotifyCommand>`.
@@ -142,7 +144,22 @@ pub enum RunAction {
         counts: SignCounts,
         /// What the auditor counted.
         audit: ::audit::Counts,
+        /// How long the steps took.
+        lengths: StepLengths,
     },
+}
+
+/// How long the steps of a run took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StepLengths {
+    /// Reading the input; next to nothing when the last one is signed again.
+    pub read: Duration,
+    /// The denial chain.
+    pub denial: Duration,
+    /// Signing.
+    pub sign: Duration,
+    /// Everything, up to the notify command's end.
+    pub total: Duration,
 }
 
 impl Services {
@@ -180,20 +197,24 @@ impl Services {
 
     /// Runs a zone through the stages.
     pub async fn run(&self, order: RunOrder) -> Result<RunEnd, RunError> {
+        let began = self.clock.uptime();
         let input = self.input(&order).await?;
+        let was_read = self.clock.uptime();
         let times = self.times(&order);
         let plan = apex_plan(&order.settings.policy, &order.keys, order.state.output_serial);
         let (nsec3, ttl) = denial_choice(&order.settings.policy, &order.keys, &plan);
         let unsigned = input.unsigned.clone();
         let denial = DenialInput { unsigned, apex: plan.clone(), nsec3, ttl };
         let version = self.ask(&self.denial, denial).await?;
+        let was_chained = self.clock.uptime();
         let signed = self.sign(&order, &input.unsigned, version, times.clone()).await?;
+        let was_signed = self.clock.uptime();
         let expectations =
             |serial| audit_expectations(&order, &plan, &input.unsigned, &times, serial);
         match signed {
             SignOutput::Unchanged => {
                 let stored = order.stored.clone().ok_or(RunError::NoInput)?;
-                if self.is_delivered(&order) {
+                if self.is_delivered(&order, &stored).await {
                     return Ok(input.end(order.state, stored, RunAction::Nothing, None));
                 }
                 // Written before, perhaps long ago: judged again before it goes out.
@@ -210,7 +231,18 @@ impl Services {
                 let stored = Stored { version, unsigned: input.unsigned.clone() };
                 let (state, durable) = self.save(&order, &times, audited).await?;
                 let (state, notify) = self.deliver(&order, state, durable).await?;
-                Ok(input.end(state, stored, RunAction::Published { counts, audit }, notify))
+                let lengths = StepLengths {
+                    read: was_read.saturating_sub(began),
+                    denial: was_chained.saturating_sub(was_read),
+                    sign: was_signed.saturating_sub(was_chained),
+                    total: self.clock.uptime().saturating_sub(began),
+                };
+                Ok(input.end(
+                    state,
+                    stored,
+                    RunAction::Published { counts, audit, lengths },
+                    notify,
+                ))
             }
         }
     }
@@ -246,9 +278,9 @@ impl Services {
     }
 
     async fn read(&self, order: &RunOrder) -> Result<Input, RunError> {
-        let source = self.ask(&self.fetch, order.settings.input.clone()).await?;
+        let file = self.ask(&self.fetch, order.settings.input.clone()).await?;
         let apex = order.settings.name.clone();
-        let sort = SortInput { apex, source, limits: Limits::default() };
+        let sort = SortInput { apex, file, limits: Limits::default() };
         let sorted = self.ask(&self.sort, sort).await?;
         let mut warnings = sorted.warnings;
         let more = sorted.warning_count.saturating_sub(warnings.len());
@@ -313,7 +345,8 @@ impl Services {
             generation,
             signed_at: Some(times.now),
             denial: Some(super::plan::denial_state(&order.settings.policy, &order.keys)),
-            last_published: order.state.last_published,
+            // Not yet: that is what a run after a crash has to know.
+            last_published: None,
         };
         let folder = self.snapshot_folder.clone();
         let save = PublishInput::Save { zone, folder, generation };
@@ -322,12 +355,21 @@ impl Services {
         Ok((state, durable))
     }
 
-    /// Whether the true version stands in its file.
-    fn is_delivered(&self, order: &RunOrder) -> bool {
-        order.state.last_published >= order.state.signed_at && order.settings.output.exists()
+    /// Whether the true version stands in its file, and the notify command has heard of it.
+    async fn is_delivered(&self, order: &RunOrder, stored: &Stored) -> bool {
+        if order.state.last_published.is_none() {
+            return false;
+        }
+        let (version, output) = (stored.version.clone(), order.settings.output.clone());
+        match self.pool.run(move || is_in_place(&version, &output)) {
+            // On doubt it is written again, which harms nothing.
+            Ok(look) => look.await.unwrap_or(false),
+            Err(_) => false,
+        }
     }
 
-    /// The signed file, the note that it is there, the notify command.
+    /// The signed file, the notify command, the note that both are done: after a crash in
+    /// between, all three are done again.
     async fn deliver(
         &self,
         order: &RunOrder,
@@ -336,8 +378,6 @@ impl Services {
     ) -> Result<(ZoneState, Option<String>), RunError> {
         let output = order.settings.output.clone();
         self.ask(&self.publish, PublishInput::Deliver { zone, output }).await?;
-        let state = ZoneState { last_published: Some(self.clock.now()), ..state };
-        self.store.update_zone(&order.settings.name, state.clone()).await?;
         let notify = match &self.notify_command {
             None => Ok(()),
             Some(command) => {
@@ -345,6 +385,8 @@ impl Services {
                 command::run(&command::expand(command, &zone, &order.settings.output)).await
             }
         };
+        let state = ZoneState { last_published: Some(self.clock.now()), ..state };
+        self.store.update_zone(&order.settings.name, state.clone()).await?;
         Ok((state, notify.err().map(|error| error.to_string())))
     }
 }

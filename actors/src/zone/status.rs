@@ -2,9 +2,10 @@
 //! In: ends of runs. Out: [`ZoneStatus`], and the log lines that monitoring depends on
 //! (catalogue 7).
 
-use super::pipeline::{RunAction, RunEnd};
+use super::pipeline::{RunAction, RunEnd, StepLengths};
 use crate::enforcer::ZoneKeys;
 use crate::settings::{ZoneSettings, zone_text};
+use crate::stages::sign::SignCounts;
 use dnssec::key::ds_text;
 use dnssec::signing::ZoneKey;
 use dnssec::{Serial, Timestamp};
@@ -134,15 +135,37 @@ pub(super) fn log_end(zone: &str, end: &RunEnd) {
         RunAction::Delivered { .. } => {
             tracing::info!(target: "adapter", %zone, "write zone {zone} serial {serial}");
         }
-        RunAction::Published { counts, audit } => {
+        RunAction::Published { counts, audit, lengths } => {
             tracing::info!(target: "adapter", %zone, "write zone {zone} serial {serial}");
-            let chain = match audit.nsec3_records {
-                0 => format!("NSEC[count={}", audit.nsec_records),
-                count => format!("NSEC3[count={count}"),
-            };
-            tracing::info!(target: "STATS", %zone,
-                "{zone} {serial} RR[count={}] {chain}] RRSIG[new={} reused={}]",
-                version.record_count(), counts.made, counts.kept);
+            tracing::info!(target: "STATS", %zone, "{}",
+                stats(zone, serial, version.record_count(), counts, audit, lengths));
         }
     }
+}
+
+/// The line that OpenDNSSEC's signer writes for each version, in its form: times in whole
+/// seconds, and no average where the time is none.
+fn stats(
+    zone: &str,
+    serial: Serial,
+    records: usize,
+    counts: &SignCounts,
+    audit: &::audit::Counts,
+    lengths: &StepLengths,
+) -> String {
+    let (denial, chain_count) = match audit.nsec3_records {
+        0 => ("NSEC", audit.nsec_records),
+        count => ("NSEC3", count),
+    };
+    let SignCounts { made, kept } = counts;
+    let sign = lengths.sign.as_secs();
+    let average = (*made as u64).checked_div(sign).unwrap_or(0);
+    format!(
+        "{zone} {serial} RR[count={records} time={}(sec)] {denial}[count={chain_count} \
+         time={}(sec)] RRSIG[new={made} reused={kept} time={sign}(sec) avg={average}(sig/sec)] \
+         TOTAL[time={}(sec)]",
+        lengths.read.as_secs(),
+        lengths.denial.as_secs(),
+        lengths.total.as_secs()
+    )
 }
