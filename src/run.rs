@@ -20,7 +20,10 @@ pub(crate) fn main(arguments: RunArguments) -> ExitCode {
     };
     actors::logging::start(arguments.verbosity.unwrap_or(settings.verbosity));
     for notice in notices {
-        tracing::warn!(target: "config", "{notice}");
+        match notice.is_error() {
+            true => tracing::error!(target: "config", "{notice}"),
+            false => tracing::warn!(target: "config", "{notice}"),
+        }
     }
     match run(&settings) {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,7 +3,7 @@
 //! A fresh zone's keys are all published and active at once, as OpenDNSSEC has it: nobody has
 //! cached anything of the zone yet.
 
-use crate::policy::{KeyPolicy, KeysPolicy, Nsec3Policy};
+use crate::policy::{DenialPolicy, KeyPolicy, KeysPolicy, Nsec3Policy, Policy};
 use crate::{Algorithm, Seconds, Timestamp};
 
 /// Length of RSA keys whose policy names none, in bits.
@@ -46,6 +46,14 @@ pub fn missing_keys<'p>(policy: &'p KeysPolicy, held: &[HeldKey<'_>]) -> Vec<&'p
     policy.keys.iter().filter(lacks).collect()
 }
 
+/// The key algorithm that does not go with the policy's NSEC3, if there is one: resolvers that
+/// take RSASHA1 (5) need not know NSEC3, which is why 7 exists (RFC 5155 §2).
+pub fn algorithm_without_nsec3(policy: &Policy) -> Option<Algorithm> {
+    let has_nsec3 = matches!(policy.denial, DenialPolicy::Nsec3(_));
+    let mut algorithms = policy.keys.keys.iter().map(|key| key.algorithm);
+    algorithms.find(|algorithm| has_nsec3 && *algorithm == Algorithm::RsaSha1)
+}
+
 /// Whether the policy wants a new salt: there is none of its length, or it is too old. A resalt
 /// period of zero keeps the first salt for ever (catalogue 4.5).
 pub fn is_salt_due(
@@ -63,7 +71,6 @@ pub fn is_salt_due(
 mod tests {
     use super::*;
     use crate::key::KeyRole;
-    use crate::policy::Policy;
 
     #[test]
     fn each_policy_key_wants_a_key_of_its_own() {
@@ -82,6 +89,16 @@ mod tests {
         assert_eq!(roles(&[zsk.clone(), zsk.clone()]), [KeyRole::Ksk]);
         let elsewhere = HeldKey { repository: "other", ..zsk };
         assert_eq!(roles(&[elsewhere]), [KeyRole::Ksk, KeyRole::Zsk]);
+    }
+
+    #[test]
+    fn algorithm_5_does_not_go_with_nsec3() {
+        let mut policy = Policy::anchorite_default("token");
+        assert_eq!(algorithm_without_nsec3(&policy), None);
+        policy.keys.keys[1].algorithm = Algorithm::RsaSha1;
+        assert_eq!(algorithm_without_nsec3(&policy), Some(Algorithm::RsaSha1));
+        policy.denial = DenialPolicy::Nsec;
+        assert_eq!(algorithm_without_nsec3(&policy), None);
     }
 
     #[test]

@@ -5,7 +5,9 @@ use super::EnforcerParts;
 use super::messages::{Wanted, ZoneKeys};
 use crate::slot::{SlotClient, SlotFailure};
 use crate::store::StoreError;
-use dnssec::first_keys::{HeldKey, is_salt_due, missing_keys, wanted_bits};
+use dnssec::first_keys::{
+    HeldKey, algorithm_without_nsec3, is_salt_due, missing_keys, wanted_bits,
+};
 use dnssec::key::{KeyId, PublicKey};
 use dnssec::policy::{DenialPolicy, KeyPolicy, Policy};
 use dnssec::signing::ZoneKey;
@@ -37,9 +39,21 @@ pub(super) enum KeysError {
     /// RFC 9905.
     #[error(
         "policy {policy} wants a new {algorithm} key; SHA-1 must not be used for new keys \
-         (RFC 9905): choose algorithm 13, or add <AllowDeprecatedAlgorithms/> to conf.xml"
+         (RFC 9905): choose algorithm 13, or allow it with <AllowDeprecatedAlgorithms/> in \
+         conf.xml or --allow-deprecated on the command line"
     )]
     Deprecated {
+        /// The policy.
+        policy: String,
+        /// The algorithm.
+        algorithm: Algorithm,
+    },
+    /// RFC 5155 §2.
+    #[error(
+        "policy {policy}: {algorithm} cannot be used with NSEC3 (RFC 5155 section 2): choose \
+         algorithm 13, or NSEC"
+    )]
+    NotWithNsec3 {
         /// The policy.
         policy: String,
         /// The algorithm.
@@ -81,6 +95,9 @@ impl KeyMaker {
         if let Some(why) = unsigned {
             return Err(KeysError::SignsNothing { policy: policy.name.clone(), why });
         }
+        if let Some(algorithm) = algorithm_without_nsec3(policy) {
+            return Err(KeysError::NotWithNsec3 { policy: policy.name.clone(), algorithm });
+        }
         let owner = match policy.keys.share_keys {
             true => KeyOwner::Policy(policy.name.clone()),
             false => KeyOwner::Zone(Box::new(wanted.zone.clone())),
@@ -105,6 +122,8 @@ impl KeyMaker {
                 record.id, wanted.zone, record.algorithm, policy.name);
         }
         let salt = self.salt(policy).await?;
+        // The store's order is that of the random ids; people look for the KSK first.
+        records.sort_by_key(|record| (record.role, record.inception));
         Ok(ZoneKeys { keys: records.iter().filter_map(zone_key).collect(), salt })
     }
 

@@ -1,10 +1,11 @@
-//! Reads zone files as a whole, and notices when one changes under its reader.
-//! In: a path. Out: its bytes, read between two equal looks at length, time and identity.
+//! Reads zone files, and notices when one changes under its reader.
+//! In: a path. Out: its bytes, block by block, and whether length, time and identity are the same
+//! after reading as before.
 //! Not memory-mapped: a file cut short under a mapping would kill the process.
 //! Limits: [`FILE_BYTES_MAX`] bytes a file, [`READ_ATTEMPT_COUNT`] attempts.
 
 use std::fs::{File, Metadata};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -79,39 +80,88 @@ impl Look {
     }
 }
 
-/// Reads the file at `path`.
-pub fn read(path: &Path) -> Result<Vec<u8>, SourceError> {
-    read_with(path, |_| {})
+/// A zone file, open to be read once from its beginning.
+pub struct ZoneFile {
+    path: PathBuf,
+    file: File,
+    look: Look,
+    read: u64,
 }
 
-/// [`read`], with a hook between reading and the second look, for tests.
-fn read_with(path: &Path, mut meanwhile: impl FnMut(u32)) -> Result<Vec<u8>, SourceError> {
-    for attempt in 0..READ_ATTEMPT_COUNT {
-        let (before, bytes) = read_once(path)?;
-        meanwhile(attempt);
-        let after = std::fs::metadata(path).map_err(|cause| failure(path, cause))?;
-        if Look::at(&after) == before && bytes.len() as u64 == before.length {
-            return Ok(bytes);
+impl ZoneFile {
+    /// Opens the file at `path`.
+    pub fn open(path: &Path) -> Result<ZoneFile, SourceError> {
+        let fail = |cause| failure(path, cause);
+        // Opening a pipe would wait for its writer, so look before opening.
+        if !std::fs::metadata(path).map_err(fail)?.is_file() {
+            return Err(SourceError::NotAFile { path: path.to_owned() });
+        }
+        let file = File::open(path).map_err(fail)?;
+        let look = Look::at(&file.metadata().map_err(fail)?);
+        if look.length > FILE_BYTES_MAX {
+            return Err(SourceError::TooLarge { path: path.to_owned(), length: look.length });
+        }
+        Ok(ZoneFile { path: path.to_owned(), file, look, read: 0 })
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its length when it was opened, in bytes.
+    pub fn length(&self) -> u64 {
+        self.look.length
+    }
+
+    /// Appends at most `most` bytes to `block`; returns whether the end of the file as it was
+    /// when it was opened is reached. What was appended to the file since is not read.
+    pub fn read_block(&mut self, most: usize, block: &mut Vec<u8>) -> Result<bool, SourceError> {
+        let left = self.look.length - self.read;
+        let wanted = (most as u64).min(left);
+        let got = (&mut self.file).take(wanted).read_to_end(block);
+        let got = got.map_err(|cause| failure(&self.path, cause))? as u64;
+        self.read += got;
+        // A file that was cut short ends early; `is_unchanged` tells.
+        Ok(got < wanted || self.read == self.look.length)
+    }
+
+    /// Goes back to the beginning.
+    pub fn rewind(&mut self) -> Result<(), SourceError> {
+        self.read = 0;
+        self.file.rewind().map_err(|cause| failure(&self.path, cause))
+    }
+
+    /// Whether there is still the same file, of the same length and time, at the path. Asked
+    /// after reading: what was read is a version that stood there as a whole.
+    pub fn is_unchanged(&self) -> Result<bool, SourceError> {
+        let now = std::fs::metadata(&self.path).map_err(|cause| failure(&self.path, cause))?;
+        Ok(Look::at(&now) == self.look)
+    }
+}
+
+/// Reads with `read` until the file did not change meanwhile; `read` gets it newly opened.
+pub fn read_unchanged<T>(
+    path: &Path,
+    mut read: impl FnMut(&mut ZoneFile) -> T,
+) -> Result<T, SourceError> {
+    for _ in 0..READ_ATTEMPT_COUNT {
+        let mut file = ZoneFile::open(path)?;
+        let result = read(&mut file);
+        if file.is_unchanged()? {
+            return Ok(result);
         }
     }
     Err(SourceError::Changing { path: path.to_owned() })
 }
 
-fn read_once(path: &Path) -> Result<(Look, Vec<u8>), SourceError> {
-    let fail = |cause| failure(path, cause);
-    // Opening a pipe would wait for its writer, so look before opening.
-    if !std::fs::metadata(path).map_err(fail)?.is_file() {
-        return Err(SourceError::NotAFile { path: path.to_owned() });
-    }
-    let mut file = File::open(path).map_err(fail)?;
-    let look = Look::at(&file.metadata().map_err(fail)?);
-    if look.length > FILE_BYTES_MAX {
-        return Err(SourceError::TooLarge { path: path.to_owned(), length: look.length });
-    }
-    let mut bytes = Vec::with_capacity(look.length as usize);
-    // One byte more than expected shows a file that grows, and bounds the read.
-    (&mut file).take(look.length + 1).read_to_end(&mut bytes).map_err(fail)?;
-    Ok((look, bytes))
+/// The whole file at `path`.
+pub fn read(path: &Path) -> Result<Vec<u8>, SourceError> {
+    read_unchanged(path, |file| {
+        let mut bytes = Vec::with_capacity(file.length() as usize);
+        while !file.read_block(usize::MAX, &mut bytes)? {}
+        Ok(bytes)
+    })?
 }
 
 fn failure(path: &Path, cause: io::Error) -> SourceError {
@@ -140,6 +190,18 @@ mod tests {
         assert!(matches!(missing, SourceError::Missing { .. }));
         let folder = read(Path::new("/")).unwrap_err();
         assert!(matches!(folder, SourceError::NotAFile { .. }));
+    }
+
+    /// Reads the whole file and does `meanwhile` before the second look.
+    fn read_with(path: &Path, mut meanwhile: impl FnMut(u32)) -> Result<Vec<u8>, SourceError> {
+        let mut attempt = 0;
+        read_unchanged(path, |file| {
+            let mut bytes = Vec::new();
+            while !file.read_block(2, &mut bytes).unwrap() {}
+            meanwhile(attempt);
+            attempt += 1;
+            bytes
+        })
     }
 
     #[test]

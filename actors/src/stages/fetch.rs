@@ -1,29 +1,21 @@
-//! Fetch: brings the unsigned zone in. In: a path. Out: the bytes of the file.
+//! Fetch: brings the unsigned zone in. In: a path. Out: the file, open and found readable.
+//! It is read block by block by the sort stage, so that its text is never in memory as a whole.
 //! Not yet: transfers.
 
 use super::{Stage, StageError};
-use crate::io::zone_files;
+use crate::io::zone_files::ZoneFile;
 use crate::runtime::WorkerPool;
 use std::path::PathBuf;
 
 /// The fetch stage.
 pub struct Fetch;
 
-/// What was fetched.
-pub struct Source {
-    /// Where it came from; `$INCLUDE` is relative to its folder.
-    pub path: PathBuf,
-    /// The whole file.
-    pub bytes: Vec<u8>,
-}
-
 impl Stage for Fetch {
     const NAME: &'static str = "fetch";
     type Input = PathBuf;
-    type Output = Source;
+    type Output = ZoneFile;
 
-    fn run(_: &WorkerPool, path: PathBuf) -> Result<Source, StageError> {
-        let bytes = zone_files::read(&path)?;
-        Ok(Source { path, bytes })
+    fn run(_: &WorkerPool, path: PathBuf) -> Result<ZoneFile, StageError> {
+        Ok(ZoneFile::open(&path)?)
     }
 }

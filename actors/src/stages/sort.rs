@@ -1,22 +1,21 @@
-//! Sort: from the bytes of a zone file to an unsigned zone version.
-//! In: the file, the zone's name. Out: the version and what was odd about the file.
-//! Included files are read here, since only the reader knows their names.
+//! Sort: from a zone file to an unsigned zone version.
+//! In: the open file, the zone's name. Out: the version and what was odd about the file.
+//! The file is read in blocks, and blocks without directives are parsed on all workers at once
+//! ([`blocks`]); ranges of owners then become chunks on all workers.
+//! A file that changed meanwhile is read again. Included files are read here, too, since only the
+//! reader knows their names.
 
-use super::fetch::Source;
+mod blocks;
+
 use super::{Stage, StageError};
-use crate::io::zone_files::{self, SourceError};
-use crate::runtime::WorkerPool;
+use crate::io::zone_files::{READ_ATTEMPT_COUNT, SourceError, ZoneFile};
+use crate::runtime::{Panicked, WorkerPool};
+use blocks::{Parts, read_blocks, read_in_order};
 use dnssec::Name;
 use dnssec::zone::ZoneVersion;
-use dnssec::zone::load::{Limits, LoadError, LoadWarning, Loader, Place};
-use dnssec::zonefile::{
-    BlockEnd, IncludeRequest, Included, Position, ReadError, Reader, RecordRef, Sink, State,
-    SyntaxError, Warning,
-};
-use std::ffi::OsStr;
-use std::fmt;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use dnssec::zone::load::{Assembly, Limits, LoadError, LoadWarning, Loaded, Place};
+use dnssec::zonefile::{Position, SyntaxError};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The sort stage.
@@ -27,7 +26,7 @@ pub struct SortInput {
     /// The zone.
     pub apex: Name,
     /// Its file.
-    pub source: Source,
+    pub file: ZoneFile,
     /// What it may have.
     pub limits: Limits,
 }
@@ -73,92 +72,87 @@ pub enum InputError {
     },
 }
 
+/// Ranges of owners per worker: small enough that none waits long for the last one.
+const RANGES_PER_WORKER: usize = 8;
+
 impl Stage for Sort {
     const NAME: &'static str = "sort";
     type Input = SortInput;
     type Output = Sorted;
 
-    fn run(_: &WorkerPool, input: SortInput) -> Result<Sorted, StageError> {
-        let SortInput { apex, source, limits } = input;
-        let mut files = Files::new(source.path, Loader::new(&apex, limits));
-        let mut reader = Reader::new(State::new(Some(apex), 0));
-        let read = reader.read_block(&source.bytes, BlockEnd::Final, &mut files);
-        drop(source.bytes);
-        let result = match read {
-            Ok(_) => files.finish(),
-            Err(error) => Err(files.input_error(error)),
-        };
-        result.map_err(StageError::Input)
-    }
-}
-
-/// Most warnings of the reader that are kept; the rest are counted.
-const WARNING_COUNT_MAX: usize = 100;
-
-/// Takes records into a loader, and knows which file is which.
-struct Files {
-    paths: Vec<PathBuf>,
-    loader: Loader,
-    warnings: Vec<String>,
-    warning_count: usize,
-}
-
-/// Why the receiver stops the reader.
-enum StopReason {
-    Load(LoadError),
-    Include(SourceError),
-}
-
-impl fmt::Display for StopReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StopReason::Load(error) => error.fmt(f),
-            StopReason::Include(error) => error.fmt(f),
-        }
-    }
-}
-
-impl Files {
-    fn new(path: PathBuf, loader: Loader) -> Files {
-        Files { paths: vec![path], loader, warnings: Vec::new(), warning_count: 0 }
-    }
-
-    fn path(&self, source: u32) -> PathBuf {
-        // Numbers come from this list; 0 is always there.
-        self.paths.get(source as usize).unwrap_or(&self.paths[0]).clone()
-    }
-
-    fn input_error(&self, error: ReadError<StopReason>) -> InputError {
-        match error {
-            ReadError::Syntax(error) => {
-                InputError::Syntax { path: self.path(error.at.source), error }
+    fn run(pool: &WorkerPool, input: SortInput) -> Result<Sorted, StageError> {
+        let SortInput { apex, mut file, limits } = input;
+        for _ in 0..READ_ATTEMPT_COUNT {
+            // A file that is being written may look wrong: first see whether it is.
+            let sorted = sort(pool, &apex, &mut file, limits);
+            if file.is_unchanged()? {
+                return sorted;
             }
-            ReadError::Stopped { at, reason: StopReason::Include(error) } => {
-                InputError::Include { path: self.path(at.source), at, error }
-            }
-            ReadError::Stopped { at, reason: StopReason::Load(error) } => {
-                InputError::Zone { path: self.path(at.source), error: Box::new(error) }
-            }
+            file = ZoneFile::open(file.path())?;
         }
+        Err(SourceError::Changing { path: file.path().to_owned() }.into())
     }
+}
 
-    fn finish(self) -> Result<Sorted, InputError> {
-        let Files { paths, loader, mut warnings, warning_count } = self;
-        let loaded = loader.finish().map_err(|error| {
-            let source = error_place(&error).map_or(0, |place| place.source as usize);
-            let path = paths.get(source).unwrap_or(&paths[0]).clone();
-            InputError::Zone { path, error: Box::new(error) }
-        })?;
-        for warning in &loaded.warnings {
-            let source = warning_place(warning).map_or(0, |place| place.source as usize);
-            let path = paths.get(source).unwrap_or(&paths[0]);
-            warnings.push(format!("{}: {warning}", path.display()));
+fn crashed(panic: Panicked) -> StageError {
+    StageError::Crashed { stage: Sort::NAME, cause: panic.to_string() }
+}
+
+fn sort(
+    pool: &WorkerPool,
+    apex: &Name,
+    file: &mut ZoneFile,
+    limits: Limits,
+) -> Result<Sorted, StageError> {
+    let parts = match read_blocks(pool, apex, file, limits)? {
+        Some(parts) => parts,
+        // Something that depends on what comes before it, or an error: read again in order, for
+        // the right result or the right words.
+        None => {
+            file.rewind()?;
+            read_in_order(apex, file, limits)?
         }
-        Ok(Sorted {
-            version: Arc::new(loaded.version),
-            warnings,
-            warning_count: warning_count + loaded.warning_count,
-        })
+    };
+    let Parts { packed, paths, mut warnings, warning_count } = parts;
+    let zone_error = |error: LoadError| {
+        let source = error_place(&error).map_or(0, |place| place.source as usize);
+        let path = paths.get(source).unwrap_or(&paths[0]).clone();
+        StageError::Input(InputError::Zone { path, error: Box::new(error) })
+    };
+    let assembly = Arc::new(Assembly::new(apex, packed, limits).map_err(zone_error)?);
+    let loaded = build(pool, assembly, zone_error)?;
+    for warning in &loaded.warnings.first {
+        let source = warning_place(warning).map_or(0, |place| place.source as usize);
+        let path = paths.get(source).unwrap_or(&paths[0]);
+        warnings.push(format!("{}: {warning}", path.display()));
+    }
+    Ok(Sorted {
+        version: Arc::new(loaded.version),
+        warnings,
+        warning_count: warning_count + loaded.warnings.count,
+    })
+}
+
+/// Makes the chunks of all ranges; the first error in the order of owners counts.
+fn build(
+    pool: &WorkerPool,
+    assembly: Arc<Assembly>,
+    zone_error: impl Fn(LoadError) -> StageError,
+) -> Result<Loaded, StageError> {
+    let ranges = assembly.ranges(pool.workers() * RANGES_PER_WORKER);
+    let shared = assembly.clone();
+    let built = pool
+        .map(ranges.into(), move |_, range: &std::ops::Range<usize>| shared.build(range.clone()))
+        .map_err(crashed)?;
+    let built = built.into_iter().collect::<Result<Vec<_>, _>>().map_err(zone_error)?;
+    // The workers' copies went with their jobs; one that is late costs a copy of nothing but time.
+    let mut assembly = assembly;
+    loop {
+        match Arc::try_unwrap(assembly) {
+            Ok(own) => return Ok(own.finish(built)),
+            Err(shared) => assembly = shared,
+        }
+        std::thread::yield_now();
     }
 }
 
@@ -182,35 +176,5 @@ fn warning_place(warning: &LoadWarning) -> Option<Place> {
         | LoadWarning::DnssecData { place, .. }
         | LoadWarning::TtlMismatch { place, .. } => Some(*place),
         LoadWarning::NoApexNs { .. } => None,
-    }
-}
-
-impl Sink for Files {
-    type Error = StopReason;
-
-    fn record(&mut self, record: RecordRef<'_>, at: Position) -> Result<(), StopReason> {
-        let place = Place { source: at.source, line: at.line };
-        self.loader
-            .add(record.owner, record.rtype, record.ttl, record.rdata, place)
-            .map_err(StopReason::Load)
-    }
-
-    fn warning(&mut self, warning: Warning, at: Position) -> Result<(), StopReason> {
-        self.warning_count += 1;
-        if self.warnings.len() < WARNING_COUNT_MAX {
-            let path = self.path(at.source);
-            self.warnings.push(format!("{}: line {}: {warning}", path.display(), at.line));
-        }
-        Ok(())
-    }
-
-    fn include(&mut self, request: IncludeRequest<'_>) -> Result<Included, StopReason> {
-        let named = Path::new(OsStr::from_bytes(request.path));
-        let folder = self.path(request.including);
-        // A relative path is relative to the folder of the file that includes it.
-        let path = folder.parent().map_or(named.to_owned(), |folder| folder.join(named));
-        let bytes = zone_files::read(&path).map_err(StopReason::Include)?;
-        self.paths.push(path);
-        Ok(Included { source: self.paths.len() as u32 - 1, bytes })
     }
 }

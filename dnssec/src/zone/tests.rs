@@ -1,7 +1,7 @@
 //! Loading: rules, classification, chunk bytes; property tests against naive references.
 
 use super::chunk::{Chunk, OwnerKind};
-use super::load::{Limits, LoadError, LoadWarning, Loaded, Loader, Place};
+use super::load::{Assembly, Limits, LoadError, LoadWarning, Loaded, Loader, Packer, Place};
 use super::*;
 use crate::Ttl;
 use proptest::prelude::*;
@@ -123,9 +123,9 @@ fn rules_stop_the_zone() {
 #[test]
 fn warnings_name_what_was_dropped() {
     let loaded = load(&[("other.", RrType::A), ("example.", RrType::NSEC)]).unwrap();
-    assert!(matches!(&loaded.warnings[0], LoadWarning::OutOfZone { .. }));
-    assert!(matches!(&loaded.warnings[1], LoadWarning::DnssecData { .. }));
-    assert!(matches!(&loaded.warnings[2], LoadWarning::NoApexNs { .. }));
+    assert!(matches!(&loaded.warnings.first[0], LoadWarning::OutOfZone { .. }));
+    assert!(matches!(&loaded.warnings.first[1], LoadWarning::DnssecData { .. }));
+    assert!(matches!(&loaded.warnings.first[2], LoadWarning::NoApexNs { .. }));
 
     let mut loader = Loader::new(&name("example."), Limits::default());
     let owner = name("Example.");
@@ -135,7 +135,7 @@ fn warnings_name_what_was_dropped() {
         loader.add(&name("W.example."), RrType::A, Ttl(ttl), &rdata, Place::default()).unwrap();
     }
     let loaded = loader.finish().unwrap();
-    assert!(matches!(&loaded.warnings[1], LoadWarning::TtlMismatch { used: Ttl(30), .. }));
+    assert!(matches!(&loaded.warnings.first[1], LoadWarning::TtlMismatch { used: Ttl(30), .. }));
     let owner = loaded.version.find(b"w\0").unwrap();
     assert_eq!(owner.given_case(), Some(name("W.example.").as_wire()));
     let rrset = owner.rrset(RrType::A).unwrap();
@@ -234,7 +234,62 @@ pub(crate) fn load_owners(owners: &Owners) -> Loaded {
     load(&records).unwrap()
 }
 
+/// Everything in a version, as wire records.
+fn rendered(version: &ZoneVersion) -> Vec<u8> {
+    let mut out = Vec::new();
+    version.chunks().for_each(|chunk| render::wire(&version.apex, chunk, &mut out));
+    out
+}
+
 proptest! {
+    #[test]
+    fn parts_and_ranges_make_the_same_zone(
+        owners in any_owners(),
+        apex_dname in any::<bool>(),
+        part_length in 1usize..9,
+        range_count in 1usize..7,
+    ) {
+        let apex = name("example.");
+        let mut records: Vec<(Name, RrType, Vec<u8>)> =
+            vec![(apex.clone(), RrType::SOA, soa_rdata())];
+        for (owner, types) in &owners {
+            records.extend(types.iter().map(|rtype| {
+                let rdata = match *rtype {
+                    RrType::NS | RrType::DNAME => apex.as_wire().to_vec(),
+                    _ => owner.as_wire().to_vec(),
+                };
+                (owner.clone(), *rtype, rdata)
+            }));
+        }
+        if apex_dname {
+            records.push((apex.clone(), RrType::DNAME, apex.as_wire().to_vec()));
+        }
+        let limits = Limits::default();
+        let mut loader = Loader::new(&apex, limits);
+        let mut parts = Vec::new();
+        for part in records.chunks(part_length) {
+            let mut packer = Packer::new(&apex, limits);
+            for (owner, rtype, rdata) in part {
+                let place = Place::default();
+                loader.add(owner, *rtype, Ttl(60), rdata, place).unwrap();
+                packer.add(owner, *rtype, Ttl(60), rdata, place).unwrap();
+            }
+            parts.push(packer.finish());
+        }
+        let whole = loader.finish();
+        let assembly = Assembly::new(&apex, parts, limits).unwrap();
+        let built: Result<Vec<_>, _> =
+            assembly.ranges(range_count).into_iter().map(|range| assembly.build(range)).collect();
+        match (whole, built) {
+            (Ok(whole), Ok(built)) => {
+                let version = assembly.finish(built).version;
+                prop_assert_eq!(rendered(&version), rendered(&whole.version));
+            }
+            (Err(whole), Err(built)) => prop_assert_eq!(whole, built),
+            (whole, built) => prop_assert!(false, "{whole:?} and {built:?}"),
+        }
+    }
+
     #[test]
     fn loading_sorts_and_classifies_as_the_naive_way(owners in any_owners()) {
         let loaded = load_owners(&owners);

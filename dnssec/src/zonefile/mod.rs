@@ -19,7 +19,7 @@ pub(crate) mod tests;
 pub use error::{Position, Problem, ReadError, SyntaxError, Warning};
 pub use print::print_record;
 pub use reader::{BlockEnd, Limits, Reader, State};
-pub use scanner::cut_point;
+pub use scanner::{cut_point, line_count, may_have_directive};
 pub use soa::first_soa_owner;
 
 use crate::{Name, RrType, Ttl};

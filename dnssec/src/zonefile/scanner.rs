@@ -239,6 +239,12 @@ fn skip_comment(text: &[u8], at: &mut Cursor) -> Result<(), ScanError> {
 /// when there is none. The part after the cut still needs the origin and the TTLs that hold
 /// there. Malformed input may yield any line start; the reader reports it.
 pub fn cut_point(block: &[u8], limit: usize) -> Option<usize> {
+    let head = &block[..block.len().min(limit)];
+    if memchr::memchr3(b'(', b'"', b'\\', head).is_none() {
+        // Without groups, quotes and escapes every line end ends a record: look from behind.
+        let mut ends = memchr::memrchr_iter(b'\n', head).map(|newline| newline + 1);
+        return ends.find(|at| block.get(*at).is_some_and(|next| starts_record(*next)));
+    }
     let mut best = None;
     let mut depth = 0_u32;
     let mut position = 0;
@@ -254,10 +260,7 @@ pub fn cut_point(block: &[u8], limit: usize) -> Option<usize> {
             }
             Class::Quote => position += quoted_length(&block[position..]),
             Class::Newline if depth == 0 => {
-                let starts_record = block
-                    .get(position + 1)
-                    .is_some_and(|next| matches!(class(*next), Class::Ordinary | Class::Escape));
-                if starts_record {
+                if block.get(position + 1).is_some_and(|next| starts_record(*next)) {
                     best = Some(position + 1);
                 }
             }
@@ -266,6 +269,22 @@ pub fn cut_point(block: &[u8], limit: usize) -> Option<usize> {
         position += 1;
     }
     best
+}
+
+/// Whether a line that starts with this octet names its owner or is a directive.
+fn starts_record(octet: u8) -> bool {
+    matches!(class(octet), Class::Ordinary | Class::Escape)
+}
+
+/// Whether a directive may stand in `block`, which starts at a line start. Text that only looks
+/// like one counts too.
+pub fn may_have_directive(block: &[u8]) -> bool {
+    block.starts_with(b"$") || memchr::memmem::find(block, b"\n$").is_some()
+}
+
+/// Number of line ends in `block`.
+pub fn line_count(block: &[u8]) -> u32 {
+    u32::try_from(memchr::memchr_iter(b'\n', block).count()).unwrap_or(u32::MAX)
 }
 
 /// Octets from a quote to the octet before the next step: the closing quote, or the line's last.
