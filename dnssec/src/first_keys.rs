@@ -85,7 +85,7 @@ mod tests {
             missing_keys(&policy, held).iter().map(|key| key.role).collect()
         };
         assert_eq!(roles(&[]), [KeyRole::Ksk, KeyRole::Zsk]);
-        assert_eq!(roles(&[zsk.clone()]), [KeyRole::Ksk]);
+        assert_eq!(roles(std::slice::from_ref(&zsk)), [KeyRole::Ksk]);
         assert_eq!(roles(&[zsk.clone(), zsk.clone()]), [KeyRole::Ksk]);
         let elsewhere = HeldKey { repository: "other", ..zsk };
         assert_eq!(roles(&[elsewhere]), [KeyRole::Ksk, KeyRole::Zsk]);
