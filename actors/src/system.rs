@@ -9,7 +9,7 @@ use crate::runtime::{
     WorkerPool, start_root,
 };
 use crate::settings::{Settings, zone_text};
-use crate::slot::{SlotActor, SlotClient};
+use crate::slot::{NewToken, SlotActor, SlotClient};
 use crate::stages::{Stage, StageActor};
 use crate::store::{StoreActor, StoreClient};
 use crate::tree;
@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use storage::state::{KeyRecord, KeyState};
 use storage::{StateError, StateStore};
 use tokio::sync::watch;
 
@@ -92,6 +93,7 @@ pub fn start(
             .map_err(StartError::Threads)?;
     let root = start_root(tree::root(), on_failure);
 
+    let keys = store.keys()?;
     let base = root.add_supervisor(&tree::base())?;
     let own_pool = pool.clone();
     let storage =
@@ -102,8 +104,15 @@ pub fn start(
     let mut slot_actors = BTreeMap::new();
     for repository in &settings.repositories {
         let (own, pool, clock) = (repository.clone(), pool.clone(), clock.clone());
+        // A key that is only intended may be in no token yet.
+        let holds =
+            |key: &KeyRecord| key.repository == repository.name && key.state == KeyState::Present;
+        let new_token = match keys.iter().any(holds) {
+            true => NewToken::Refused,
+            false => NewToken::Allowed,
+        };
         let actor = slots.add(&tree::slot(&repository.name), move || {
-            SlotActor::new(own.clone(), pool.clone(), clock.clone())
+            SlotActor::new(own.clone(), new_token, pool.clone(), clock.clone())
         })?;
         slot_actors.insert(repository.name.clone(), actor);
     }

@@ -50,9 +50,20 @@ enum State {
     Closed(SlotError),
 }
 
+/// Whether a token may be made where there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NewToken {
+    /// The repository has no keys yet.
+    Allowed,
+    /// The repository has keys: a token that is not there is away, and an empty one in its place
+    /// would hide that.
+    Refused,
+}
+
 /// The actor of one repository.
 pub struct SlotActor {
     settings: RepositorySettings,
+    new_token: NewToken,
     pool: WorkerPool,
     clock: Clock,
     state: State,
@@ -61,17 +72,22 @@ pub struct SlotActor {
 
 impl SlotActor {
     /// An actor that opens the repository's token when it starts.
-    pub fn new(settings: RepositorySettings, pool: WorkerPool, clock: Clock) -> SlotActor {
+    pub fn new(
+        settings: RepositorySettings,
+        new_token: NewToken,
+        pool: WorkerPool,
+        clock: Clock,
+    ) -> SlotActor {
         let pause = Duration::from_secs(1);
-        SlotActor { settings, pool, clock, state: State::Opening, pause }
+        SlotActor { settings, new_token, pool, clock, state: State::Opening, pause }
     }
 
     /// Opens the token on a worker; the mailbox stays closed meanwhile, so that the first
     /// requests find it open.
     fn open(&mut self, ctx: &mut Context<SlotActor>) {
-        let settings = self.settings.clone();
+        let (settings, new_token) = (self.settings.clone(), self.new_token);
         let place = hsm::Place { repository: settings.name.clone(), token: String::new() };
-        let opening = self.pool.run(move || open_token(&settings));
+        let opening = self.pool.run(move || open_token(&settings, new_token));
         let opened = async move {
             let failed = |error: &dyn std::fmt::Display| SlotError::ModuleFault {
                 place: place.clone(),
@@ -149,22 +165,23 @@ impl SlotActor {
     }
 }
 
-fn open_token(settings: &RepositorySettings) -> Result<Arc<dyn Slot>, SlotError> {
+fn open_token(
+    settings: &RepositorySettings,
+    new_token: NewToken,
+) -> Result<Arc<dyn Slot>, SlotError> {
     match &settings.token {
         TokenSettings::Pkcs11(settings) => Ok(Arc::new(Pkcs11Slot::open(settings)?)),
         TokenSettings::BuiltIn { label, folder, unlock } => {
+            if new_token == NewToken::Refused || folder.join("token").exists() {
+                return Ok(Arc::new(BuiltinToken::open(&settings.name, folder, unlock)?));
+            }
             if let Unlock::KeyFile(path) = unlock
                 && !path.exists()
                 && !folder.exists()
             {
                 create_key_file(&settings.name, path)?;
             }
-            let token = if folder.join("token").exists() {
-                BuiltinToken::open(&settings.name, folder, unlock)?
-            } else {
-                BuiltinToken::create(&settings.name, folder, label, unlock)?
-            };
-            Ok(Arc::new(token))
+            Ok(Arc::new(BuiltinToken::create(&settings.name, folder, label, unlock)?))
         }
     }
 }
