@@ -95,7 +95,7 @@ impl Stage for Audit {
             }
             Verdict::Reject => {
                 let zone = input.candidate.apex.clone();
-                Err(StageError::Rejected(Rejection { zone, report }))
+                Err(StageError::Rejected(Box::new(Rejection { zone, report })))
             }
         }
     }

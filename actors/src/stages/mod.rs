@@ -61,7 +61,7 @@ pub enum StageError {
     Serial(#[from] dnssec::serial::SerialError),
     /// The auditor refused.
     #[error("{0}")]
-    Rejected(audit::Rejection),
+    Rejected(Box<audit::Rejection>),
     /// The auditor was called wrongly.
     #[error(transparent)]
     Audit(#[from] ::audit::AuditError),

@@ -77,7 +77,7 @@ impl Stage for Publish {
                 Ok(Durable { zone })
             }
             PublishInput::Deliver { zone, output } => {
-                deliver(pool, &zone.zone.version().clone(), &output)?;
+                write_zone_file(pool, zone.zone.version(), &output)?;
                 Ok(zone)
             }
         }
@@ -112,7 +112,12 @@ fn save(zone: &AuditedZone, folder: &Path, generation: u64) -> Result<(), Snapsh
 /// Chunks rendered before they are written: bounds the text held in memory.
 const RENDERED_CHUNK_COUNT: usize = 256;
 
-fn deliver(pool: &WorkerPool, version: &Arc<ZoneVersion>, output: &Path) -> Result<(), StageError> {
+/// Writes a version as a zone file, which replaces the old one as a whole.
+pub fn write_zone_file(
+    pool: &WorkerPool,
+    version: &Arc<ZoneVersion>,
+    output: &Path,
+) -> Result<(), StageError> {
     let chunks: Vec<Arc<Chunk>> = version.chunks().cloned().collect();
     let mut crashed = None;
     let written = replace_file(output, FileMode::PreservedOr(OUTPUT_MODE), |file| {
