@@ -15,6 +15,7 @@ pub use messages::ZoneMessage;
 pub use status::{Phase, ZoneStatus};
 
 use crate::enforcer::{EnforcerMessage, KeysEvent, ZoneKeys};
+use crate::io::zone_files::ZoneFile;
 use crate::runtime::{
     Actor, ActorFutureExt, AsyncContext, Child, Context, Handler, Outbox, SpawnHandle, StopDone,
     Supervised, WorkerPool, WrapFuture,
@@ -22,7 +23,9 @@ use crate::runtime::{
 use crate::settings::{ZoneSettings, zone_text};
 use crate::stages::StageError;
 use crate::stages::publish::{Stored, stored_of};
+use dnssec::Serial;
 use dnssec::zone::ZoneVersion;
+use dnssec::zonefile::serial_of_file;
 use pipeline::{Reading, RunEnd, RunError, RunOrder, Services};
 use std::path::Path;
 use std::sync::Arc;
@@ -37,6 +40,8 @@ const PAUSE_FIRST: Duration = Duration::from_secs(60);
 const PAUSE_MAX: Duration = Duration::from_secs(3600);
 /// How long a zone waits for the enforcer before it signs with the keys it knows.
 const KEYS_DEADLINE: Duration = Duration::from_secs(300);
+/// How far into a signed file its SOA is looked for, in bytes; signers write it first.
+const OUTPUT_HEAD_BYTES: usize = 64 << 10;
 /// Crashed runs in a row after which a zone is in quarantine.
 pub const CRASH_COUNT_MAX: u32 = 3;
 
@@ -108,8 +113,16 @@ impl ZoneActor {
         self.set(|status| status.phase = Phase::Loading);
         let (services, pool) = (self.services.clone(), self.pool.clone());
         let (zone, policy) = (self.settings.name.clone(), self.settings.policy.name.clone());
+        let output = self.settings.output.clone();
         let load = async move {
-            let state = services.store.open_zone(&zone, &policy).await?;
+            let mut state = services.store.open_zone(&zone, &policy).await?;
+            if state.output_serial.is_none() {
+                let zone = zone.clone();
+                let serial = pool.run(move || serial_of_output(&output, &zone)).ok();
+                if let Some(answer) = serial {
+                    state.output_serial = answer.await.ok().flatten();
+                }
+            }
             let folder = services.snapshot_folder.clone();
             let generation = state.generation;
             let open = move || open_stored(&folder, &zone, generation);
@@ -303,6 +316,19 @@ impl ZoneActor {
         }
         self.run_later(pause, ctx, |actor, ctx| actor.want_run(ctx));
     }
+}
+
+/// The serial of the version that stands in the output of a zone that knows of no version: its
+/// state was lost, or another signer had the zone before. Its secondaries have that version, so
+/// the next serial has to be newer. What cannot be read is no version.
+fn serial_of_output(output: &Path, zone: &dnssec::Name) -> Option<Serial> {
+    let mut head = Vec::new();
+    ZoneFile::open(output).ok()?.read_block(OUTPUT_HEAD_BYTES, &mut head).ok()?;
+    let serial = serial_of_file(&head, zone)?;
+    tracing::warn!(target: "backup", zone = %zone_text(zone),
+        "nothing is known of the last version; its serial {serial} is taken from {}",
+        output.display());
+    Some(serial)
 }
 
 fn open_stored(

@@ -20,7 +20,7 @@ pub use error::{Position, Problem, ReadError, SyntaxError, Warning};
 pub use print::print_record;
 pub use reader::{BlockEnd, Limits, Reader, State};
 pub use scanner::{cut_point, line_count, may_have_directive};
-pub use soa::first_soa_owner;
+pub use soa::{first_soa_owner, serial_of_file};
 
 use crate::{Name, RrType, Ttl};
 

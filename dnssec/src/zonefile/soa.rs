@@ -1,24 +1,37 @@
-//! Which zone a file is of: the owner of its first SOA record.
-//! In: the bytes of a zone file, a guess at its origin. Out: a name. Never: included files.
+//! Which zone a file is of, and which version: the first SOA record.
+//! In: the bytes of a zone file, a guess at its origin. Out: a name, a serial. Never: included
+//! files.
 
 use super::{
     BlockEnd, IncludeRequest, Included, Position, Reader, RecordRef, Sink, State, Warning,
 };
-use crate::{Name, RrType};
+use crate::zone::soa_serial;
+use crate::{Name, RrType, Serial};
 
 /// Owner of the first SOA record, relative names read under `guess`; `None` when there is none
 /// before the first error or `$INCLUDE`.
 pub fn first_soa_owner(bytes: &[u8], guess: Option<&Name>) -> Option<Name> {
-    let mut finder = Finder { owner: None };
+    first_soa(bytes, guess).map(|(owner, _)| owner)
+}
+
+/// The serial of the version of `zone` that a file of absolute names holds; `None` when it holds
+/// something else.
+pub fn serial_of_file(bytes: &[u8], zone: &Name) -> Option<Serial> {
+    let (owner, serial) = first_soa(bytes, None)?;
+    (owner.to_lowercase() == zone.to_lowercase()).then_some(serial)
+}
+
+fn first_soa(bytes: &[u8], guess: Option<&Name>) -> Option<(Name, Serial)> {
+    let mut finder = Finder { found: None };
     // Finding the record ends the reading with an "error"; a real one is told when the zone is
     // read in earnest.
     let _ =
         Reader::new(State::new(guess.cloned(), 0)).read_block(bytes, BlockEnd::Final, &mut finder);
-    finder.owner
+    finder.found
 }
 
 struct Finder {
-    owner: Option<Name>,
+    found: Option<(Name, Serial)>,
 }
 
 impl Sink for Finder {
@@ -28,7 +41,7 @@ impl Sink for Finder {
         if record.rtype != RrType::SOA {
             return Ok(());
         }
-        self.owner = Some(record.owner.clone());
+        self.found = soa_serial(record.rdata).map(|serial| (record.owner.clone(), serial));
         Err(())
     }
 
@@ -57,5 +70,18 @@ mod tests {
         assert_eq!(owner(&text).as_deref(), Some("real.example."));
         assert_eq!(owner("a 1 A 192.0.2.1\n"), None);
         assert_eq!(owner("a 1 A nonsense\n"), None);
+    }
+
+    #[test]
+    fn the_serial_is_that_of_the_zone_asked_for() {
+        let zone = Name::parse(b"Zone.example.", None).unwrap();
+        let serial = |text: &str| serial_of_file(text.as_bytes(), &zone);
+        let soa = "zone.EXAMPLE. 1 IN SOA ns. host. 17 2 3 4 5\n";
+        assert_eq!(serial(soa), Some(Serial(17)));
+        assert_eq!(serial(&format!("{soa}nonsense\n")), Some(Serial(17)));
+        assert_eq!(serial("other.example. 1 IN SOA ns. host. 17 2 3 4 5\n"), None);
+        assert_eq!(serial("@ 1 IN SOA ns. host. 17 2 3 4 5\n"), None);
+        assert_eq!(serial("<html>"), None);
+        assert_eq!(serial(""), None);
     }
 }
