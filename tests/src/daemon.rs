@@ -189,11 +189,28 @@ impl Daemon {
     /// Waits until each of `wanted` has had a line of its own, in any order.
     #[track_caller]
     pub fn wait_for_all(&mut self, wanted: &[&[&str]]) {
+        assert!(self.sees_all(wanted), "ended before {wanted:?}; lines: {}", self.log());
+    }
+
+    /// Waits until each of `wanted` has had a line of its own, or until the daemon ends: then
+    /// `false`.
+    #[track_caller]
+    pub fn sees_all(&mut self, wanted: &[&[&str]]) -> bool {
+        let until = Instant::now() + WAIT;
         let mut open = wanted.to_vec();
         while !open.is_empty() {
-            let line = self.wait_for(&[]);
-            open.retain(|fragments| !fragments.iter().all(|fragment| line.contains(fragment)));
+            match self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(line) => {
+                    open.retain(|words| !words.iter().all(|word| line.contains(word)));
+                    self.seen.push(line);
+                }
+                Err(RecvTimeoutError::Disconnected) => return false,
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("no lines with {open:?}; lines: {}", self.log())
+                }
+            }
         }
+        true
     }
 
     /// Every line read so far.

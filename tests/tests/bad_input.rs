@@ -44,7 +44,7 @@ impl Place {
         assert_eq!(output.status.code(), Some(1), "{text}");
         assert!(output.stdout.is_empty(), "nothing is told as done: {output:?}");
         // The last line is what the operator reads first.
-        let last = text.lines().filter(|line| line.starts_with("anchorite: ")).next_back();
+        let last = text.lines().rfind(|line| line.starts_with("anchorite: "));
         let message =
             &text[text.rfind(last.unwrap_or_else(|| panic!("no message: {text}"))).unwrap()..];
         for fragment in fragments {

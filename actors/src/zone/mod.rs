@@ -269,11 +269,12 @@ impl ZoneActor {
         let remove = move || storage::snapshot::remove_generation(&folder, &zone, before);
         let removal = self.pool.submit(remove, move |result| {
             if let Ok(Err(error)) = result {
-                tracing::warn!(zone = %name, %error, "an old snapshot was not removed");
+                tracing::warn!(zone = %name, %error, "an old snapshot of {name} was not removed");
             }
         });
         if let Err(error) = removal {
-            tracing::warn!(zone = %self.name, %error, "an old snapshot was not removed");
+            tracing::warn!(zone = %self.name, %error,
+                "an old snapshot of {} was not removed", self.name);
         }
     }
 
@@ -305,7 +306,8 @@ impl ZoneActor {
             "CRITICAL: failed to sign zone {}: {error}", self.name);
         if in_quarantine {
             tracing::error!(target: "worker", zone = %self.name, crashes = self.crashes,
-                "zone is in quarantine: the last version stays served; please report this crash");
+                "zone {} is in quarantine: the last version stays served; please report this crash",
+                self.name);
         }
         let failures = self.failures;
         self.set(|status| status.fail(error.to_string(), failures, in_quarantine));
@@ -392,12 +394,12 @@ impl Handler<KeysEvent> for ZoneActor {
             KeysEvent::Ready(keys) => self.keys = Some(keys),
             KeysEvent::Failed { error } if self.keys.is_some() => {
                 tracing::error!(target: "enforcer", zone = %self.name, %error,
-                    "signing goes on with the keys there are");
+                    "zone {} goes on being signed with the keys there are", self.name);
             }
             KeysEvent::Failed { error } => {
                 self.failures += 1;
                 tracing::error!(target: "enforcer", zone = %self.name, %error,
-                    "zone has no keys yet");
+                    "zone {} has no keys yet", self.name);
                 let failures = self.failures;
                 self.set(|status| status.fail(error, failures, false));
                 return self.run_later(PAUSE_FIRST, ctx, |actor, ctx| actor.want_run(ctx));
