@@ -5,6 +5,7 @@
 
 pub mod nsec;
 pub mod nsec3;
+pub mod update;
 
 #[cfg(test)]
 mod tests;

@@ -17,29 +17,47 @@ pub fn with_nsec(apex: &Name, chunks: &[Arc<Chunk>], index: usize, ttl: Ttl) -> 
     let mut rdata = Vec::new();
     for position in 0..chunk.owner_count() {
         let owner = chunk.owner(position);
-        builder.begin_owner_like(&owner);
-        let in_chain = owner.kind() != OwnerKind::Occluded;
-        if in_chain {
-            let next = next_in_chain(chunks, index, position);
-            // Keys come from our own builder and always turn back into names.
-            key_to_wire(apex, next.map_or(&[], |owner| owner.key()), &mut rdata);
-            push_bitmap(&owner, Chain::Nsec, &mut rdata);
-        }
-        let mut pending = in_chain;
-        for rrset in owner.rrsets() {
-            if pending && rrset.rtype > RrType::NSEC {
-                builder.push_single(RrType::NSEC, ttl, &rdata);
-                pending = false;
-            }
-            builder.begin_rrset_like(&rrset);
-            builder.end_rrset();
-        }
-        if pending {
-            builder.push_single(RrType::NSEC, ttl, &rdata);
-        }
-        builder.end_owner();
+        let next = next_in_chain(chunks, index, position).map_or(&[][..], |next| next.key());
+        push_chained(apex, &owner, next, ttl, &mut rdata, &mut builder);
     }
     builder.finish()
+}
+
+/// A chunk with one owner and its NSEC record, which points to the owner with the key `next`.
+pub(super) fn chained_owner(apex: &Name, owner: &OwnerView<'_>, next: &[u8], ttl: Ttl) -> Chunk {
+    let mut builder = ChunkBuilder::default();
+    push_chained(apex, owner, next, ttl, &mut Vec::new(), &mut builder);
+    builder.finish()
+}
+
+/// Writes an owner, with its NSEC record when it is in the chain. `rdata` is a buffer.
+fn push_chained(
+    apex: &Name,
+    owner: &OwnerView<'_>,
+    next: &[u8],
+    ttl: Ttl,
+    rdata: &mut Vec<u8>,
+    builder: &mut ChunkBuilder,
+) {
+    builder.begin_owner_like(owner);
+    let mut pending = owner.kind() != OwnerKind::Occluded;
+    if pending {
+        // Keys come from our own builder and always turn back into names.
+        key_to_wire(apex, next, rdata);
+        push_bitmap(owner, Chain::Nsec, rdata);
+    }
+    for rrset in owner.rrsets() {
+        if pending && rrset.rtype > RrType::NSEC {
+            builder.push_single(RrType::NSEC, ttl, rdata);
+            pending = false;
+        }
+        builder.begin_rrset_like(&rrset);
+        builder.end_rrset();
+    }
+    if pending {
+        builder.push_single(RrType::NSEC, ttl, rdata);
+    }
+    builder.end_owner();
 }
 
 /// The first owner after `chunks[index].owner(position)` that is in the chain.

@@ -76,7 +76,7 @@ struct HashedName {
 }
 
 /// Whether an owner has an NSEC3 record of its own.
-fn is_hashed(owner: &OwnerView<'_>, opt_out: bool) -> bool {
+pub(super) fn is_hashed(owner: &OwnerView<'_>, opt_out: bool) -> bool {
     match owner.kind() {
         OwnerKind::Authoritative => true,
         OwnerKind::Delegation => !opt_out || owner.rrset(RrType::DS).is_some(),
@@ -136,23 +136,16 @@ pub fn link(
     if let Some(pair) = names.windows(2).find(|pair| pair[0].0.hash == pair[1].0.hash) {
         return Err(HashCollision { hash: pair[0].0.hash });
     }
-    let head = parameters.head(u8::from(parameters.opt_out));
     let mut chunks = Vec::new();
     let mut builder = ChunkBuilder::default();
-    let (mut owner_key, mut rdata) = (Vec::new(), Vec::new());
+    let mut owner_key = Vec::new();
     for (position, (name, part)) in names.iter().enumerate() {
         let next = names[(position + 1) % names.len()].0.hash;
         owner_key.clear();
         key::push_label(BASE32_DNSSEC.encode(&name.hash).as_bytes(), &mut owner_key);
-        rdata.clear();
-        rdata.extend(&head);
-        rdata.push(HASH_LENGTH as u8);
-        rdata.extend(next);
         let start = name.bitmap_start as usize;
-        rdata.extend(&part.bitmaps[start..start + name.bitmap_length as usize]);
-        builder.begin_owner(&owner_key, None, OwnerKind::Authoritative);
-        builder.push_single(RrType::NSEC3, ttl, &rdata);
-        builder.end_owner();
+        let bitmap = &part.bitmaps[start..start + name.bitmap_length as usize];
+        push_nsec3(&owner_key, next, bitmap, parameters, ttl, &mut builder);
         if builder.is_full() {
             chunks.push(Arc::new(builder.finish()));
         }
@@ -161,4 +154,34 @@ pub fn link(
         chunks.push(Arc::new(builder.finish()));
     }
     Ok(chunks.into())
+}
+
+/// A chunk with one NSEC3 owner.
+pub(super) fn nsec3_owner(
+    key: &[u8],
+    next: [u8; HASH_LENGTH],
+    bitmap: &[u8],
+    parameters: &Nsec3Parameters,
+    ttl: Ttl,
+) -> Chunk {
+    let mut builder = ChunkBuilder::default();
+    push_nsec3(key, next, bitmap, parameters, ttl, &mut builder);
+    builder.finish()
+}
+
+fn push_nsec3(
+    key: &[u8],
+    next: [u8; HASH_LENGTH],
+    bitmap: &[u8],
+    parameters: &Nsec3Parameters,
+    ttl: Ttl,
+    builder: &mut ChunkBuilder,
+) {
+    let mut rdata = parameters.head(u8::from(parameters.opt_out));
+    rdata.push(HASH_LENGTH as u8);
+    rdata.extend(next);
+    rdata.extend(bitmap);
+    builder.begin_owner(key, None, OwnerKind::Authoritative);
+    builder.push_single(RrType::NSEC3, ttl, &rdata);
+    builder.end_owner();
 }

@@ -152,3 +152,58 @@ proptest! {
         prop_assert_eq!(got, expect);
     }
 }
+
+/// Everything in a list, as wire records.
+fn rendered(apex: &Name, list: &ChunkList) -> Vec<u8> {
+    let mut out = Vec::new();
+    list.iter().for_each(|chunk| crate::zone::render::wire(apex, chunk, &mut out));
+    out
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    /// The version after edits, and both chains, equal those made from nothing.
+    #[test]
+    fn updates_equal_full_chains(
+        before in any_owners(),
+        after in any_owners(),
+        kept in proptest::collection::vec(any::<bool>(), 40),
+        opt_out in any::<bool>(),
+    ) {
+        // The second zone has some owners of the first, some of its own.
+        let mut mixed = before.clone();
+        for (index, (owner, types)) in after.iter().enumerate() {
+            if kept[index] { mixed.insert(owner.clone(), types.clone()); }
+        }
+        for (index, owner) in before.keys().enumerate() {
+            if kept[20 + index] { mixed.remove(owner); }
+        }
+        let snapshot = mixed.clone();
+        mixed.retain(|owner, types| !types.contains(&RrType::DS) || !is_occluded(&snapshot, owner));
+        let (old, full) = (load_owners(&before).version, load_owners(&mixed).version);
+
+        let edits = crate::zone::edit::edits_between(&old, &full);
+        let (new, touched) = crate::zone::edit::apply_edits(&old, &edits);
+        prop_assert_eq!(rendered(&new.apex, &new.names), rendered(&full.apex, &full.names));
+        for (new, full) in new.names.iter().flat_map(|c| c.owners()).zip(full.names.iter().flat_map(|c| c.owners())) {
+            prop_assert_eq!(new.kind(), full.kind());
+        }
+
+        let parameters = parameters(opt_out);
+        let old_nsec = nsec_chunks(&old);
+        let replacements = update::nsec_replacements(&new, &touched, Ttl(300));
+        let updated = crate::zone::replace::replace_owners(&old_nsec, &replacements);
+        prop_assert_eq!(rendered(&new.apex, &updated), rendered(&new.apex, &nsec_chunks(&full)));
+
+        let old_chain = nsec3_chunks(&old, &parameters);
+        let replacements =
+            update::nsec3_replacements(&old, &old_chain, &new, &touched, &parameters, Ttl(300));
+        let updated = crate::zone::replace::replace_owners(&old_chain, &replacements.unwrap());
+        let expect = nsec3_chunks(&full, &parameters);
+        prop_assert_eq!(rendered(&new.apex, &updated), rendered(&new.apex, &expect));
+        let plain = update::plain_replacements(&new, &touched);
+        let names = crate::zone::replace::replace_owners(&old.names, &plain);
+        prop_assert_eq!(rendered(&new.apex, &names), rendered(&full.apex, &full.names));
+    }
+}

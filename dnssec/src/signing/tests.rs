@@ -3,10 +3,20 @@
 use super::apex::{ApexPlan, is_soa_signature_kept, plan_soa, with_apex};
 use super::plan::{Messages, SigningRun, plan_chunk};
 use super::*;
+use crate::denial::nsec3::{Nsec3Parameters, hash_chunk, link};
+use crate::denial::update::{nsec3_replacements, plain_replacements};
 use crate::policy::Policy;
+use crate::zone::chunk::Chunk;
+use crate::zone::diff::difference;
+use crate::zone::edit::{apply_edits, edits_between};
+use crate::zone::render::owner_records;
+use crate::zone::replace::{Replacements, replace_owners};
+use crate::zone::tests::{any_owners, load_owners};
 use crate::zone::tests::{load, name};
 use crate::zone::{ZoneVersion, soa_minimum};
 use crate::{Serial, Ttl};
+use proptest::prelude::*;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 const NOW: Timestamp = Timestamp(1_800_000_000);
@@ -56,7 +66,7 @@ fn sign(version: &ZoneVersion, run: &SigningRun<'_>, serial: u32) -> (ZoneVersio
         chunks.push(Arc::new(plan.apply(run, chunk, iterators).unwrap()));
     }
     let soa = plan_soa(run, &chunks[0], Serial(serial)).unwrap();
-    let signatures: Vec<_> = soa.messages.iter().cloned().collect();
+    let signatures: Vec<_> = soa.messages.to_vec();
     chunks[0] = Arc::new(soa.apply(run, &signatures));
     (ZoneVersion { names: chunks.into(), ..version.clone() }, made, is_same)
 }
@@ -175,4 +185,101 @@ fn foreign_dnskeys_are_kept() {
     let keys = version.apex_owner().unwrap().rrset(RrType::DNSKEY).unwrap();
     assert_eq!((keys.record_count, keys.ttl), (2, Ttl(900)));
     assert!(keys.rdatas().any(|rdata| rdata == foreign));
+}
+
+/// Signs every chunk of a list with the fake signatures of [`sign`].
+fn sign_list(run: &SigningRun<'_>, list: &[Arc<Chunk>]) -> Vec<Arc<Chunk>> {
+    let signed = |chunk: &Arc<Chunk>| {
+        let plan = plan_chunk(run, chunk);
+        let signatures: Vec<Vec<&[u8]>> = plan
+            .messages
+            .iter()
+            .map(|messages| messages.iter().map(|message| &message[..18]).collect())
+            .collect();
+        let iterators: Vec<_> = signatures.iter().map(|list| list.iter().copied()).collect();
+        Arc::new(plan.apply(run, chunk, iterators).unwrap())
+    };
+    list.iter().map(signed).collect()
+}
+
+/// A version with its NSEC3 chain, signed from nothing.
+fn fully_signed(
+    version: &ZoneVersion,
+    run: &SigningRun<'_>,
+    nsec3: &Nsec3Parameters,
+) -> ZoneVersion {
+    let chunks = &version.names;
+    let hashed: Vec<_> =
+        (0..chunks.len()).map(|at| hash_chunk(&version.apex, chunks, at, nsec3)).collect();
+    let hashes = link(&hashed, nsec3, Ttl(300)).unwrap();
+    ZoneVersion {
+        apex: version.apex.clone(),
+        names: sign_list(run, chunks).into(),
+        hashes: sign_list(run, &hashes).into(),
+    }
+}
+
+fn records(version: &ZoneVersion) -> BTreeSet<Vec<u8>> {
+    let owners = version.chunks().flat_map(|chunk| chunk.owners());
+    owners.flat_map(|owner| owner_records(&version.apex, &owner)).collect()
+}
+
+/// Splits a block of wire records.
+fn split(mut block: &[u8]) -> BTreeSet<Vec<u8>> {
+    let mut records = BTreeSet::new();
+    while !block.is_empty() {
+        let (_, owner) = crate::Name::from_wire(block).unwrap();
+        let length = u16::from_be_bytes([block[owner + 8], block[owner + 9]]);
+        let (record, rest) = block.split_at(owner + 10 + usize::from(length));
+        records.insert(record.to_vec());
+        block = rest;
+    }
+    records
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    /// Signing only what a change touches gives the version that signing everything gives, and
+    /// the difference between the versions turns the old into the new.
+    #[test]
+    fn incremental_signing_equals_full_signing(
+        before in any_owners(),
+        after in any_owners(),
+        opt_out in any::<bool>(),
+    ) {
+        let keys = [key(KeyRole::Ksk, 1), key(KeyRole::Zsk, 2)];
+        let (signers, times) = (Signer::of_keys(&keys), times(NOW));
+        let nsec3 = Nsec3Parameters { iterations: 0, salt: vec![], opt_out };
+        let apexed = |owners| with_apex(&load_owners(owners).version, &apex_plan(&keys)).unwrap();
+        let (old, full) = (apexed(&before), apexed(&after));
+        let run = SigningRun { apex: &old.apex, signers: &signers, times: &times, previous: None };
+        let signed = fully_signed(&old, &run, &nsec3);
+        let expect = fully_signed(&full, &run, &nsec3);
+
+        let edits = edits_between(&old, &full);
+        let (new, touched) = apply_edits(&old, &edits);
+        let names = plain_replacements(&new, &touched);
+        let hashes =
+            nsec3_replacements(&old, &signed.hashes, &new, &touched, &nsec3, Ttl(300)).unwrap();
+        let run = SigningRun { previous: Some(&signed), ..run };
+        let sign = |replacements: Replacements| -> Replacements {
+            let signed = |owner: Arc<Chunk>| sign_list(&run, &[owner]).remove(0);
+            replacements.into_iter().map(|(key, owner)| (key, owner.map(signed))).collect()
+        };
+        let updated = ZoneVersion {
+            apex: old.apex.clone(),
+            names: replace_owners(&signed.names, &sign(names)),
+            hashes: replace_owners(&signed.hashes, &sign(hashes)),
+        };
+        prop_assert_eq!(records(&updated), records(&expect));
+
+        let difference = difference(&signed, &updated);
+        let (removed, added) = (split(&difference.removed), split(&difference.added));
+        let mut replayed = records(&signed);
+        prop_assert!(removed.is_subset(&replayed) && added.is_disjoint(&replayed));
+        replayed = replayed.difference(&removed).cloned().collect();
+        replayed.extend(added);
+        prop_assert_eq!(replayed, records(&updated));
+    }
 }

@@ -8,8 +8,9 @@ use super::chunk::{
 };
 use crate::{RrType, Ttl};
 
-/// A chunk is closed when it has this many bytes; some hundreds of owners.
-pub const CHUNK_BYTES_TARGET: usize = 32 * 1024;
+/// A chunk is closed when it has this many bytes; some hundreds of owners. Tests of this crate have
+/// small chunks, so that small zones have many boundaries between them.
+pub const CHUNK_BYTES_TARGET: usize = if cfg!(test) { 256 } else { 32 * 1024 };
 
 /// Builds one chunk after the other.
 #[derive(Default)]
@@ -67,6 +68,17 @@ impl ChunkBuilder {
     /// Begins an owner like one of another chunk.
     pub fn begin_owner_like(&mut self, owner: &OwnerView<'_>) {
         self.begin_owner(owner.key(), owner.given_case(), owner.kind());
+    }
+
+    /// Adds an owner like one of another chunk, with everything.
+    pub fn push_owner(&mut self, owner: &OwnerView<'_>) {
+        self.begin_owner_like(owner);
+        for rrset in owner.rrsets() {
+            self.begin_rrset_like(&rrset);
+            rrset.signatures().for_each(|signature| self.push_signature(&signature));
+            self.end_rrset();
+        }
+        self.end_owner();
     }
 
     /// Ends the open owner.

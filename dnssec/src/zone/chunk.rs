@@ -133,6 +133,16 @@ impl Chunk {
         self.owner(0).key()
     }
 
+    /// Number of owners at the beginning for which `is_before` holds; it holds for no later one.
+    pub(super) fn owners_before(&self, is_before: impl Fn(&OwnerView<'_>) -> bool) -> usize {
+        let (mut low, mut high) = (0, self.owner_count);
+        while low < high {
+            let middle = (low + high) / 2;
+            if is_before(&self.owner(middle)) { low = middle + 1 } else { high = middle }
+        }
+        low
+    }
+
     /// The owner with this key.
     pub fn find(&self, key: &[u8]) -> Option<OwnerView<'_>> {
         let (mut low, mut high) = (0, self.owner_count);

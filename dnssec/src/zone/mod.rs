@@ -6,9 +6,12 @@
 
 pub mod build;
 pub mod chunk;
+pub mod diff;
+pub mod edit;
 pub mod key;
 pub mod load;
 pub mod render;
+pub mod replace;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -30,13 +30,37 @@ pub fn wire(apex: &Name, chunk: &Chunk, out: &mut Vec<u8>) {
             owner_wire.clear();
             owner_wire.extend(owner);
         }
-        out.extend(&owner_wire);
-        out.extend(rtype.0.to_be_bytes());
-        out.extend(CLASS_IN.to_be_bytes());
-        out.extend(ttl.0.to_be_bytes());
-        out.extend((rdata.len() as u16).to_be_bytes());
-        out.extend(rdata);
+        push_wire_record(&owner_wire, rtype, ttl, rdata, out);
     });
+}
+
+/// The wire records of one owner, each on its own, signatures included.
+pub fn owner_records(apex: &Name, owner: &OwnerView<'_>) -> Vec<Vec<u8>> {
+    let signer = apex.to_lowercase();
+    let mut lower = Vec::new();
+    // Keys come from our own builder and always turn back into names.
+    key_to_wire(apex, owner.key(), &mut lower);
+    let mut parts =
+        Parts { signer: signer.as_wire(), labels: rrsig_labels(&lower), rrsig: Vec::new() };
+    let wire = owner.given_case().unwrap_or(&lower);
+    let mut records = Vec::new();
+    for rrset in owner.rrsets() {
+        parts.each(&rrset, &mut |rtype, ttl, rdata| {
+            let mut record = Vec::with_capacity(wire.len() + 10 + rdata.len());
+            push_wire_record(wire, rtype, ttl, rdata, &mut record);
+            records.push(record);
+        });
+    }
+    records
+}
+
+fn push_wire_record(owner: &[u8], rtype: RrType, ttl: Ttl, rdata: &[u8], out: &mut Vec<u8>) {
+    out.extend(owner);
+    out.extend(rtype.0.to_be_bytes());
+    out.extend(CLASS_IN.to_be_bytes());
+    out.extend(ttl.0.to_be_bytes());
+    out.extend((rdata.len() as u16).to_be_bytes());
+    out.extend(rdata);
 }
 
 /// Calls `record` for each record, signatures included; the owner's wire form is given with its

@@ -72,6 +72,12 @@ impl Packer {
         place: Place,
     ) -> Result<(), LoadError> {
         match rdata::status(rtype) {
+            // The digest of another version: a new serial alone makes it wrong (RFC 8976 §3.1).
+            TypeStatus::Data if rtype == RrType::ZONEMD && self.is_apex(owner) => {
+                let owner = owner.clone();
+                self.packed.warnings.push(LoadWarning::DnssecData { owner, rtype, place });
+                return Ok(());
+            }
             TypeStatus::Data => {}
             TypeStatus::Dnssec => {
                 let owner = owner.clone();
@@ -102,6 +108,10 @@ impl Packer {
         let length = (arena.len() - run) as u32;
         arena[run..run + 4].copy_from_slice(&length.to_be_bytes());
         Ok(())
+    }
+
+    fn is_apex(&self, owner: &Name) -> bool {
+        owner.to_lowercase() == self.apex.to_lowercase()
     }
 
     fn check_limits(&self, more: usize) -> Result<(), LoadError> {
