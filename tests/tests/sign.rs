@@ -308,3 +308,38 @@ fn answers_of_the_root_zone_validate() {
     let opted_out = without_ds.map(|(name, rr_type, _)| (name, rr_type, Insecure));
     check_answers(&workplace, OPT_OUT, &[&questions[..], &opted_out].concat());
 }
+
+/// Keys, digests and signatures that come in with the input, as from a zone that was signed before.
+#[test]
+fn dnssec_records_of_the_input_do_not_spoil_the_output() {
+    let other = Workplace::of_repository(ORG.0, ORG.1);
+    other.sign(&[]);
+    let signed = other.signed();
+    let mut keys = signed.lines().filter_map(|line| line.split_once("\tDNSKEY\t"));
+    let key = keys.next().expect("a signed zone has keys").1;
+    let digest = "0c72ac70b745ac19998811b131d662c9ac69dbdbe7cb23e5b514b56664c5d3d6";
+    let zonemd = format!("ZONEMD 17 1 1 {digest}0c72ac70b745ac19998811b131d662c9");
+    let more = format!(
+        "{ORG} DNSKEY {key}\n{ORG} {zonemd}\nold DNSKEY {key}\nold {zonemd}\n\
+         www RRSIG A 13 3 86400 20300101000000 20200101000000 1 {ORG} AAAA\n",
+        ORG = ORG.0
+    );
+    let workplace = Workplace::new(ORG.0, &(repository_text(ORG.1) + &more));
+    for options in DENIALS {
+        let summary = workplace.sign(options);
+        // BIND takes no DNSKEY below the apex at all.
+        judges::kzonecheck(&workplace.output(), ORG.0).unwrap();
+        judges::ldns_verify_zone(&workplace.output()).unwrap();
+        for dropped in ["type=ZONEMD", "type=RRSIG"] {
+            assert!(summary.text.contains(dropped), "{}", summary.text);
+        }
+    }
+    // A key of somebody else stays beside ours: that is how zones move between signers.
+    assert!(workplace.signed().contains(&format!("\n{}\t3600\tIN\tDNSKEY\t{key}\n", ORG.0)));
+    assert_eq!(workplace.signed().matches("\tZONEMD\t").count(), 1);
+    // A second signing of what was signed before, with other keys.
+    let again = Workplace::new(ORG.0, &signed);
+    again.sign(NSEC);
+    all_judges(&again);
+    assert!(!again.signed().contains("NSEC3"));
+}

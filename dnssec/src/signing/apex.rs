@@ -135,7 +135,7 @@ pub fn plan_soa(run: &SigningRun<'_>, first: &Chunk, serial: Serial) -> Result<S
         push_message(name.as_wire(), &soa, &fields, name.as_wire(), &mut message);
         message
     };
-    let signs = |signer: &super::Signer| signer.signs(RrType::SOA).then(|| message(signer));
+    let signs = |signer: &super::Signer| signer.signs_at_apex(RrType::SOA).then(|| message(signer));
     let messages = run.signers.iter().map(signs).collect();
     Ok(SoaPlan { messages, expiration, chunk })
 }
@@ -188,6 +188,6 @@ fn replace_soa(
 pub fn is_soa_signature_kept(run: &SigningRun<'_>) -> bool {
     let apex = run.previous.and_then(|previous| previous.apex_owner());
     let soa = apex.and_then(|apex| apex.rrset(RrType::SOA));
-    let mut signers = run.signers.iter().filter(|signer| signer.signs(RrType::SOA));
+    let mut signers = run.signers.iter().filter(|signer| signer.signs_at_apex(RrType::SOA));
     signers.all(|signer| kept_signature(run, signer, soa.as_ref()).is_some())
 }

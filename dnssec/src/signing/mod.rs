@@ -71,10 +71,16 @@ impl Signer {
         active.map(signer).collect()
     }
 
-    /// Whether it signs RRsets of this type: the DNSKEY RRset is the KSKs', the rest the ZSKs'.
+    /// Whether it signs RRsets below the apex, keys and CDS among them: there they are data.
+    pub fn signs_below_apex(&self) -> bool {
+        self.role.signs_zone()
+    }
+
+    /// Whether it signs the apex's RRset of this type: the DNSKEY RRset is the KSKs', the rest the
+    /// ZSKs'.
     /// CDS and CDNSKEY are signed by both: RFC 7344 §4.1 asks for a key that the DS shows, and
     /// everybody else validates them like any data.
-    pub fn signs(&self, rtype: RrType) -> bool {
+    pub fn signs_at_apex(&self, rtype: RrType) -> bool {
         match rtype {
             RrType::DNSKEY => self.role.signs_keyset(),
             RrType::CDS | RrType::CDNSKEY => true,

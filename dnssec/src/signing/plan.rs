@@ -122,9 +122,12 @@ fn signers_of<'r>(
     rrset: &RrsetView<'_>,
 ) -> impl Iterator<Item = (usize, &'r Signer)> + use<'r> {
     let signed = is_signed(owner.kind(), rrset.rtype) && rrset.rtype != RrType::SOA;
-    let rtype = rrset.rtype;
-    let signers = run.signers;
-    signers.iter().enumerate().filter(move |(_, signer)| signed && signer.signs(rtype))
+    let (rtype, at_apex) = (rrset.rtype, owner.key().is_empty());
+    let signs = move |signer: &Signer| match at_apex {
+        true => signer.signs_at_apex(rtype),
+        false => signer.signs_below_apex(),
+    };
+    run.signers.iter().enumerate().filter(move |(_, signer)| signed && signs(signer))
 }
 
 /// The signature of the last version that may be kept, if there is one.
