@@ -255,3 +255,28 @@ fn a_csk_signs_everything() {
     )
     .unwrap();
 }
+
+/// OpenDNSSEC once forgot the ancestors (OPENDNSSEC-353).
+#[test]
+fn a_ds_brings_and_takes_the_nsec3_of_its_empty_ancestors() {
+    let zone = "$TTL 300\n@ SOA ns host 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\n\
+                x.y.z NS ns\nbelow.x.y.z NS ns\nother.z NS ns\n";
+    let workplace = Workplace::new("cuts.example.", zone);
+    let opt_out = ["--denial", "nsec3-opt-out"];
+    let chain_length = |counts: (usize, usize)| {
+        let signed = workplace.signed();
+        judged(&workplace);
+        (signed.lines().filter(|line| line.contains("\tNSEC3\t")).count(), counts)
+    };
+    // Apex and ns. Signatures: SOA, NS, DNSKEY, NSEC3PARAM, A and the chain.
+    assert_eq!(chain_length(workplace.sign(&opt_out).counts()), (2, (7, 0)));
+    let digest = "0c72ac70b745ac19998811b131d662c9ac69dbdbe7cb23e5b514b56664c5d3d6";
+    let ds = format!("x.y.z DS 1 13 2 {digest}\n");
+    workplace.write_zone(&format!("{zone}{ds}"));
+    let (length, (made, kept)) = chain_length(workplace.sign(&opt_out).counts());
+    assert_eq!((length, made + kept), (5, 11), "x.y.z, y.z and z have come");
+    assert!(kept >= 4, "NS, DNSKEY, NSEC3PARAM, A are kept");
+    workplace.write_zone(zone);
+    let (length, (made, kept)) = chain_length(workplace.sign(&opt_out).counts());
+    assert_eq!((length, made + kept), (2, 7), "they have gone again");
+}
