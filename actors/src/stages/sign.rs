@@ -19,11 +19,22 @@ use std::sync::Arc;
 /// The sign stage.
 pub struct Sign;
 
+/// How much of a version a ticket is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Every chunk.
+    All,
+    /// The chunks with signatures that are due; the version is the last signed one itself.
+    Due,
+}
+
 /// A ticket.
 #[derive(Clone)]
 pub struct SignInput {
     /// What is to be signed.
     pub version: Arc<ZoneVersion>,
+    /// How much of it.
+    pub extent: Extent,
     /// The last signed version.
     pub previous: Option<Arc<ZoneVersion>>,
     /// The active keys.
@@ -112,6 +123,9 @@ fn run_of(input: &SignInput) -> SigningRun<'_> {
 /// kept, so equal counts mean equal versions; the SOA's signatures are not counted yet.
 fn is_unchanged(input: &SignInput, names: &[Arc<Chunk>], hashes: &[Arc<Chunk>]) -> bool {
     let Some(previous) = &input.previous else { return false };
+    if input.extent == Extent::Due {
+        return is_soa_signature_kept(&run_of(input));
+    }
     let keeps_serial = input.serial_mode == SerialMode::Keep && input.is_new_input;
     let count = |of: fn(&Chunk) -> usize| names.iter().chain(hashes).map(|chunk| of(chunk)).sum();
     let soa_signature_count = previous
@@ -146,7 +160,7 @@ fn sign_chunks(
     let mut end = ChunksEnd { counts: SignCounts::default(), is_same_data: true };
     for result in results {
         let (chunk, counts, is_same_data) = result?;
-        signed.push(Arc::new(chunk));
+        signed.push(chunk);
         end.counts.made += counts.made;
         end.counts.kept += counts.kept;
         end.is_same_data &= is_same_data;
@@ -154,7 +168,14 @@ fn sign_chunks(
     Ok((signed, end))
 }
 
-fn sign_chunk(input: &SignInput, chunk: &Chunk) -> Result<(Chunk, SignCounts, bool), StageError> {
+type SignedChunk = (Arc<Chunk>, SignCounts, bool);
+
+fn sign_chunk(input: &SignInput, chunk: &Arc<Chunk>) -> Result<SignedChunk, StageError> {
+    let is_due = |expiration| input.times.is_due(expiration);
+    if input.extent == Extent::Due && !chunk.earliest_expiration().is_some_and(is_due) {
+        let counts = SignCounts { made: 0, kept: chunk.signature_count() };
+        return Ok((chunk.clone(), counts, true));
+    }
     let run = run_of(input);
     let mut plan = plan_chunk(&run, chunk);
     let counts = SignCounts { made: plan.made_count(), kept: plan.kept_count };
@@ -164,7 +185,7 @@ fn sign_chunk(input: &SignInput, chunk: &Chunk) -> Result<(Chunk, SignCounts, bo
     }
     let iterators = signatures.iter().map(|packed| packed.iter()).collect();
     let signed = plan.apply(&run, chunk, iterators)?;
-    Ok((signed, counts, plan.is_same_data))
+    Ok((Arc::new(signed), counts, plan.is_same_data))
 }
 
 /// Has one key sign its messages, which are taken out of the plan but for their count.

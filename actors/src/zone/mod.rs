@@ -12,6 +12,7 @@ mod plan;
 mod status;
 
 pub use messages::ZoneMessage;
+pub use plan::Basis;
 pub use status::{Phase, ZoneStatus};
 
 use crate::enforcer::{EnforcerMessage, KeysEvent, ZoneKeys};
@@ -56,6 +57,7 @@ pub struct ZoneActor {
     state: Option<ZoneState>,
     stored: Option<Stored>,
     unsigned: Option<Arc<ZoneVersion>>,
+    basis: Option<Arc<Basis>>,
     keys: Option<ZoneKeys>,
     reading: Reading,
     running: bool,
@@ -94,6 +96,7 @@ impl ZoneActor {
             state: None,
             stored: None,
             unsigned: None,
+            basis: None,
             keys: None,
             reading: Reading::Read,
             running: false,
@@ -210,6 +213,7 @@ impl ZoneActor {
             stored: self.stored.clone(),
             unsigned: self.unsigned.clone(),
             reading: self.reading,
+            basis: self.basis.clone(),
         };
         self.running = true;
         self.set(|status| status.phase = Phase::Running);
@@ -246,6 +250,7 @@ impl ZoneActor {
         self.state = Some(end.state);
         self.stored = Some(end.stored);
         self.unsigned = Some(end.unsigned);
+        self.basis = Some(end.basis);
         match std::mem::take(&mut self.again) {
             true => self.read_and_sign(ctx),
             false => self.wake_at(next, ctx),
@@ -355,6 +360,7 @@ impl Supervised for ZoneActor {
         self.state = None;
         self.stored = None;
         self.unsigned = None;
+        self.basis = None;
         self.keys = None;
         self.reading = Reading::Read;
         self.running = false;

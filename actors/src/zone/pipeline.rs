@@ -4,7 +4,7 @@
 //! it had made durable.
 //! Order of truth: snapshot, commit, signed file, notify command.
 
-use super::plan::{apex_plan, audit_expectations, denial_choice};
+use super::plan::{Basis, apex_plan, audit_expectations};
 use crate::enforcer::ZoneKeys;
 use crate::io::command;
 use crate::runtime::{Clock, Outbox, Reply, WorkerPool};
@@ -14,7 +14,7 @@ use crate::stages::audit::{Audit, AuditInput, AuditedZone};
 use crate::stages::denial::{Denial, DenialInput};
 use crate::stages::fetch::Fetch;
 use crate::stages::publish::{Durable, Publish, PublishInput, Stored, is_in_place};
-use crate::stages::sign::{Sign, SignCounts, SignInput, SignOutput};
+use crate::stages::sign::{Extent, Sign, SignCounts, SignInput, SignOutput};
 use crate::stages::sort::{Sort, SortInput};
 use crate::stages::{Stage, StageError, Work};
 use crate::store::{StoreClient, StoreError};
@@ -108,6 +108,8 @@ pub struct RunOrder {
     pub unsigned: Option<Arc<ZoneVersion>>,
     /// Whether to read it anew.
     pub reading: Reading,
+    /// What the last published version was made with, when this process made it.
+    pub basis: Option<Arc<Basis>>,
 }
 
 /// What came of a run.
@@ -118,6 +120,8 @@ pub struct RunEnd {
     pub stored: Stored,
     /// The input that was signed.
     pub unsigned: Arc<ZoneVersion>,
+    /// What the version was made with.
+    pub basis: Arc<Basis>,
     /// What was odd about the input.
     pub warnings: Vec<String>,
     /// Why the input could not be read, when the last good one was signed instead.
@@ -202,27 +206,40 @@ impl Services {
         let was_read = self.clock.uptime();
         let times = self.times(&order);
         let plan = apex_plan(&order.settings.policy, &order.keys, order.state.output_serial);
-        let (nsec3, ttl) = denial_choice(&order.settings.policy, &order.keys, &plan);
-        let unsigned = input.unsigned.clone();
-        let denial = DenialInput { unsigned, apex: plan.clone(), nsec3, ttl };
-        let version = self.ask(&self.denial, denial).await?;
-        let was_chained = self.clock.uptime();
-        let signed = self.sign(&order, &input.unsigned, version, times.clone()).await?;
+        let basis = Arc::new(Basis::new(&order.settings.policy, &order.keys, &plan));
+        let (signed, was_chained) = match is_made_with(&order, &input, &basis) {
+            true => {
+                // Only what is due: the chain and every other record stand.
+                let signed = self.sign_due(&order, times.clone()).await?;
+                (signed, was_read)
+            }
+            false => {
+                let unsigned = input.unsigned.clone();
+                let (nsec3, ttl) = (basis.nsec3.clone(), basis.ttl);
+                let denial = DenialInput { unsigned, apex: plan.clone(), nsec3, ttl };
+                let version = self.ask(&self.denial, denial).await?;
+                let was_chained = self.clock.uptime();
+                let ask = SignAsk { version, extent: Extent::All, times: times.clone() };
+                (self.sign(&order, &input.unsigned, ask).await?, was_chained)
+            }
+        };
         let was_signed = self.clock.uptime();
         let expectations =
             |serial| audit_expectations(&order, &plan, &input.unsigned, &times, serial);
         match signed {
             SignOutput::Unchanged => {
-                let stored = order.stored.clone().ok_or(RunError::NoInput)?;
+                let version = order.stored.clone().ok_or(RunError::NoInput)?.version;
+                // Read anew, perhaps, but the same data.
+                let stored = Stored { version, unsigned: input.unsigned.clone() };
                 if self.is_delivered(&order, &stored).await {
-                    return Ok(input.end(order.state, stored, RunAction::Nothing, None));
+                    return Ok(input.end(basis, order.state, stored, RunAction::Nothing, None));
                 }
                 // Written before, perhaps long ago: judged again before it goes out.
                 let audited = self.audit(&stored.version, &input, expectations(None)).await?;
                 let action = RunAction::Delivered { audit: audited.report().counts };
                 let durable = Durable::from_snapshot(audited, &stored);
                 let (state, notify) = self.deliver(&order, order.state.clone(), durable).await?;
-                Ok(input.end(state, stored, action, notify))
+                Ok(input.end(basis, state, stored, action, notify))
             }
             SignOutput::Signed { version, counts } => {
                 let last = order.state.output_serial.map(|serial| serial.0);
@@ -238,6 +255,7 @@ impl Services {
                     total: self.clock.uptime().saturating_sub(began),
                 };
                 Ok(input.end(
+                    basis,
                     state,
                     stored,
                     RunAction::Published { counts, audit, lengths },
@@ -290,18 +308,34 @@ impl Services {
         Ok(Input { unsigned: sorted.version, warnings, failure: None })
     }
 
+    /// Renews the signatures of the published version that are due.
+    async fn sign_due(
+        &self,
+        order: &RunOrder,
+        times: Arc<SigningTimes>,
+    ) -> Result<SignOutput, RunError> {
+        let stored = order.stored.as_ref().ok_or(RunError::NoInput)?;
+        let version = stored.version.clone();
+        if !version.earliest_expiration().is_some_and(|earliest| times.is_due(earliest)) {
+            return Ok(SignOutput::Unchanged);
+        }
+        let ask = SignAsk { version, extent: Extent::Due, times };
+        self.sign(order, &stored.unsigned, ask).await
+    }
+
     async fn sign(
         &self,
         order: &RunOrder,
         unsigned: &ZoneVersion,
-        version: Arc<ZoneVersion>,
-        times: Arc<SigningTimes>,
+        ask: SignAsk,
     ) -> Result<SignOutput, RunError> {
+        let SignAsk { version, extent, times } = ask;
         let keys: Vec<_> = order.keys.keys.iter().map(|(key, _)| key.clone()).collect();
         let signers: Arc<[Signer]> = Signer::of_keys(&keys).into();
         let input_serial = unsigned.serial().ok_or(RunError::NoInput)?;
         let input = SignInput {
             version,
+            extent,
             previous: order.stored.as_ref().map(|stored| stored.version.clone()),
             slots: Arc::new(self.slots_of(&signers).await?),
             signers,
@@ -391,6 +425,21 @@ impl Services {
     }
 }
 
+/// Whether the published version was made with this input and this basis, and nothing is left
+/// to do but to renew what is due.
+fn is_made_with(order: &RunOrder, input: &Input, basis: &Basis) -> bool {
+    let same_input =
+        order.stored.as_ref().is_some_and(|stored| Arc::ptr_eq(&stored.unsigned, &input.unsigned));
+    same_input && order.basis.as_deref() == Some(basis)
+}
+
+/// What the sign stage is asked for.
+struct SignAsk {
+    version: Arc<ZoneVersion>,
+    extent: Extent,
+    times: Arc<SigningTimes>,
+}
+
 /// The input of a run.
 struct Input {
     unsigned: Arc<ZoneVersion>,
@@ -405,6 +454,7 @@ impl Input {
 
     fn end(
         self,
+        basis: Arc<Basis>,
         state: ZoneState,
         stored: Stored,
         action: RunAction,
@@ -414,6 +464,7 @@ impl Input {
             state,
             stored,
             unsigned: self.unsigned,
+            basis,
             warnings: self.warnings,
             input_failure: self.failure,
             action,

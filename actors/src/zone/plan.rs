@@ -41,17 +41,34 @@ fn parameters(nsec3: &dnssec::policy::Nsec3Policy, keys: &ZoneKeys) -> Nsec3Para
     }
 }
 
-/// The chain and its TTL.
-pub(super) fn denial_choice(
-    policy: &Policy,
-    keys: &ZoneKeys,
-    apex: &ApexPlan,
-) -> (Option<Nsec3Parameters>, Ttl) {
-    let nsec3 = match &policy.denial {
-        DenialPolicy::Nsec => None,
-        DenialPolicy::Nsec3(nsec3) => Some(parameters(nsec3, keys)),
-    };
-    (nsec3, denial_ttl(apex.soa_ttl, apex.soa_minimum))
+/// What a version is made with, beside its input and the time: a version made with the same is
+/// the same, but for what is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Basis {
+    /// The apex, without the serial that stands in.
+    apex: ApexPlan,
+    /// The keys, active or not.
+    keys: ZoneKeys,
+    /// The chain; `None` is NSEC.
+    pub(super) nsec3: Option<Nsec3Parameters>,
+    /// TTL of the chain's records.
+    pub(super) ttl: Ttl,
+}
+
+impl Basis {
+    /// What policy and keys make of a zone.
+    pub(super) fn new(policy: &Policy, keys: &ZoneKeys, apex: &ApexPlan) -> Basis {
+        let nsec3 = match &policy.denial {
+            DenialPolicy::Nsec => None,
+            DenialPolicy::Nsec3(nsec3) => Some(parameters(nsec3, keys)),
+        };
+        Basis {
+            apex: ApexPlan { serial: None, ..apex.clone() },
+            keys: keys.clone(),
+            nsec3,
+            ttl: denial_ttl(apex.soa_ttl, apex.soa_minimum),
+        }
+    }
 }
 
 /// The chain as it is remembered.

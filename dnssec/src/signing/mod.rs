@@ -138,13 +138,15 @@ impl SigningTimes {
         self.now.plus(self.policy.resign)
     }
 
+    /// Whether a signature that expires at this wire time has to be replaced now.
+    pub fn is_due(&self, expiration: u32) -> bool {
+        let expiration = Timestamp::from_wire(expiration, self.now);
+        self.policy.refresh.0 == 0 || expiration < self.now.plus(self.policy.refresh)
+    }
+
     /// Whether a signature with these wire times is kept: not due for refresh, and begun.
     pub fn is_kept(&self, inception: u32, expiration: u32) -> bool {
-        let inception = Timestamp::from_wire(inception, self.now);
-        let expiration = Timestamp::from_wire(expiration, self.now);
-        self.policy.refresh.0 != 0
-            && inception <= self.now
-            && expiration >= self.now.plus(self.policy.refresh)
+        Timestamp::from_wire(inception, self.now) <= self.now && !self.is_due(expiration)
     }
 }
 
