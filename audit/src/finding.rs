@@ -186,6 +186,12 @@ impl FindingId {
     pub fn code(self) -> u16 {
         self as u16
     }
+
+    /// Whether it is one of the findings about signatures, `A300` to `A399`.
+    #[must_use]
+    pub fn concerns_signatures(self) -> bool {
+        (300..400).contains(&self.code())
+    }
 }
 
 impl fmt::Display for FindingId {

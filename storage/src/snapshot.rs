@@ -45,6 +45,20 @@ pub enum SnapshotPart {
     Trailer,
 }
 
+impl std::fmt::Display for SnapshotPart {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            SnapshotPart::Head => f.write_str("head"),
+            SnapshotPart::Directory { section } => write!(f, "directory of section {}", section.0),
+            SnapshotPart::Chunk { section, index } => {
+                write!(f, "chunk {index} of section {}", section.0)
+            }
+            SnapshotPart::Padding => f.write_str("padding"),
+            SnapshotPart::Trailer => f.write_str("trailer"),
+        }
+    }
+}
+
 /// Why a snapshot could not be written, opened or removed. Offsets are in bytes from the start
 /// of the file.
 #[derive(Debug, thiserror::Error)]
@@ -98,7 +112,7 @@ pub enum SnapshotError {
         found: u64,
     },
     /// A checksum does not match, or a field has a value that no writer writes.
-    #[error("snapshot {}: offset {offset}: {part:?} is damaged", path.display())]
+    #[error("snapshot {}: offset {offset}: the {part} is damaged", path.display())]
     Corrupt {
         /// The file.
         path: PathBuf,

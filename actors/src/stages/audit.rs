@@ -49,6 +49,14 @@ impl AuditedZone {
     }
 }
 
+impl Rejection {
+    /// Whether an error is about signatures, so that making them anew may help.
+    pub fn is_about_signatures(&self) -> bool {
+        let mut errors = self.report.findings.iter();
+        errors.any(|finding| finding.id.concerns_signatures())
+    }
+}
+
 /// Findings shown in a rejection's text.
 const FINDINGS_SHOWN_MAX: usize = 5;
 

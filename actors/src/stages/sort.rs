@@ -163,7 +163,8 @@ fn error_place(error: &LoadError) -> Option<Place> {
         | LoadError::CnameAndOther { place, .. }
         | LoadError::SeveralAliases { place, .. }
         | LoadError::DsWithoutDelegation { place, .. }
-        | LoadError::TypeRefused { place, .. } => Some(*place),
+        | LoadError::TypeRefused { place, .. }
+        | LoadError::RrsetTooLong { place, .. } => Some(*place),
         LoadError::NoSoa { .. }
         | LoadError::LimitExceeded { .. }
         | LoadError::RrsetTooLarge { .. } => None,

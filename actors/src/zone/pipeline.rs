@@ -199,70 +199,88 @@ impl Services {
         Ok(slots)
     }
 
-    /// Runs a zone through the stages.
+    /// Runs a zone through the stages. When the auditor finds signatures wrong, some of which
+    /// were kept from the last version, everything is signed anew and judged again, once.
     pub async fn run(&self, order: RunOrder) -> Result<RunEnd, RunError> {
+        match self.run_once(&order).await {
+            Err(RunError::Stage(StageError::Rejected(rejection)))
+                if order.stored.is_some() && rejection.is_about_signatures() =>
+            {
+                let zone = zone_text(&order.settings.name);
+                tracing::error!(target: "audit", %zone,
+                    "{rejection}; signing zone {zone} anew without what the last version had");
+                self.run_once(&RunOrder { stored: None, basis: None, ..order }).await
+            }
+            result => result,
+        }
+    }
+
+    async fn run_once(&self, order: &RunOrder) -> Result<RunEnd, RunError> {
         let began = self.clock.uptime();
-        let input = self.input(&order).await?;
-        let was_read = self.clock.uptime();
-        let times = self.times(&order);
+        let input = self.input(order).await?;
+        let mut lengths = StepLengths { read: self.since(began), ..StepLengths::default() };
+        let times = self.times(order);
         let plan = apex_plan(&order.settings.policy, &order.keys, order.state.output_serial);
         let basis = Arc::new(Basis::new(&order.settings.policy, &order.keys, &plan));
-        let (signed, was_chained) = match is_made_with(&order, &input, &basis) {
-            true => {
-                // Only what is due: the chain and every other record stand.
-                let signed = self.sign_due(&order, times.clone()).await?;
-                (signed, was_read)
-            }
+        let ask = match is_made_with(order, &input, &basis) {
+            true => due_of(order, &times),
             false => {
                 let unsigned = input.unsigned.clone();
                 let (nsec3, ttl) = (basis.nsec3.clone(), basis.ttl);
                 let denial = DenialInput { unsigned, apex: plan.clone(), nsec3, ttl };
                 let version = self.ask(&self.denial, denial).await?;
-                let was_chained = self.clock.uptime();
-                let ask = SignAsk { version, extent: Extent::All, times: times.clone() };
-                (self.sign(&order, &input.unsigned, ask).await?, was_chained)
+                Some(SignAsk { version, extent: Extent::All, times: times.clone() })
             }
         };
-        let was_signed = self.clock.uptime();
-        let expectations =
-            |serial| audit_expectations(&order, &plan, &input.unsigned, &times, serial);
-        match signed {
+        lengths.denial = self.since(began).saturating_sub(lengths.read);
+        let signed = match ask {
+            Some(ask) => self.sign(order, &input.unsigned, ask).await?,
+            None => SignOutput::Unchanged,
+        };
+        lengths.sign = self.since(began).saturating_sub(lengths.read + lengths.denial);
+        let last = order.state.output_serial.map(|serial| serial.0);
+        let expectations = |last| audit_expectations(order, &plan, &input.unsigned, &times, last);
+        let (state, stored, action, notify) = match signed {
             SignOutput::Unchanged => {
                 let version = order.stored.clone().ok_or(RunError::NoInput)?.version;
-                // Read anew, perhaps, but the same data.
-                let stored = Stored { version, unsigned: input.unsigned.clone() };
-                if self.is_delivered(&order, &stored).await {
-                    return Ok(input.end(basis, order.state, stored, RunAction::Nothing, None));
-                }
-                // Written before, perhaps long ago: judged again before it goes out.
-                let audited = self.audit(&stored.version, &input, expectations(None)).await?;
-                let action = RunAction::Delivered { audit: audited.report().counts };
-                let durable = Durable::from_snapshot(audited, &stored);
-                let (state, notify) = self.deliver(&order, order.state.clone(), durable).await?;
-                Ok(input.end(basis, state, stored, action, notify))
+                self.deliver_again(order, version, &input, expectations(None)).await?
             }
             SignOutput::Signed { version, counts } => {
-                let last = order.state.output_serial.map(|serial| serial.0);
                 let audited = self.audit(&version, &input, expectations(last)).await?;
                 let audit = audited.report().counts;
                 let stored = Stored { version, unsigned: input.unsigned.clone() };
-                let (state, durable) = self.save(&order, &times, audited).await?;
-                let (state, notify) = self.deliver(&order, state, durable).await?;
-                let lengths = StepLengths {
-                    read: was_read.saturating_sub(began),
-                    denial: was_chained.saturating_sub(was_read),
-                    sign: was_signed.saturating_sub(was_chained),
-                    total: self.clock.uptime().saturating_sub(began),
-                };
-                Ok(input.end(
-                    basis,
-                    state,
-                    stored,
-                    RunAction::Published { counts, audit, lengths },
-                    notify,
-                ))
+                let (state, durable) = self.save(order, &times, audited).await?;
+                let (state, notify) = self.deliver(order, state, durable).await?;
+                lengths.total = self.since(began);
+                (state, stored, RunAction::Published { counts, audit, lengths }, notify)
             }
+        };
+        Ok(input.end(basis, state, stored, action, notify))
+    }
+
+    /// Sees to it that the version that stands is in its file.
+    async fn deliver_again(
+        &self,
+        order: &RunOrder,
+        version: Arc<ZoneVersion>,
+        input: &Input,
+        expectations: ::audit::Expectations,
+    ) -> Result<(ZoneState, Stored, RunAction, Option<String>), RunError> {
+        // Read anew, perhaps, but the same data.
+        let stored = Stored { version, unsigned: input.unsigned.clone() };
+        if self.is_delivered(order, &stored).await {
+            return Ok((order.state.clone(), stored, RunAction::Nothing, None));
         }
+        // Written before, perhaps long ago: judged again before it goes out.
+        let audited = self.audit(&stored.version, input, expectations).await?;
+        let action = RunAction::Delivered { audit: audited.report().counts };
+        let durable = Durable::from_snapshot(audited, &stored);
+        let (state, notify) = self.deliver(order, order.state.clone(), durable).await?;
+        Ok((state, stored, action, notify))
+    }
+
+    fn since(&self, began: Duration) -> Duration {
+        self.clock.uptime().saturating_sub(began)
     }
 
     fn times(&self, order: &RunOrder) -> Arc<SigningTimes> {
@@ -306,21 +324,6 @@ impl Services {
             warnings.push(format!("{more} more warnings"));
         }
         Ok(Input { unsigned: sorted.version, warnings, failure: None })
-    }
-
-    /// Renews the signatures of the published version that are due.
-    async fn sign_due(
-        &self,
-        order: &RunOrder,
-        times: Arc<SigningTimes>,
-    ) -> Result<SignOutput, RunError> {
-        let stored = order.stored.as_ref().ok_or(RunError::NoInput)?;
-        let version = stored.version.clone();
-        if !version.earliest_expiration().is_some_and(|earliest| times.is_due(earliest)) {
-            return Ok(SignOutput::Unchanged);
-        }
-        let ask = SignAsk { version, extent: Extent::Due, times };
-        self.sign(order, &stored.unsigned, ask).await
     }
 
     async fn sign(
@@ -431,6 +434,13 @@ fn is_made_with(order: &RunOrder, input: &Input, basis: &Basis) -> bool {
     let same_input =
         order.stored.as_ref().is_some_and(|stored| Arc::ptr_eq(&stored.unsigned, &input.unsigned));
     same_input && order.basis.as_deref() == Some(basis)
+}
+
+/// What of the published version is due; the chain and every other record stand. `None`: nothing.
+fn due_of(order: &RunOrder, times: &Arc<SigningTimes>) -> Option<SignAsk> {
+    let version = order.stored.as_ref()?.version.clone();
+    let is_due = version.earliest_expiration().is_some_and(|earliest| times.is_due(earliest));
+    is_due.then(|| SignAsk { version, extent: Extent::Due, times: times.clone() })
 }
 
 /// What the sign stage is asked for.

@@ -1,7 +1,7 @@
 //! Changes to an unsigned version: owners come, go, get other records; and what that makes of the
 //! names below them (RFC 9499 §7: a new cut occludes what lies under it).
-//! In: a version, edits by owner. Out: the new version, sharing untouched chunks, and the keys of all
-//! owners whose entry differs.
+//! In: a version, edits by owner. Out: the new version, sharing untouched chunks, and the keys of
+//! all owners whose entry differs.
 
 use super::ZoneVersion;
 use super::build::ChunkBuilder;

@@ -113,6 +113,14 @@ fn rules_stop_the_zone() {
     loader.add(&name("example."), soa, Ttl(1), &soa_rdata(), Place::default()).unwrap();
     assert!(matches!(loader.finish(), Err(LoadError::SeveralAliases { .. })));
 
+    let mut loader = Loader::new(&name("example."), Limits::default());
+    loader.add(&name("example."), soa, Ttl(1), &soa_rdata(), Place::default()).unwrap();
+    for first in [1, 2] {
+        let long = vec![first; 40_000];
+        loader.add(&name("w.example."), RrType(300), Ttl(1), &long, Place::default()).unwrap();
+    }
+    assert!(matches!(loader.finish(), Err(LoadError::RrsetTooLong { length: 80_024, .. })));
+
     let limits = Limits { record_count_max: 1, ..Limits::default() };
     let mut loader = Loader::new(&name("example."), limits);
     loader.add(&name("example."), soa, Ttl(1), &soa_rdata(), Place::default()).unwrap();

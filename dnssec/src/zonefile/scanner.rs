@@ -259,10 +259,11 @@ pub fn cut_point(block: &[u8], limit: usize) -> Option<usize> {
                 continue;
             }
             Class::Quote => position += quoted_length(&block[position..]),
-            Class::Newline if depth == 0 => {
-                if block.get(position + 1).is_some_and(|next| starts_record(*next)) {
-                    best = Some(position + 1);
-                }
+            Class::Newline
+                if depth == 0
+                    && block.get(position + 1).is_some_and(|next| starts_record(*next)) =>
+            {
+                best = Some(position + 1);
             }
             _ => {}
         }

@@ -4,7 +4,7 @@
 
 use super::group::Grouper;
 use super::pack::{Packed, Run, RunView, run_key};
-use super::{Limits, LoadError, LoadWarning, Loaded, Warnings};
+use super::{Limits, LoadError, LoadWarning, Loaded, RRSET_BYTES_MAX, Warnings};
 use crate::zone::build::ChunkBuilder;
 use crate::zone::chunk::{Chunk, OwnerKind};
 use crate::zone::{ZoneVersion, key};
@@ -149,13 +149,20 @@ impl Assembly {
                 warnings.push(LoadWarning::TtlMismatch { owner, rtype, used: ttl, place });
             }
             builder.begin_rrset(rtype, ttl);
+            let mut length = 0;
             for rdata in rdatas {
+                // A compressed owner, type, class, TTL and length take 12 octets.
+                length += 12 + rdata.len();
                 builder.push_rdata(rdata).map_err(|cause| LoadError::RrsetTooLarge {
                     owner: self.name(owner.key),
                     cause,
                 })?;
             }
             builder.end_rrset();
+            if length > RRSET_BYTES_MAX {
+                let (owner, place) = (self.name(owner.key), owner.place);
+                return Err(LoadError::RrsetTooLong { owner, rtype, length, place });
+            }
             Ok(())
         })?;
         builder.end_owner();

@@ -4,7 +4,7 @@
 //! In: records as a zone file or a transfer brings them. Out: a [`ZoneVersion`] and warnings.
 //! The work comes in three steps, so that the first and the last can be shared by threads:
 //! [`Packer`] packs and sorts a part of the records, [`Assembly`] merges the parts, and
-//! [`Assembly::build`] makes the chunks of a range of owners. [`Loader`] does all three in sequence.
+//! [`Assembly::build`] makes the chunks of a range of owners. [`Loader`] does all three in turn.
 //! Never: signs, changes a value (but the TTL of an RRset becomes its smallest, catalogue 3.2).
 //! Memory: some 30 bytes a record beside its RDATA, and 16 bytes per run of one owner.
 
@@ -50,6 +50,10 @@ impl Default for Limits {
         Limits { record_count_max: 100_000_000, byte_count_max: 16 << 30 }
     }
 }
+
+/// Longest RRset, in bytes of its records with their headers: a message of 65,535 octets must also
+/// carry the question, the signatures and an EDNS record.
+pub const RRSET_BYTES_MAX: usize = 63_000;
 
 /// Most warnings that are kept; the rest are counted.
 pub const WARNING_COUNT_MAX: usize = 100;
@@ -128,6 +132,22 @@ pub enum LoadError {
         limit: u64,
         /// "records" or "bytes".
         unit: &'static str,
+    },
+    /// An RRset that no DNS message can carry (RFC 1035 §4.2.2).
+    #[error(
+        "{place}: the {} records of {owner} have {length} bytes; no DNS message carries more than \
+         {RRSET_BYTES_MAX} of one kind",
+        type_text(*.rtype)
+    )]
+    RrsetTooLong {
+        /// The owner.
+        owner: Name,
+        /// Their type.
+        rtype: RrType,
+        /// Their length in bytes, record headers included.
+        length: usize,
+        /// Near which line.
+        place: Place,
     },
     /// More records of one type at one owner than the format holds.
     #[error("{owner}: {cause}")]
