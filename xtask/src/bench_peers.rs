@@ -1,214 +1,209 @@
-//! `cargo xtask bench-peers`: the same zones signed by anchorite and by the peers of Debian 12, one
-//! after the other on the same machine, so that the ratios mean something. In: made zones and the
-//! root zone of `tests/zones`. Out: a table with wall time, user time and peak memory (medians of 3
-//! runs) and the ratio to the fastest and leanest peer. All sign with one ECDSA P-256 KSK and ZSK.
-//! The peers' keys are made beforehand; anchorite starts from an empty state folder each time, so
-//! making its two keys (under a millisecond) is included. Limits: cold signing only; file to file;
-//! anchorite's audit is included (the peers do not audit).
+//! `cargo xtask bench-peers`: the same zones signed and verified by anchorite and by the peers of
+//! Debian 12, in turn on the same machine, so that the ratios mean something. In: made zones and
+//! the root zone of `tests/zones`. Out: a table for each zone (medians of wall time, user time,
+//! peak memory, size of the output, and the ratio to the fastest and leanest peer), then the
+//! promises of `benches/promises.toml`, each kept or broken. A broken promise is an error.
+//!
+//! All sign with one ECDSA P-256 KSK and ZSK. The peers' keys are made beforehand; anchorite
+//! starts from an empty state folder each time, so making its two keys is included. Anchorite is
+//! shown twice: `cold-sign` is its stages without the audit, as the peers do not audit; `anchorite`
+//! is the product, which always does. Limits: cold signing only; file to file.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+mod pace;
+mod promises;
+mod signers;
+mod subjects;
+mod table;
+mod verifiers;
+
+use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::measure::{Cost, measure, median};
 use crate::workspace::{self, Outcome, cargo};
-use crate::zonegen;
-use crate::zonegen_command::to_file;
+use promises::{Measured, Promise};
+use subjects::{Size, Subject};
+use table::Row;
 
 /// How much to compare.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Extent {
-    /// The root zone and two zones of 100,000 names, each signed three times.
-    Full,
-    /// One zone of 10,000 delegations, signed once.
+    /// Zones of 100,000 names and the root zone, once: about two minutes.
     Quick,
+    /// The same, three times.
+    Usual,
+    /// And a million delegations, and the memory of five million.
+    Full,
 }
 
-/// One zone to sign.
-struct Subject {
+impl Extent {
+    fn runs(self) -> usize {
+        if self == Extent::Quick { 1 } else { 3 }
+    }
+}
+
+/// What is run: a signer or a verifier.
+struct Tool {
     name: &'static str,
-    origin: &'static str,
-    file: PathBuf,
+    /// Of ours; the others are peers.
+    is_ours: bool,
+    /// What the table says of it, where it does something else than the others.
+    note: &'static str,
+    /// Slow and known not to be the best: once is enough for a large zone.
+    once_when_large: bool,
 }
 
-/// How a peer is told to sign; gets the zone, the folder with its keys, and the file to write.
-type Signer = fn(&Subject, &Path, &Path) -> Outcome<Command>;
-
-const SIGNERS: &[(&str, Signer)] = &[
-    ("anchorite", anchorite),
-    ("dnssec-signzone", bind),
-    ("ldns-signzone", ldns),
-    ("kzonesign", knot),
-];
-
-/// Compares and prints.
+/// Compares and prints; fails if a promise is broken.
 pub(crate) fn run(extent: Extent) -> Outcome {
-    workspace::run(cargo().args(["build", "--release", "--bin", "anchorite"]))?;
+    let promises = promises::read(&workspace::root().join("benches/promises.toml"))?;
+    let mut build = cargo();
+    build.args(["build", "--release", "--bins", "-p", "anchorite", "-p", "anchorite-benches"]);
+    workspace::run(&mut build)?;
     let folder = workspace::root().join("target/bench-peers");
     if folder.exists() {
         fs::remove_dir_all(&folder).map_err(|e| format!("cannot empty {folder:?}: {e}"))?;
     }
     fs::create_dir_all(&folder).map_err(|e| format!("cannot make {folder:?}: {e}"))?;
-    let runs = if extent == Extent::Full { 3 } else { 1 };
-    for subject in subjects(extent, &folder)? {
-        println!("{}", subject.name);
-        let mut results: Vec<(&str, Cost)> = Vec::new();
-        for (name, signer) in SIGNERS {
-            match sign(&subject, name, *signer, &folder, runs) {
-                Ok(cost) => results.push((name, cost)),
-                Err(message) => println!("  {name:<16} not measured: {message}"),
+    let mut measured = Vec::new();
+    for subject in subjects::all(extent, &folder)? {
+        println!("\n{}, runs: {}", subject.title(), extent.runs());
+        sign_in_turn(&subject, extent, &mut measured)?;
+        if subject.is_verified {
+            println!("  verification of what cold-sign wrote");
+            verify_in_turn(&subject, extent, &mut measured)?;
+        }
+    }
+    if extent == Extent::Full {
+        measured.push(pace::bytes_per_record(&folder)?);
+    }
+    judge(&promises, &measured, extent)
+}
+
+/// Prints each promise with what was measured.
+fn judge(promises: &[Promise], measured: &[Measured], extent: Extent) -> Outcome {
+    println!("\npromises (benches/promises.toml)");
+    let judgement = promises::judge(promises, measured, extent == Extent::Full);
+    for line in &judgement.lines {
+        println!("  {line}");
+    }
+    if judgement.broken.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("promises broken:\n  {}", judgement.broken.join("\n  ")))
+    }
+}
+
+/// The path of a program of ours.
+fn release_binary(name: &str) -> PathBuf {
+    workspace::root().join("target/release").join(name)
+}
+
+/// Runs each tool once, then each once more, and so on; the medians, or why one failed.
+fn in_turn(
+    tools: &[&Tool],
+    subject: &Subject,
+    extent: Extent,
+    mut once: impl FnMut(usize) -> Outcome<Cost>,
+    mut after_each_round: impl FnMut() -> Outcome,
+) -> Outcome<Vec<Outcome<Cost>>> {
+    let mut costs: Vec<Outcome<Vec<Cost>>> = tools.iter().map(|_| Ok(Vec::new())).collect();
+    for round in 0..extent.runs() {
+        for (number, (tool, so_far)) in tools.iter().zip(&mut costs).enumerate() {
+            let is_enough = tool.once_when_large && subject.size == Size::Large && round > 0;
+            let Ok(known) = so_far else { continue };
+            if is_enough {
+                continue;
+            }
+            match once(number) {
+                Ok(cost) => known.push(cost),
+                Err(message) => *so_far = Err(message),
             }
         }
-        print_table(&results);
+        after_each_round()?;
     }
+    let middle = |costs: Vec<Cost>| median(costs).ok_or_else(|| "no run".to_owned());
+    Ok(costs.into_iter().map(|costs| costs.and_then(middle)).collect())
+}
+
+fn sign_in_turn(subject: &Subject, extent: Extent, measured: &mut Vec<Measured>) -> Outcome {
+    let tools: Vec<&Tool> = signers::ALL.iter().map(|(tool, _)| tool).collect();
+    let mut signing_seconds = Vec::new();
+    let once = |number: usize| sign_once(subject, tools[number], signers::ALL[number].1);
+    let costs = in_turn(&tools, subject, extent, once, || {
+        signing_seconds.push(pace::pure_signing_seconds(&subject.signed_by("cold-sign"))?);
+        Ok(())
+    })?;
+    let row = |(tool, cost): (&&'static Tool, Outcome<Cost>)| Row {
+        tool,
+        output_bytes: subject.output_bytes(tool.name),
+        note: subject.note(tool),
+        cost,
+    };
+    let rows: Vec<Row> = tools.iter().zip(costs).map(row).collect();
+    table::print(&rows);
+    let signing = pace::median_of(signing_seconds);
+    println!("  pure signing of as many signatures on all cores: {signing:.2} s");
+    measured.extend(signing_ratios(subject, &rows, signing));
     Ok(())
 }
 
-fn subjects(extent: Extent, folder: &Path) -> Outcome<Vec<Subject>> {
-    let made = |name, origin, file: &str| Subject { name, origin, file: folder.join(file) };
-    let fail = |e: std::io::Error| format!("cannot write a zone: {e}");
-    if extent == Extent::Quick {
-        let small = made("10,000 delegations", "bench.", "tld.zone");
-        to_file(&small.file, |f| zonegen::tld(10_000, "bench.", zonegen::SEED, f)).map_err(fail)?;
-        return Ok(vec![small]);
-    }
-    let root = made("root zone of 2020", ".", "root.zone");
-    let tld = made("100,000 delegations", "bench.", "tld.zone");
-    let mixed = made("100,000 mixed records", "corp.example.", "mixed.zone");
-    let packed = workspace::root().join("tests/zones/root-2020.zone.gz");
-    let unpacked = File::create(&root.file).map_err(fail)?;
-    workspace::run(Command::new("gzip").args(["-dc"]).arg(packed).stdout(unpacked))?;
-    to_file(&tld.file, |f| zonegen::tld(100_000, tld.origin, zonegen::SEED, f)).map_err(fail)?;
-    to_file(&mixed.file, |f| zonegen::enterprise(100_000, mixed.origin, zonegen::SEED, f))
-        .map_err(fail)?;
-    Ok(vec![root, tld, mixed])
-}
-
-fn sign(
-    subject: &Subject,
-    name: &str,
-    signer: Signer,
-    folder: &Path,
-    runs: usize,
-) -> Outcome<Cost> {
-    let stem = subject.file.file_stem().unwrap_or_default().to_string_lossy();
-    let own = folder.join(format!("{name}-{stem}"));
+fn sign_once(subject: &Subject, tool: &Tool, command: signers::Signer) -> Outcome<Cost> {
+    let own = subject.folder_of(tool.name);
     fs::create_dir_all(&own).map_err(|e| format!("cannot make {}: {e}", own.display()))?;
-    let output = own.join("signed.zone");
-    let mut costs = Vec::new();
-    for _ in 0..runs {
-        // A peer that finds its own output would keep the signatures in it.
-        fs::remove_file(&output).ok();
-        let command = signer(subject, &own, &output)?;
-        costs.push(measure(&command)?);
-    }
-    let written = fs::read_dir(&own).map_err(|e| format!("cannot read {}: {e}", own.display()))?;
-    let sizes = written.filter_map(|entry| entry.ok()?.metadata().ok());
-    let input = fs::metadata(&subject.file).map_or(0, |metadata| metadata.len());
-    if !sizes.map(|metadata| metadata.len()).any(|size| size > input) {
+    // A peer that finds its own output would keep the signatures in it.
+    fs::remove_file(subject.signed_by(tool.name)).ok();
+    let command: Command = command(subject, &own, &subject.signed_by(tool.name))?;
+    let cost = measure(&command)?;
+    if subject.output_bytes(tool.name) <= subject.input_bytes() {
         return Err("left no file that is larger than its input".to_owned());
     }
-    median(costs).ok_or_else(|| "no run".to_owned())
+    Ok(cost)
 }
 
-fn anchorite(subject: &Subject, own: &Path, output: &Path) -> Outcome<Command> {
-    let mut command = Command::new(workspace::root().join("target/release/anchorite"));
-    let state = own.join("state");
-    if state.exists() {
-        fs::remove_dir_all(&state).map_err(|e| format!("cannot empty {}: {e}", state.display()))?;
+/// What the promises speak of, for one zone.
+fn signing_ratios(subject: &Subject, rows: &[Row], signing_seconds: f64) -> Vec<Measured> {
+    let best = table::best_peer(rows);
+    let mut ratios = Vec::new();
+    let mut add = |what: &str, value: f64| {
+        ratios.push(Measured { name: format!("{}-{what}", subject.name), value });
+    };
+    if let Some(cost) = table::cost_of(rows, "cold-sign") {
+        add("sign-wall", cost.wall_seconds / best.wall_seconds);
+        add("sign-peak", cost.peak_bytes as f64 / best.peak_bytes as f64);
+        add("sign-pure", cost.wall_seconds / signing_seconds);
     }
-    command.arg("sign").arg(&subject.file).args(["--origin", subject.origin]);
-    command.arg("--output").arg(output).arg("--state").arg(state);
-    Ok(command)
-}
-
-/// Makes a KSK and a ZSK with `program` in `own`, unless they are there; returns the names without
-/// ending.
-fn keys(
-    program: &str,
-    ksk: &[&str],
-    zsk: &[&str],
-    origin: &str,
-    own: &Path,
-) -> Outcome<Vec<String>> {
-    let list = own.join("keys.txt");
-    if let Ok(text) = fs::read_to_string(&list) {
-        return Ok(text.lines().map(str::to_owned).collect());
+    if let Some(cost) = table::cost_of(rows, "anchorite") {
+        add("audited-wall", cost.wall_seconds / best.wall_seconds);
     }
-    let mut names = Vec::new();
-    for arguments in [ksk, zsk] {
-        let mut command = Command::new(program);
-        command.args(arguments).arg(origin).current_dir(own);
-        let output = command.output().map_err(|e| format!("cannot start {program}: {e}"))?;
-        if !output.status.success() {
-            return Err(format!("{program}: {}", String::from_utf8_lossy(&output.stderr)));
-        }
-        names.push(String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    ratios
+}
+
+fn verify_in_turn(subject: &Subject, extent: Extent, measured: &mut Vec<Measured>) -> Outcome {
+    let tools: Vec<&Tool> = verifiers::ALL.iter().map(|(tool, _)| tool).collect();
+    let mut audit_seconds = Vec::new();
+    let once = |number: usize| measure(&verifiers::ALL[number].1(subject));
+    let costs = in_turn(&tools, subject, extent, once, || {
+        audit_seconds.push(verifiers::audit_seconds(subject)?);
+        Ok(())
+    })?;
+    let row = |(tool, cost): (&&'static Tool, Outcome<Cost>)| Row {
+        tool,
+        cost,
+        output_bytes: 0,
+        note: tool.note.to_owned(),
+    };
+    let rows: Vec<Row> = tools.iter().zip(costs).map(row).collect();
+    table::print(&rows);
+    let audit = pace::median_of(audit_seconds);
+    let fastest = table::best_peer(&rows).wall_seconds;
+    println!(
+        "  the audit alone, without reading files: {audit:.2} s, time x {:.2}",
+        audit / fastest
+    );
+    if let Some(cost) = table::cost_of(&rows, "audit-zone") {
+        let name = format!("{}-audit-wall", subject.name);
+        measured.push(Measured { name, value: cost.wall_seconds / fastest });
     }
-    fs::write(&list, names.join("\n")).map_err(|e| format!("cannot write {list:?}: {e}"))?;
-    Ok(names)
-}
-
-fn bind(subject: &Subject, own: &Path, output: &Path) -> Outcome<Command> {
-    const ZSK: &[&str] = &["-q", "-a", "ECDSAP256SHA256"];
-    const KSK: &[&str] = &["-q", "-a", "ECDSAP256SHA256", "-f", "KSK"];
-    keys("dnssec-keygen", KSK, ZSK, subject.origin, own)?;
-    let mut command = Command::new("dnssec-signzone");
-    // -P: without verifying its own output, which the other peers do not do either. -A: opt-out.
-    command.args(["-q", "-P", "-S", "-3", "-", "-H", "0", "-A", "-o", subject.origin, "-K"]);
-    command.arg(own).arg("-f").arg(output).arg(&subject.file).current_dir(own);
-    Ok(command)
-}
-
-fn ldns(subject: &Subject, own: &Path, output: &Path) -> Outcome<Command> {
-    const ZSK: &[&str] = &["-a", "ECDSAP256SHA256"];
-    const KSK: &[&str] = &["-k", "-a", "ECDSAP256SHA256"];
-    let names = keys("ldns-keygen", KSK, ZSK, subject.origin, own)?;
-    let mut command = Command::new("ldns-signzone");
-    command.args(["-n", "-p", "-t", "0", "-o", subject.origin, "-f"]).arg(output);
-    command.arg(&subject.file).args(names).current_dir(own);
-    Ok(command)
-}
-
-fn knot(subject: &Subject, own: &Path, _output: &Path) -> Outcome<Command> {
-    let path = |name: &str| own.join(name).display().to_string();
-    let configuration = [
-        "database:".to_owned(),
-        format!("  storage: \"{}\"", path("db")),
-        "policy:".to_owned(),
-        "  - id: bench".to_owned(),
-        "    algorithm: ecdsap256sha256".to_owned(),
-        "    nsec3: on".to_owned(),
-        "    nsec3-opt-out: on".to_owned(),
-        "    nsec3-salt-length: 0".to_owned(),
-        "    nsec3-iterations: 0".to_owned(),
-        "zone:".to_owned(),
-        format!("  - domain: \"{}\"", subject.origin),
-        format!("    file: \"{}\"", subject.file.display()),
-        "    dnssec-signing: on".to_owned(),
-        "    dnssec-policy: bench".to_owned(),
-    ]
-    .join("\n");
-    fs::create_dir_all(path("db")).map_err(|e| format!("cannot make {}: {e}", path("db")))?;
-    fs::write(path("knot.conf"), configuration + "\n").map_err(|e| format!("knot.conf: {e}"))?;
-    let mut command = Command::new("kzonesign");
-    command.args(["-c", &path("knot.conf"), "-o", &own.display().to_string(), subject.origin]);
-    Ok(command)
-}
-
-fn print_table(results: &[(&str, Cost)]) {
-    let peers = || results.iter().filter(|(name, _)| *name != "anchorite").map(|(_, cost)| cost);
-    let fastest = peers().map(|cost| cost.wall_seconds).fold(f64::INFINITY, f64::min);
-    let leanest = peers().map(|cost| cost.peak_bytes).min().unwrap_or(1) as f64;
-    println!("  {:<16} {:>9} {:>9} {:>9}   to the best peer", "", "wall s", "user s", "peak MB");
-    for (name, cost) in results {
-        println!(
-            "  {name:<16} {:>9.2} {:>9.2} {:>9.1}   time x {:.2}, memory x {:.2}",
-            cost.wall_seconds,
-            cost.user_seconds,
-            cost.peak_bytes as f64 / 1e6,
-            cost.wall_seconds / fastest,
-            cost.peak_bytes as f64 / leanest,
-        );
-    }
+    Ok(())
 }

@@ -30,7 +30,10 @@ usage: cargo xtask COMMAND
   tidy                     the house rules that a program can check
   deny                     licences and sources of all dependencies
   zonegen SHAPE N OUT      make a test zone; SHAPE is tld, enterprise or hosting
-  bench-peers [--quick]    sign the same zones with anchorite, BIND, ldns and Knot, and compare
+  bench-peers [--quick | --full]
+                           sign and verify the same zones with anchorite, BIND, ldns and Knot, and
+                           compare with benches/promises.toml (--quick: once; --full: with a
+                           million delegations)
 ";
 
 fn main() -> ExitCode {
@@ -43,7 +46,8 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(),
         ["deny"] => deny::run(),
         ["zonegen", shape, count, out] => zonegen_command::run(shape, count, out),
-        ["bench-peers"] => bench_peers::run(bench_peers::Extent::Full),
+        ["bench-peers"] => bench_peers::run(bench_peers::Extent::Usual),
+        ["bench-peers", "--full"] => bench_peers::run(bench_peers::Extent::Full),
         ["bench-peers", "--quick"] => bench_peers::run(bench_peers::Extent::Quick),
         // Used by bench-peers on itself; see measure.rs.
         ["measure", command, rest @ ..] => measure::run_inner(command, rest),

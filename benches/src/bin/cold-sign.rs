@@ -8,18 +8,17 @@ use actors::io::zone_files::ZoneFile;
 use actors::runtime::{Clock, PoolSpec, WorkerPool};
 use actors::stages::denial::{Denial, DenialInput};
 use actors::stages::publish::write_zone_file;
-use actors::stages::sign::{Sign, SignInput, SignOutput};
+use actors::stages::sign::{Extent, Sign, SignInput, SignOutput};
 use actors::stages::sort::{Sort, SortInput};
 use actors::stages::{Stage, StageError};
+use anchorite_benches::token_with_keys;
 use dnssec::denial::nsec3::Nsec3Parameters;
-use dnssec::key::KeyRole;
 use dnssec::policy::{Policy, SerialMode};
 use dnssec::signing::apex::ApexPlan;
 use dnssec::signing::{Signer, SigningTimes, ZoneKey};
 use dnssec::zone::load::Limits;
-use dnssec::{Algorithm, Name, Ttl};
-use hsm::builtin::{BuiltinToken, Unlock};
-use hsm::{GenerateRequest, Slot, random_key_id};
+use dnssec::{Name, Ttl};
+use hsm::Slot;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::Path;
@@ -39,31 +38,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (token, keys) = token_with_keys(folder.path())?;
     sign(&pool, &clock, &apex, file, denial, output, token, &keys)?;
     Ok(())
-}
-
-type Keys = Vec<ZoneKey>;
-
-fn token_with_keys(folder: &Path) -> Result<(Arc<dyn Slot>, Keys), Box<dyn Error>> {
-    let key_file = folder.join("key");
-    hsm::builtin::create_key_file("bench", &key_file)?;
-    let unlock = Unlock::KeyFile(key_file);
-    let token = BuiltinToken::create("bench", &folder.join("token"), "bench", &unlock)?;
-    let mut keys = Vec::new();
-    for role in [KeyRole::Ksk, KeyRole::Zsk] {
-        let id = random_key_id().ok_or("no randomness")?;
-        let request = GenerateRequest::new(id.clone(), Algorithm::EcdsaP256Sha256);
-        let public_key = token.generate(&request)?;
-        let repository = "bench".to_owned();
-        keys.push(ZoneKey {
-            id,
-            repository,
-            role,
-            public_key,
-            is_published: true,
-            is_active: true,
-        });
-    }
-    Ok((Arc::new(token), keys))
 }
 
 #[expect(clippy::too_many_arguments, reason = "the parts of one job, put together in one place")]
@@ -89,11 +63,8 @@ fn sign(
     let unsigned = Sort::run(pool, SortInput { apex, file, limits: Limits::default() })?.version;
     tell("sort");
     let opt_out = denial == "nsec3-opt-out";
-    let nsec3 = (denial != "nsec").then(|| Nsec3Parameters {
-        iterations: 0,
-        salt: Vec::new(),
-        opt_out,
-    });
+    let nsec3 =
+        (denial != "nsec").then(|| Nsec3Parameters { iterations: 0, salt: Vec::new(), opt_out });
     let plan = ApexPlan {
         soa_ttl: Ttl(3600),
         soa_minimum: 3600,
@@ -105,12 +76,12 @@ fn sign(
         nsec3param: nsec3.as_ref().map(|nsec3| (Ttl(0), nsec3.param_rdata())),
     };
     let input_serial = unsigned.serial().unwrap_or_default();
-    let version =
-        Denial::run(pool, DenialInput { unsigned, apex: plan, nsec3, ttl: Ttl(3600) })?;
+    let version = Denial::run(pool, DenialInput { unsigned, apex: plan, nsec3, ttl: Ttl(3600) })?;
     tell("denial");
     let times = SigningTimes { now: clock.now(), policy: policy.signatures, seed: 1 };
     let input = SignInput {
         version,
+        extent: Extent::All,
         previous: None,
         signers: Signer::of_keys(keys).into(),
         times: Arc::new(times),

@@ -1,0 +1,183 @@
+//! The inner loops of the zone engine on one thread, in records a second: parse, pack, assemble,
+//! NSEC3 hash, denial chains, signing plan, rendering. In: the made zone of 100,000 delegations
+//! (276,497 records). Out: criterion's rates. Limits: no files, no threads, no signatures; whole
+//! programs are compared by `cargo xtask bench-peers`.
+
+use std::convert::Infallible;
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anchorite_tests::zonegen;
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use dnssec::denial::nsec::with_nsec;
+use dnssec::denial::nsec3::{Nsec3Parameters, hash, hash_chunk, link};
+use dnssec::key::{KeyId, KeyRole};
+use dnssec::policy::Policy;
+use dnssec::signing::plan::{SigningRun, plan_chunk};
+use dnssec::signing::{Signer, SigningTimes};
+use dnssec::zone::chunk::Chunk;
+use dnssec::zone::key::key_to_wire;
+use dnssec::zone::load::{Assembly, Limits, Packed, Packer, Place};
+use dnssec::zone::{ZoneVersion, render};
+use dnssec::zonefile::{
+    BlockEnd, IncludeRequest, Included, Position, Reader, RecordRef, Sink, State, Warning,
+};
+use dnssec::{Algorithm, KeyTag, Name, Timestamp, Ttl};
+
+const ORIGIN: &str = "bench.";
+const DENIAL_TTL: Ttl = Ttl(3600);
+
+/// Takes records and forgets them.
+struct Nothing;
+
+impl Sink for Nothing {
+    type Error = Infallible;
+
+    fn record(&mut self, record: RecordRef<'_>, _: Position) -> Result<(), Infallible> {
+        black_box(record);
+        Ok(())
+    }
+
+    fn warning(&mut self, _: Warning, _: Position) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn include(&mut self, request: IncludeRequest<'_>) -> Result<Included, Infallible> {
+        Ok(Included { source: request.including, bytes: Vec::new() })
+    }
+}
+
+/// Packs records.
+struct Packing(Packer);
+
+impl Sink for Packing {
+    type Error = dnssec::zone::load::LoadError;
+
+    fn record(&mut self, record: RecordRef<'_>, at: Position) -> Result<(), Self::Error> {
+        let place = Place { source: at.source, line: at.line };
+        self.0.add(record.owner, record.rtype, record.ttl, record.rdata, place)
+    }
+
+    fn warning(&mut self, _: Warning, _: Position) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    fn include(&mut self, request: IncludeRequest<'_>) -> Result<Included, Self::Error> {
+        Ok(Included { source: request.including, bytes: Vec::new() })
+    }
+}
+
+fn read<S: Sink<Error: std::fmt::Debug>>(apex: &Name, text: &[u8], sink: &mut S) {
+    let mut reader = Reader::new(State::new(Some(apex.clone()), 0));
+    reader.read_block(text, BlockEnd::Final, sink).expect("a made zone has no errors");
+}
+
+fn pack(apex: &Name, text: &[u8]) -> Packed {
+    let mut packing = Packing(Packer::new(apex, Limits::default()));
+    read(apex, text, &mut packing);
+    packing.0.finish()
+}
+
+fn assemble(apex: &Name, packed: Packed) -> ZoneVersion {
+    let assembly = Assembly::new(apex, vec![packed], Limits::default());
+    let assembly = assembly.expect("a made zone has no errors");
+    let ranges = assembly.ranges(1).into_iter();
+    let built = ranges.map(|range| assembly.build(range).expect("nor here")).collect();
+    assembly.finish(built).version
+}
+
+fn signer() -> Signer {
+    Signer {
+        id: KeyId::new(&[1; 16]).expect("16 octets are an identifier"),
+        repository: "bench".to_owned(),
+        role: KeyRole::Csk,
+        algorithm: Algorithm::EcdsaP256Sha256,
+        key_tag: KeyTag(4711),
+    }
+}
+
+fn engine(criterion: &mut Criterion) {
+    let apex = Name::parse(ORIGIN.as_bytes(), None).expect("it is absolute");
+    let mut text = Vec::new();
+    let records = zonegen::tld(100_000, ORIGIN, zonegen::SEED, &mut text).expect("memory is there");
+    let version = assemble(&apex, pack(&apex, &text));
+    let parameters = Nsec3Parameters { iterations: 0, salt: Vec::new(), opt_out: false };
+
+    let mut group = criterion.benchmark_group("engine");
+    group.sample_size(10).warm_up_time(Duration::from_secs(1));
+    group.measurement_time(Duration::from_secs(2)).throughput(Throughput::Elements(records));
+    group.bench_function("parse", |bencher| bencher.iter(|| read(&apex, &text, &mut Nothing)));
+    group.bench_function("parse and pack", |bencher| bencher.iter(|| pack(&apex, &text)));
+    group.bench_function("assemble", |bencher| {
+        let size = criterion::BatchSize::LargeInput;
+        bencher.iter_batched(|| pack(&apex, &text), |packed| assemble(&apex, packed), size);
+    });
+    group.bench_function("NSEC chain", |bencher| {
+        bencher.iter(|| {
+            for index in 0..version.names.len() {
+                black_box(with_nsec(&apex, &version.names, index, DENIAL_TTL));
+            }
+        });
+    });
+    group.bench_function("NSEC3 chain", |bencher| {
+        bencher.iter(|| {
+            let chunks = 0..version.names.len();
+            let parts: Vec<_> =
+                chunks.map(|at| hash_chunk(&apex, &version.names, at, &parameters)).collect();
+            link(&parts, &parameters, DENIAL_TTL)
+        });
+    });
+    let nsec = (0..version.names.len())
+        .map(|index| Arc::new(with_nsec(&apex, &version.names, index, DENIAL_TTL)));
+    let nsec: Vec<Arc<Chunk>> = nsec.collect();
+    chunk_by_chunk(&mut group, &apex, &nsec);
+    group.finish();
+
+    let mut group = criterion.benchmark_group("NSEC3 hash");
+    let first = version.names[0].owner(1);
+    let mut wire = Vec::new();
+    assert!(key_to_wire(&apex, first.key(), &mut wire));
+    group.throughput(Throughput::Elements(1)).measurement_time(Duration::from_secs(2));
+    group.bench_function("no salt, 0 iterations", |bencher| {
+        bencher.iter(|| hash(black_box(&wire), &parameters));
+    });
+    group.finish();
+}
+
+/// What is done to each chunk of a zone with its NSEC chain.
+fn chunk_by_chunk(
+    group: &mut criterion::BenchmarkGroup<'_, criterion::measurement::WallTime>,
+    apex: &Name,
+    chunks: &[Arc<Chunk>],
+) {
+    let signers = [signer()];
+    let policy = Policy::anchorite_default("bench").signatures;
+    let times = SigningTimes { now: Timestamp(1_700_000_000), policy, seed: 1 };
+    let run = SigningRun { apex, signers: &signers, times: &times, previous: None };
+    group.bench_function("signing plan", |bencher| {
+        bencher.iter(|| {
+            for chunk in chunks {
+                black_box(plan_chunk(&run, chunk).made_count());
+            }
+        });
+    });
+    let mut out = Vec::new();
+    for (name, form) in [
+        ("render text", render::text as fn(&Name, &Chunk, &mut Vec<u8>)),
+        ("render wire", render::wire),
+    ] {
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                for chunk in chunks {
+                    out.clear();
+                    form(apex, chunk, &mut out);
+                    black_box(&out);
+                }
+            });
+        });
+    }
+}
+
+criterion_group!(benches, engine);
+criterion_main!(benches);
