@@ -6,10 +6,12 @@
 //! the source's record, or the smallest of its RRset (RFC 2181 §5.2), lowered to the policy's
 //! largest.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
 use crate::finding::FindingId;
 use crate::index::{Entry, Index, NodeKind};
+use crate::rdata;
 use crate::wire::{self, rtype};
 use crate::work::Worker;
 
@@ -54,8 +56,12 @@ impl Worker<'_, '_> {
             }
             let mut previous: Option<Entry> = None;
             for &entry in zone.records(node) {
-                // Repetitions have been reported already.
-                let is_same = |p: Entry| zone.index.compare(p, &zone.index, entry).is_eq();
+                // Repetitions have been reported already. The owner name is the same.
+                let rdata = |entry: Entry| zone.index.record(entry).rdata;
+                let is_same = |p: Entry| {
+                    p.rtype == entry.rtype
+                        && rdata::compare(entry.rtype, rdata(p), rdata(entry)).is_eq()
+                };
                 if is_data(entry.rtype, kind == NodeKind::Apex) && !previous.is_some_and(is_same) {
                     self.compare_record(node, entry, &mut source);
                 }
@@ -76,19 +82,21 @@ impl Worker<'_, '_> {
             let theirs = source.index.entries[position];
             source.index.compare(theirs, candidate, entry)
         };
-        while !source.rest.is_empty() && order_at(source, source.rest.start).is_lt() {
-            self.report_missing(source, source.rest.start);
-            source.rest.start += 1;
-        }
         let record = candidate.record(entry);
         let (mut found, mut is_exact, mut is_ttl_right) = (false, false, false);
-        while !source.rest.is_empty() && order_at(source, source.rest.start).is_eq() {
+        while !source.rest.is_empty() {
             let position = source.rest.start;
-            let theirs = source.index.record(source.index.entries[position]);
-            found = true;
-            is_exact |= theirs.rdata == record.rdata;
-            is_ttl_right |= record.ttl == self.lowered(theirs.ttl)
-                || record.ttl == self.lowered(source.smallest_ttl_at(position));
+            match order_at(source, position) {
+                Ordering::Less => self.report_missing(source, position),
+                Ordering::Equal => {
+                    let theirs = source.index.record(source.index.entries[position]);
+                    found = true;
+                    is_exact |= theirs.rdata == record.rdata;
+                    is_ttl_right |= record.ttl == self.lowered(theirs.ttl)
+                        || record.ttl == self.lowered(source.smallest_ttl_at(position));
+                }
+                Ordering::Greater => break,
+            }
             source.rest.start += 1;
         }
         if !found {
