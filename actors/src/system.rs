@@ -5,8 +5,8 @@
 use crate::enforcer::{EnforcerActor, EnforcerParts};
 use crate::io::folders::private_folder;
 use crate::runtime::{
-    AddError, Child, ChildRef, Clock, Failure, HealthTable, PoolSpec, Supervised, SupervisorRef,
-    WorkerPool, start_root,
+    AddError, Child, ChildRef, Clock, Failure, HealthTable, PoolSpec, Progress, Supervised,
+    SupervisorRef, WorkerPool, start_root,
 };
 use crate::settings::{Settings, zone_text};
 use crate::slot::{NewToken, SlotActor, SlotClient};
@@ -60,6 +60,8 @@ pub struct RunningZone {
     pub actor: ChildRef<ZoneActor>,
     /// Its state, always the newest.
     pub status: watch::Receiver<ZoneStatus>,
+    /// How far its run is.
+    pub progress: Arc<Progress>,
 }
 
 /// The running system.
@@ -152,16 +154,18 @@ pub fn start(
     let mut zones = Vec::with_capacity(settings.zones.len());
     for zone in &settings.zones {
         let (sender, status) = watch::channel(ZoneStatus::default());
+        let progress = Arc::<Progress>::default();
         let parts = ZoneParts {
             settings: zone.clone(),
             services: services.clone(),
             enforcer: enforcer.clone(),
             pool: pool.clone(),
             status: sender,
+            progress: progress.clone(),
         };
         let spec = tree::zone(&zone_text(&zone.name));
         let actor = zones_supervisor.add(&spec, move || ZoneActor::new(&parts))?;
-        zones.push(RunningZone { name: zone.name.clone(), actor, status });
+        zones.push(RunningZone { name: zone.name.clone(), actor, status, progress });
     }
     Ok(Running { root, pool, zones })
 }

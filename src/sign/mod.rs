@@ -2,6 +2,7 @@
 //! In: arguments. Out: the signed file, and what was done on standard output. Exit code 1 when
 //! nothing was published.
 
+mod progress;
 mod settings;
 mod summary;
 
@@ -25,12 +26,13 @@ pub(crate) fn main(arguments: SignArguments) -> ExitCode {
     };
     let system = System::new();
     let ended = system.block_on(async {
+        let own_clock = clock.clone();
         let running = system::start(&job.settings, store, clock, |failure| {
             eprintln!("anchorite: internal failure: {failure}");
         });
         match running {
             Ok(running) => {
-                let status = first_run(&running).await;
+                let status = first_run(&running, own_clock).await;
                 running.stop().await;
                 Ok(status)
             }
@@ -43,12 +45,19 @@ pub(crate) fn main(arguments: SignArguments) -> ExitCode {
     }
 }
 
-/// Waits for the end of the zone's first run.
-async fn first_run(running: &Running) -> ZoneStatus {
+/// Waits for the end of the zone's first run, and shows how far it is.
+async fn first_run(running: &Running, clock: Clock) -> ZoneStatus {
     let Some(zone) = running.zones.first() else { return ZoneStatus::default() };
     let mut status = zone.status.clone();
     // An error would mean that the zone's actor is gone; its last status says why.
-    let ended = status.wait_for(|status| status.run_count > 0).await.map(|status| status.clone());
+    let end = async move {
+        let ended = status.wait_for(|status| status.run_count > 0).await;
+        ended.map(|status| status.clone())
+    };
+    let ended = tokio::select! {
+        ended = end => ended,
+        () = progress::show(zone.progress.clone(), clock) => return ZoneStatus::default(),
+    };
     ended.unwrap_or_else(|_| zone.status.borrow().clone())
 }
 

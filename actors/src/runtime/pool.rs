@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use super::failure::{Panicked, caught, install_panic_hook};
 use super::health::lock;
+use super::progress::Progress;
 
 /// How big a pool is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,10 +98,11 @@ struct Counts {
     panicked: AtomicU64,
 }
 
-/// A pool of worker threads; clones mean the same pool.
+/// A pool of worker threads; clones mean the same pool, and count for the same piece of work.
 #[derive(Clone)]
 pub struct WorkerPool {
     shared: Arc<Shared>,
+    progress: Arc<Progress>,
 }
 
 impl std::fmt::Debug for WorkerPool {
@@ -127,7 +129,7 @@ impl WorkerPool {
         let spec = PoolSpec { workers, ..spec };
         let queues = RwLock::new(Some(Queues { jobs, offers }));
         let shared = Shared { spec, queues, threads: Mutex::new(threads), counts };
-        Ok(WorkerPool { shared: Arc::new(shared) })
+        Ok(WorkerPool { shared: Arc::new(shared), progress: Arc::default() })
     }
 
     /// Queues `job`; `then` gets its result on the worker's thread. To answer an actor:
@@ -176,6 +178,16 @@ impl WorkerPool {
     pub(super) fn offer(&self, job: Job) -> bool {
         let queues = self.shared.queues.read().unwrap_or_else(PoisonError::into_inner);
         queues.as_ref().is_some_and(|queues| queues.offers.try_send(job).is_ok())
+    }
+
+    /// The same pool for one piece of work, whose jobs count there how far they are.
+    pub fn with_progress(&self, progress: Arc<Progress>) -> WorkerPool {
+        WorkerPool { shared: self.shared.clone(), progress }
+    }
+
+    /// The counters of the piece of work at hand.
+    pub fn progress(&self) -> &Arc<Progress> {
+        &self.progress
     }
 
     /// Number of threads.

@@ -95,7 +95,7 @@ impl Stage for Audit {
         let source: Vec<&[u8]> = source.iter().map(Vec::as_slice).collect();
         let zones = Zones { candidate: &candidate, source: Some(&source) };
         let prepared = Prepared::new(zones, &input.expectations)?;
-        let parts = verify(&prepared, pool.workers());
+        let parts = verify(&prepared, pool);
         let report = prepared.finish(parts)?;
         match report.verdict() {
             Verdict::Approve => {
@@ -125,13 +125,16 @@ const RANGES_PER_THREAD: usize = 16;
 
 /// Verifies all ranges on threads of its own: the auditor borrows its blocks, and moves to a
 /// process of its own in a later step.
-fn verify(prepared: &Prepared<'_>, thread_count: usize) -> Vec<PartialReport> {
+fn verify(prepared: &Prepared<'_>, pool: &WorkerPool) -> Vec<PartialReport> {
+    let thread_count = pool.workers();
     let ranges: Vec<_> = prepared.ranges(thread_count * RANGES_PER_THREAD).collect();
+    pool.progress().begin(Audit::NAME, ranges.len() as u64);
     let next = AtomicUsize::new(0);
     let work = || {
         let mut parts = Vec::new();
         while let Some(range) = ranges.get(next.fetch_add(1, Ordering::Relaxed)) {
             parts.push(prepared.verify_range(range.clone()));
+            pool.progress().advance(1);
         }
         parts
     };

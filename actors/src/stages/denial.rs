@@ -31,6 +31,8 @@ impl Stage for Denial {
     type Output = Arc<ZoneVersion>;
 
     fn run(pool: &WorkerPool, input: DenialInput) -> Result<Arc<ZoneVersion>, StageError> {
+        let progress = pool.progress().clone();
+        progress.begin(Self::NAME, input.unsigned.names.len() as u64);
         let mut version = with_apex(&input.unsigned, &input.apex)?;
         let crashed =
             |panic: Panicked| StageError::Crashed { stage: Self::NAME, cause: panic.to_string() };
@@ -39,6 +41,7 @@ impl Stage for Denial {
             None => {
                 let chunks = names.clone();
                 let with_chain = move |index: usize, _: &_| {
+                    progress.advance(1);
                     Arc::new(with_nsec(&apex, &chunks, index, input.ttl))
                 };
                 version.names = pool.map(names, with_chain).map_err(crashed)?.into();
@@ -46,7 +49,10 @@ impl Stage for Denial {
             Some(parameters) => {
                 let (chunks, shared) = (names.clone(), Arc::new(parameters));
                 let own = shared.clone();
-                let hashed = move |index: usize, _: &_| hash_chunk(&apex, &chunks, index, &own);
+                let hashed = move |index: usize, _: &_| {
+                    progress.advance(1);
+                    hash_chunk(&apex, &chunks, index, &own)
+                };
                 let parts = pool.map(names, hashed).map_err(crashed)?;
                 version.hashes = link(&parts, &shared, input.ttl)?;
             }

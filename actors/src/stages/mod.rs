@@ -14,8 +14,8 @@ pub mod sign;
 pub mod sort;
 
 use crate::runtime::{
-    Actor, AsyncContext, Child, Context, Handler, JobError, Message, Recipient, Reply, SubmitError,
-    Supervised, WorkerPool,
+    Actor, AsyncContext, Child, Context, Handler, JobError, Message, Progress, Recipient, Reply,
+    SubmitError, Supervised, WorkerPool,
 };
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -114,6 +114,8 @@ pub trait Stage: Sized + Send + Unpin + 'static {
 pub struct Work<S: Stage> {
     /// What to work on.
     pub input: S::Input,
+    /// Where it is counted how far the work is.
+    pub progress: Arc<Progress>,
     /// Where the output goes.
     pub reply: Reply<Result<S::Output, StageError>>,
 }
@@ -169,8 +171,8 @@ impl<S: Stage> StageActor<S> {
     }
 
     fn start(&mut self, work: Work<S>, me: Recipient<Finished>) {
-        let Work { input, reply } = work;
-        let pool = self.pool.clone();
+        let Work { input, progress, reply } = work;
+        let pool = self.pool.with_progress(progress);
         let (answer, ticket) = (Arc::new(std::sync::Mutex::new(Some(reply))), input);
         let kept = answer.clone();
         let then = move |result: Result<Result<S::Output, StageError>, JobError>| {

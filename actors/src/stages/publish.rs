@@ -119,6 +119,7 @@ pub fn write_zone_file(
     output: &Path,
 ) -> Result<(), StageError> {
     let chunks: Vec<Arc<Chunk>> = version.chunks().cloned().collect();
+    pool.progress().begin(Publish::NAME, chunks.len() as u64);
     let mut crashed = None;
     let written = replace_file(output, FileMode::PreservedOr(OUTPUT_MODE), |file| {
         for group in chunks.chunks(RENDERED_CHUNK_COUNT) {
@@ -128,6 +129,7 @@ pub fn write_zone_file(
                 render::text(&apex, chunk, &mut text);
                 text
             });
+            pool.progress().advance(group.len() as u64);
             match texts {
                 Ok(texts) => texts.iter().try_for_each(|text| file.write_all(text))?,
                 Err(panic) => {

@@ -82,6 +82,8 @@ impl Stage for Sign {
     type Output = SignOutput;
 
     fn run(pool: &WorkerPool, input: SignInput) -> Result<SignOutput, StageError> {
+        let chunk_count = input.version.chunks().count();
+        pool.progress().begin(Self::NAME, chunk_count as u64);
         let (names, names_end) = sign_chunks(pool, &input, &input.version.names)?;
         let (hashes, hashes_end) = sign_chunks(pool, &input, &input.version.hashes)?;
         let mut counts = SignCounts {
@@ -152,9 +154,16 @@ fn sign_chunks(
     input: &SignInput,
     chunks: &Arc<[Arc<Chunk>]>,
 ) -> Result<SignedChunks, StageError> {
-    let own = input.clone();
+    let (own, progress) = (input.clone(), pool.progress().clone());
+    let counted = move |_: usize, chunk: &Arc<Chunk>| {
+        let signed = sign_chunk(&own, chunk);
+        progress.advance(1);
+        let made = signed.as_ref().map_or(0, |(_, counts, _)| counts.made);
+        progress.signed(made as u64);
+        signed
+    };
     let results = pool
-        .map(chunks.clone(), move |_, chunk: &Arc<Chunk>| sign_chunk(&own, chunk))
+        .map(chunks.clone(), counted)
         .map_err(|panic| StageError::Crashed { stage: Sign::NAME, cause: panic.to_string() })?;
     let mut signed = Vec::with_capacity(results.len());
     let mut end = ChunksEnd { counts: SignCounts::default(), is_same_data: true };

@@ -83,6 +83,7 @@ impl Stage for Sort {
     fn run(pool: &WorkerPool, input: SortInput) -> Result<Sorted, StageError> {
         let SortInput { apex, mut file, limits } = input;
         for _ in 0..READ_ATTEMPT_COUNT {
+            pool.progress().begin(Self::NAME, file.length());
             // A file that is being written may look wrong: first see whether it is.
             let sorted = sort(pool, &apex, &mut file, limits);
             if file.is_unchanged()? {

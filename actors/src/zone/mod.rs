@@ -18,8 +18,8 @@ pub use status::{Phase, ZoneStatus};
 use crate::enforcer::{EnforcerMessage, KeysEvent, ZoneKeys};
 use crate::io::zone_files::ZoneFile;
 use crate::runtime::{
-    Actor, ActorFutureExt, AsyncContext, Child, Context, Handler, Outbox, SpawnHandle, StopDone,
-    Supervised, WorkerPool, WrapFuture,
+    Actor, ActorFutureExt, AsyncContext, Child, Context, Handler, Outbox, Progress, SpawnHandle,
+    StopDone, Supervised, WorkerPool, WrapFuture,
 };
 use crate::settings::{ZoneSettings, zone_text};
 use crate::stages::StageError;
@@ -39,6 +39,8 @@ use tokio::sync::watch;
 const PAUSE_FIRST: Duration = Duration::from_secs(60);
 /// No pause is longer.
 const PAUSE_MAX: Duration = Duration::from_secs(3600);
+/// Time between two log lines about a run that takes long.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
 /// How long a zone waits for the enforcer before it signs with the keys it knows.
 const KEYS_DEADLINE: Duration = Duration::from_secs(300);
 /// How far into a signed file its SOA is looked for, in bytes; signers write it first.
@@ -58,6 +60,7 @@ pub struct ZoneActor {
     stored: Option<Stored>,
     unsigned: Option<Arc<ZoneVersion>>,
     basis: Option<Arc<Basis>>,
+    progress: Arc<Progress>,
     keys: Option<ZoneKeys>,
     reading: Reading,
     running: bool,
@@ -81,6 +84,8 @@ pub struct ZoneParts {
     pub pool: WorkerPool,
     /// Where everybody may look.
     pub status: watch::Sender<ZoneStatus>,
+    /// Where everybody may see how far a run is.
+    pub progress: Arc<Progress>,
 }
 
 impl ZoneActor {
@@ -97,6 +102,7 @@ impl ZoneActor {
             stored: None,
             unsigned: None,
             basis: None,
+            progress: parts.progress.clone(),
             keys: None,
             reading: Reading::Read,
             running: false,
@@ -214,12 +220,17 @@ impl ZoneActor {
             unsigned: self.unsigned.clone(),
             reading: self.reading,
             basis: self.basis.clone(),
+            progress: self.progress.clone(),
         };
         self.running = true;
         self.set(|status| status.phase = Phase::Running);
+        let reports = ctx.run_interval(PROGRESS_INTERVAL, |actor, _| {
+            status::log_progress(&actor.name, &actor.progress.view());
+        });
         let services = self.services.clone();
         let run = async move { services.run(order).await };
-        ctx.spawn(run.into_actor(self).map(|result, actor, ctx| {
+        ctx.spawn(run.into_actor(self).map(move |result, actor, ctx| {
+            ctx.cancel_future(reports);
             actor.running = false;
             match result {
                 Ok(end) => actor.succeeded(end, ctx),

@@ -7,7 +7,7 @@
 use super::plan::{Basis, apex_plan, audit_expectations};
 use crate::enforcer::ZoneKeys;
 use crate::io::command;
-use crate::runtime::{Clock, Outbox, Reply, WorkerPool};
+use crate::runtime::{Clock, Outbox, Progress, Reply, WorkerPool};
 use crate::settings::{ZoneSettings, zone_text};
 use crate::slot::{SlotClient, SlotFailure};
 use crate::stages::audit::{Audit, AuditInput, AuditedZone};
@@ -110,6 +110,8 @@ pub struct RunOrder {
     pub reading: Reading,
     /// What the last published version was made with, when this process made it.
     pub basis: Option<Arc<Basis>>,
+    /// Where it is counted how far the run is.
+    pub progress: Arc<Progress>,
 }
 
 /// What came of a run.
@@ -169,13 +171,14 @@ pub struct StepLengths {
 impl Services {
     async fn ask<S: Stage>(
         &self,
+        order: &RunOrder,
         stage: &Outbox<Work<S>>,
         input: S::Input,
     ) -> Result<S::Output, RunError> {
         let silent = |cause: String| RunError::Silent { stage: S::NAME, cause };
         let (reply, answer) = Reply::channel();
         stage
-            .tell(Work { input, reply })
+            .tell(Work { input, progress: order.progress.clone(), reply })
             .map_err(|undelivered| silent(undelivered.error.to_string()))?;
         let answer = answer.within(stage.to(), STAGE_DEADLINE).await;
         Ok(answer.map_err(|error| silent(error.to_string()))??)
@@ -228,7 +231,7 @@ impl Services {
                 let unsigned = input.unsigned.clone();
                 let (nsec3, ttl) = (basis.nsec3.clone(), basis.ttl);
                 let denial = DenialInput { unsigned, apex: plan.clone(), nsec3, ttl };
-                let version = self.ask(&self.denial, denial).await?;
+                let version = self.ask(order, &self.denial, denial).await?;
                 Some(SignAsk { version, extent: Extent::All, times: times.clone() })
             }
         };
@@ -246,7 +249,7 @@ impl Services {
                 self.deliver_again(order, version, &input, expectations(None)).await?
             }
             SignOutput::Signed { version, counts } => {
-                let audited = self.audit(&version, &input, expectations(last)).await?;
+                let audited = self.audit(order, &version, &input, expectations(last)).await?;
                 let audit = audited.report().counts;
                 let stored = Stored { version, unsigned: input.unsigned.clone() };
                 let (state, durable) = self.save(order, &times, audited).await?;
@@ -272,7 +275,7 @@ impl Services {
             return Ok((order.state.clone(), stored, RunAction::Nothing, None));
         }
         // Written before, perhaps long ago: judged again before it goes out.
-        let audited = self.audit(&stored.version, input, expectations).await?;
+        let audited = self.audit(order, &stored.version, input, expectations).await?;
         let action = RunAction::Delivered { audit: audited.report().counts };
         let durable = Durable::from_snapshot(audited, &stored);
         let (state, notify) = self.deliver(order, order.state.clone(), durable).await?;
@@ -314,10 +317,10 @@ impl Services {
     }
 
     async fn read(&self, order: &RunOrder) -> Result<Input, RunError> {
-        let file = self.ask(&self.fetch, order.settings.input.clone()).await?;
+        let file = self.ask(order, &self.fetch, order.settings.input.clone()).await?;
         let apex = order.settings.name.clone();
         let sort = SortInput { apex, file, limits: Limits::default() };
-        let sorted = self.ask(&self.sort, sort).await?;
+        let sorted = self.ask(order, &self.sort, sort).await?;
         let mut warnings = sorted.warnings;
         let more = sorted.warning_count.saturating_sub(warnings.len());
         if more > 0 {
@@ -348,7 +351,7 @@ impl Services {
             previous_serial: order.state.output_serial,
             is_new_input: order.state.input_serial != Some(input_serial),
         };
-        let result = self.ask(&self.sign, input).await;
+        let result = self.ask(order, &self.sign, input).await;
         if let Err(RunError::Stage(StageError::Slot { repository, error })) = &result
             && let Some(slot) = self.slots.get(repository)
         {
@@ -359,12 +362,13 @@ impl Services {
 
     async fn audit(
         &self,
+        order: &RunOrder,
         candidate: &Arc<ZoneVersion>,
         input: &Input,
         expectations: ::audit::Expectations,
     ) -> Result<AuditedZone, RunError> {
         let (candidate, unsigned) = (candidate.clone(), input.unsigned.clone());
-        self.ask(&self.audit, AuditInput { candidate, unsigned, expectations }).await
+        self.ask(order, &self.audit, AuditInput { candidate, unsigned, expectations }).await
     }
 
     /// Snapshot, then commit: after this the version is true.
@@ -387,7 +391,7 @@ impl Services {
         };
         let folder = self.snapshot_folder.clone();
         let save = PublishInput::Save { zone, folder, generation };
-        let durable = self.ask(&self.publish, save).await?;
+        let durable = self.ask(order, &self.publish, save).await?;
         self.store.commit_version(&order.settings.name, state.clone()).await?;
         Ok((state, durable))
     }
@@ -414,7 +418,7 @@ impl Services {
         zone: Durable,
     ) -> Result<(ZoneState, Option<String>), RunError> {
         let output = order.settings.output.clone();
-        self.ask(&self.publish, PublishInput::Deliver { zone, output }).await?;
+        self.ask(order, &self.publish, PublishInput::Deliver { zone, output }).await?;
         let notify = match &self.notify_command {
             None => Ok(()),
             Some(command) => {

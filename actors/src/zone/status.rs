@@ -4,6 +4,7 @@
 
 use super::pipeline::{RunAction, RunEnd, StepLengths};
 use crate::enforcer::ZoneKeys;
+use crate::runtime::ProgressView;
 use crate::settings::{ZoneSettings, zone_text};
 use crate::stages::sign::SignCounts;
 use dnssec::key::ds_text;
@@ -111,6 +112,13 @@ pub(super) fn log_ds(settings: &ZoneSettings, keys: &ZoneKeys) {
         tracing::info!(target: "enforcer", %zone,
             "please submit DS with keytag {} for zone {zone}: {ds}", key.key_tag());
     }
+}
+
+/// Says how far a long run is.
+pub(super) fn log_progress(zone: &str, view: &ProgressView) {
+    let percent = (100 * view.done).checked_div(view.total).unwrap_or(0);
+    tracing::info!(target: "progress", %zone,
+        "zone {zone}: {} stage, {percent} % done, {} signatures made", view.step, view.signatures);
 }
 
 /// Writes what a run did into the log.

@@ -57,6 +57,7 @@ pub(super) fn read_blocks(
     let mut cutter = Cutter { file, rest: Vec::new(), line: 1, is_done: false };
     let mut wave = Vec::new();
     while let Some((bytes, line)) = cutter.next()? {
+        pool.progress().advance(bytes.len() as u64);
         // What an earlier block left over is not known here: a record that needs it is an error,
         // and the file is then read in order.
         let state = State { line, owner: None, last_ttl: None, ..reader.state.clone() };
