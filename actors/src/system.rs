@@ -9,7 +9,7 @@ use crate::runtime::{
     SupervisorRef, WorkerPool, start_root,
 };
 use crate::settings::{Settings, zone_text};
-use crate::slot::{NewToken, SlotActor, SlotClient};
+use crate::slot::{NewToken, OpenSlot, SlotActor, SlotClient, open_token};
 use crate::stages::{Stage, StageActor};
 use crate::store::{StoreActor, StoreClient};
 use crate::tree;
@@ -89,13 +89,24 @@ pub fn start(
     clock: Clock,
     on_failure: impl FnOnce(Failure) + Send + 'static,
 ) -> Result<Running, StartError> {
+    start_with(settings, store, clock, Arc::new(open_token), on_failure)
+}
+
+/// [`start`], with another way to open tokens.
+pub fn start_with(
+    settings: &Settings,
+    store: Arc<StateStore>,
+    clock: Clock,
+    open: OpenSlot,
+    on_failure: impl FnOnce(Failure) + Send + 'static,
+) -> Result<Running, StartError> {
     let workers = settings.worker_count.max(1);
     let pool =
         WorkerPool::start(PoolSpec { name: "worker", workers, queue_bound: POOL_QUEUE_BOUND })
             .map_err(StartError::Threads)?;
+    let keys = store.keys()?;
     let root = start_root(tree::root(), on_failure);
 
-    let keys = store.keys()?;
     let base = root.add_supervisor(&tree::base())?;
     let own_pool = pool.clone();
     let storage =
@@ -103,21 +114,7 @@ pub fn start(
     let store_client = || StoreClient::new(storage.outbox());
 
     let slots = root.add_supervisor(&tree::slots())?;
-    let mut slot_actors = BTreeMap::new();
-    for repository in &settings.repositories {
-        let (own, pool, clock) = (repository.clone(), pool.clone(), clock.clone());
-        // A key that is only intended may be in no token yet.
-        let holds =
-            |key: &KeyRecord| key.repository == repository.name && key.state == KeyState::Present;
-        let new_token = match keys.iter().any(holds) {
-            true => NewToken::Refused,
-            false => NewToken::Allowed,
-        };
-        let actor = slots.add(&tree::slot(&repository.name), move || {
-            SlotActor::new(own.clone(), new_token, pool.clone(), clock.clone())
-        })?;
-        slot_actors.insert(repository.name.clone(), actor);
-    }
+    let slot_actors = add_slots(&slots, settings, &keys, &open, &pool, &clock)?;
     let slot_clients = || -> BTreeMap<String, SlotClient> {
         let client = |(name, actor): (&String, &ChildRef<SlotActor>)| {
             (name.clone(), SlotClient::new(name, actor.outbox()))
@@ -168,6 +165,33 @@ pub fn start(
         zones.push(RunningZone { name: zone.name.clone(), actor, status, progress });
     }
     Ok(Running { root, pool, zones })
+}
+
+fn add_slots(
+    slots: &SupervisorRef,
+    settings: &Settings,
+    keys: &[KeyRecord],
+    open: &OpenSlot,
+    pool: &WorkerPool,
+    clock: &Clock,
+) -> Result<BTreeMap<String, ChildRef<SlotActor>>, AddError> {
+    let mut actors = BTreeMap::new();
+    for repository in &settings.repositories {
+        // A key that is only intended may be in no token yet.
+        let holds =
+            |key: &KeyRecord| key.repository == repository.name && key.state == KeyState::Present;
+        let new_token = match keys.iter().any(holds) {
+            true => NewToken::Refused,
+            false => NewToken::Allowed,
+        };
+        let (own, open) = (repository.clone(), open.clone());
+        let (pool, clock) = (pool.clone(), clock.clone());
+        let actor = slots.add(&tree::slot(&repository.name), move || {
+            SlotActor::new(own.clone(), new_token, open.clone(), pool.clone(), clock.clone())
+        })?;
+        actors.insert(repository.name.clone(), actor);
+    }
+    Ok(actors)
 }
 
 fn add_stage<S: Stage>(

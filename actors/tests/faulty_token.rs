@@ -28,7 +28,7 @@ enum Fault {
     PanicAfterGenerating,
     WrongSignatures,
     TooFewSignatures,
-    FaultOfTheModule,
+    BrokenModule,
 }
 
 /// A built-in token with a fault.
@@ -74,7 +74,7 @@ impl Slot for FaultyToken {
                 Ok(wrong.iter().map(Vec::as_slice).collect())
             }
             Fault::TooFewSignatures => Ok(signatures.iter().skip(1).collect()),
-            Fault::FaultOfTheModule => Err(SlotError::ModuleFault {
+            Fault::BrokenModule => Err(SlotError::ModuleFault {
                 place: self.place.clone(),
                 operation: "C_Sign",
                 cause: Cause::of("CKR_DEVICE_ERROR"),
@@ -295,7 +295,7 @@ fn a_token_that_returns_too_few_signatures_is_noticed() {
 
 #[test]
 fn a_module_fault_has_the_slot_opened_anew() {
-    let lab = Lab::new(Fault::FaultOfTheModule);
+    let lab = Lab::new(Fault::BrokenModule);
     System::new().block_on(async {
         let (tree, mut openings) = lab.start();
         let status = tree.next(ILL).await;

@@ -60,10 +60,16 @@ pub enum NewToken {
     Refused,
 }
 
+/// How the token of a repository is opened. An argument, so that a test can put a token of its
+/// own in the place.
+pub type OpenSlot =
+    Arc<dyn Fn(&RepositorySettings, NewToken) -> Result<Arc<dyn Slot>, SlotError> + Send + Sync>;
+
 /// The actor of one repository.
 pub struct SlotActor {
     settings: RepositorySettings,
     new_token: NewToken,
+    open: OpenSlot,
     pool: WorkerPool,
     clock: Clock,
     state: State,
@@ -75,19 +81,21 @@ impl SlotActor {
     pub fn new(
         settings: RepositorySettings,
         new_token: NewToken,
+        open: OpenSlot,
         pool: WorkerPool,
         clock: Clock,
     ) -> SlotActor {
         let pause = Duration::from_secs(1);
-        SlotActor { settings, new_token, pool, clock, state: State::Opening, pause }
+        SlotActor { settings, new_token, open, pool, clock, state: State::Opening, pause }
     }
 
     /// Opens the token on a worker; the mailbox stays closed meanwhile, so that the first
     /// requests find it open.
     fn open(&mut self, ctx: &mut Context<SlotActor>) {
         let (settings, new_token) = (self.settings.clone(), self.new_token);
+        let open = self.open.clone();
         let place = hsm::Place { repository: settings.name.clone(), token: String::new() };
-        let opening = self.pool.run(move || open_token(&settings, new_token));
+        let opening = self.pool.run(move || open(&settings, new_token));
         let opened = async move {
             let failed = |error: &dyn std::fmt::Display| SlotError::ModuleFault {
                 place: place.clone(),
@@ -165,7 +173,8 @@ impl SlotActor {
     }
 }
 
-fn open_token(
+/// Opens the built-in token or the PKCS#11 module's, as the settings say.
+pub fn open_token(
     settings: &RepositorySettings,
     new_token: NewToken,
 ) -> Result<Arc<dyn Slot>, SlotError> {
