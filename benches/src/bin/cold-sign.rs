@@ -36,21 +36,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     let apex = Name::parse(origin.as_bytes(), Some(&Name::root()))?;
     let folder = tempfile::tempdir()?;
     let (token, keys) = token_with_keys(folder.path())?;
-    sign(&pool, &clock, &apex, file, denial, output, token, &keys)?;
+    sign(&pool, &clock, Job { file, apex, denial, output, token, keys })?;
     Ok(())
 }
 
-#[expect(clippy::too_many_arguments, reason = "the parts of one job, put together in one place")]
-fn sign(
-    pool: &WorkerPool,
-    clock: &Clock,
-    apex: &Name,
-    file: &str,
-    denial: &str,
-    output: &str,
+/// What is to be signed, and with what.
+struct Job<'a> {
+    file: &'a str,
+    apex: Name,
+    denial: &'a str,
+    output: &'a str,
     token: Arc<dyn Slot>,
-    keys: &[ZoneKey],
-) -> Result<(), StageError> {
+    keys: Vec<ZoneKey>,
+}
+
+fn sign(pool: &WorkerPool, clock: &Clock, job: Job<'_>) -> Result<(), StageError> {
+    let Job { file, apex, denial, output, token, keys } = job;
     let policy = Policy::anchorite_default("bench");
     let mut lap = clock.uptime();
     let mut tell = |stage: &str| {
@@ -59,7 +60,6 @@ fn sign(
         lap = now;
     };
     let file = ZoneFile::open(Path::new(file))?;
-    let apex = apex.clone();
     let unsigned = Sort::run(pool, SortInput { apex, file, limits: Limits::default() })?.version;
     tell("sort");
     let opt_out = denial == "nsec3-opt-out";
@@ -83,7 +83,7 @@ fn sign(
         version,
         extent: Extent::All,
         previous: None,
-        signers: Signer::of_keys(keys).into(),
+        signers: Signer::of_keys(&keys).into(),
         times: Arc::new(times),
         slots: Arc::new(BTreeMap::from([("bench".to_owned(), token)])),
         serial_mode: SerialMode::Counter,
