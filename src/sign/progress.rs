@@ -12,7 +12,9 @@ const INTERVAL: Duration = Duration::from_millis(200);
 /// Shows how far the work is, for ever; to be raced against its end.
 pub(super) async fn show(progress: Arc<Progress>, clock: Clock) {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template("{prefix:<8} [{bar:20}] {percent:>3} % {wide_msg}") {
+    if let Ok(style) =
+        ProgressStyle::with_template("{prefix:<8} [{bar:20}] {percent:>3} % {wide_msg}")
+    {
         bar.set_style(style.progress_chars("=> "));
     }
     let _clear = ClearAtEnd(bar.clone());
