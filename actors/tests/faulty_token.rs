@@ -369,3 +369,16 @@ fn a_version_that_was_not_delivered_keeps_its_serial_to_itself() {
         tree.running.stop().await;
     });
 }
+
+/// The sort stage waited for copies of its data that lay in the queue of the only worker.
+#[test]
+fn one_worker_is_enough() {
+    let mut lab = Lab::new(Fault::None);
+    lab.settings.worker_count = 1;
+    System::new().block_on(async {
+        let (tree, _) = lab.start();
+        check_well(&tree.next(ILL).await);
+        check_well(&tree.next(WELL).await);
+        tree.running.stop().await;
+    });
+}

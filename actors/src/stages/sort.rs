@@ -146,15 +146,9 @@ fn build(
         .map(ranges.into(), move |_, range: &std::ops::Range<usize>| shared.build(range.clone()))
         .map_err(crashed)?;
     let built = built.into_iter().collect::<Result<Vec<_>, _>>().map_err(zone_error)?;
-    // The workers' copies went with their jobs; one that is late costs a copy of nothing but time.
-    let mut assembly = assembly;
-    loop {
-        match Arc::try_unwrap(assembly) {
-            Ok(own) => return Ok(own.finish(built)),
-            Err(shared) => assembly = shared,
-        }
-        std::thread::yield_now();
-    }
+    // Never waits for the other copies to go: an offer that nobody has taken yet holds one, and
+    // when every worker waits here, nobody ever takes it.
+    Ok(assembly.finish(built))
 }
 
 fn error_place(error: &LoadError) -> Option<Place> {

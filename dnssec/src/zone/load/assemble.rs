@@ -115,14 +115,15 @@ impl Assembly {
     }
 
     /// Puts the ranges together; `built` is in their order.
-    pub fn finish(self, built: Vec<Built>) -> Loaded {
-        let mut warnings = self.warnings;
+    pub fn finish(&self, built: Vec<Built>) -> Loaded {
+        let mut warnings = self.warnings.clone();
         let mut chunks = Vec::new();
         for part in built {
             chunks.extend(part.chunks);
             warnings.append(part.warnings);
         }
-        let version = ZoneVersion { apex: self.apex, names: chunks.into(), hashes: Arc::new([]) };
+        let version =
+            ZoneVersion { apex: self.apex.clone(), names: chunks.into(), hashes: Arc::new([]) };
         Loaded { version, warnings }
     }
 
