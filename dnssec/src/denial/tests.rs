@@ -3,8 +3,8 @@
 use super::nsec3::{Nsec3Parameters, hash, hash_chunk, link};
 use super::{nsec::with_nsec, *};
 use crate::Name;
-use crate::zone::key::key_to_name;
 use crate::zone::chunk::OwnerKind;
+use crate::zone::key::key_to_name;
 use crate::zone::tests::{Owners, any_owners, is_occluded, load, load_owners, name};
 use crate::zone::{ChunkList, ZoneVersion};
 use data_encoding::BASE32_DNSSEC;
