@@ -99,10 +99,14 @@ fn rules_stop_the_zone() {
     let mut loader = Loader::new(&name("example."), Limits::default());
     let mut second = soa_rdata();
     *second.last_mut().unwrap() = 9;
-    for rdata in [soa_rdata(), second] {
-        loader.add(&name("example."), soa, Ttl(1), &rdata, Place::default()).unwrap();
+    for (owner, rdata, line) in
+        [("example.", soa_rdata(), 1), ("w.example.", vec![], 5), ("example.", second, 9)]
+    {
+        let rtype = if owner == "example." { soa } else { RrType(300) };
+        loader.add(&name(owner), rtype, Ttl(1), &rdata, Place { source: 0, line }).unwrap();
     }
-    assert!(matches!(loader.finish(), Err(LoadError::SeveralSoas { .. })));
+    let error = loader.finish().unwrap_err();
+    assert!(matches!(error, LoadError::SeveralSoas { place: Place { line: 9, .. }, .. }));
 
     let mut loader = Loader::new(&name("example."), Limits::default());
     for target in ["a.", "b."] {

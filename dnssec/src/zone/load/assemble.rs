@@ -4,7 +4,7 @@
 
 use super::group::Grouper;
 use super::pack::{Packed, Run, RunView, run_key};
-use super::{Limits, LoadError, LoadWarning, Loaded, RRSET_BYTES_MAX, Warnings};
+use super::{Limits, LoadError, LoadWarning, Loaded, Place, RRSET_BYTES_MAX, Warnings};
 use crate::zone::build::ChunkBuilder;
 use crate::zone::chunk::{Chunk, OwnerKind};
 use crate::zone::{ZoneVersion, key};
@@ -137,7 +137,8 @@ impl Assembly {
     ) -> Result<(), LoadError> {
         grouper.gather(group.iter().map(|run| self.view(run).records));
         let owner = self.view(&group[0]);
-        self.check_owner(grouper, &owner, warnings)?;
+        let last_soa = || self.last_place_of(group, RrType::SOA);
+        self.check_owner(grouper, &owner, last_soa, warnings)?;
         let kind = grouper.classify(owner.key);
         if grouper.has(RrType::DS) && kind == OwnerKind::Authoritative {
             let place = owner.place;
@@ -170,10 +171,22 @@ impl Assembly {
         Ok(())
     }
 
+    /// Where the last run of an owner that has this type begins.
+    fn last_place_of(&self, group: &[Run], rtype: RrType) -> Place {
+        let mut grouper = Grouper::new(false);
+        let mut views = group.iter().rev().map(|run| self.view(run));
+        let has = views.find(|view| {
+            grouper.gather(std::iter::once(view.records));
+            grouper.has(rtype)
+        });
+        has.map_or(Place::default(), |view| view.place)
+    }
+
     fn check_owner(
         &self,
         grouper: &mut Grouper<'_>,
         owner: &RunView<'_>,
+        last_soa: impl FnOnce() -> Place,
         warnings: &mut Warnings,
     ) -> Result<(), LoadError> {
         let place = owner.place;
@@ -182,7 +195,7 @@ impl Assembly {
             match grouper.distinct(RrType::SOA) {
                 0 => return Err(self.no_soa()),
                 1 => {}
-                _ => return Err(LoadError::SeveralSoas { apex, place }),
+                _ => return Err(LoadError::SeveralSoas { apex, place: last_soa() }),
             }
             if !grouper.has(RrType::NS) {
                 warnings.push(LoadWarning::NoApexNs { apex });
