@@ -126,7 +126,6 @@ impl Lab {
             state_file: folder.path().join("state.redb"),
             snapshot_folder: folder.path().join("snapshots"),
             repositories: repositories.to_vec(),
-            policies: zones.iter().map(|zone| zone.policy.clone()).collect(),
             zones: zones.to_vec(),
             notify_command: None,
             allow_deprecated: false,

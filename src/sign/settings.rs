@@ -63,7 +63,6 @@ pub(super) fn job(arguments: &SignArguments) -> Result<Job, ArgumentError> {
         state_file: state.join("state.redb"),
         snapshot_folder: state.join("snapshots"),
         repositories,
-        policies: vec![policy],
         zones: vec![zone.clone()],
         notify_command: None,
         verbosity: verbosity(arguments),

@@ -207,7 +207,6 @@ fn settings(
         state_file,
         snapshot_folder: conf.signer.working_directory.join("snapshots"),
         repositories,
-        policies: policies.into_values().collect(),
         zones,
         notify_command: conf.signer.notify_command,
         allow_deprecated: conf.enforcer.allow_deprecated_algorithms,

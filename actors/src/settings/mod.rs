@@ -1,4 +1,4 @@
-//! What the running system is told: repositories, policies, zones and folders, as plain values.
+//! What the running system is told: repositories, zones with their policies, folders. Plain values.
 //! In: conf.xml, kasp.xml and zonelist.xml ([`read_settings`]), or the arguments of
 //! `anchorite sign`. Out: [`Settings`]. Never: I/O; `io::config_files` reads the files.
 
@@ -20,8 +20,6 @@ pub struct Settings {
     pub snapshot_folder: PathBuf,
     /// The repositories; names are unique.
     pub repositories: Vec<RepositorySettings>,
-    /// The policies; names are unique.
-    pub policies: Vec<Arc<Policy>>,
     /// The zones; names are unique.
     pub zones: Vec<ZoneSettings>,
     /// `<NotifyCommand>`.
