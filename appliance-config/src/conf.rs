@@ -7,13 +7,16 @@
 //!   the secret in place of `<PIN>`, and `<Directory>` says where its keys lie
 //!   (`/var/lib/opendnssec/tokens/` and the repository's name);
 //! - `<AllowDeprecatedAlgorithms/>` in `<Enforcer>` lets new keys have algorithms 5 and 7, which
-//!   RFC 9905 deprecates. Default: off.
+//!   RFC 9905 deprecates. Default: off;
+//! - `<Limits>` in `<Signer>` says how large an unsigned zone may be: `<Records>`, `<Bytes>` and
+//!   `<RecordsPerRRset>`. Defaults: those of [`Limits`].
 
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use dnssec::Seconds;
+use dnssec::zone::load::Limits;
 use zeroize::Zeroizing;
 
 use crate::diagnostics::{FileFaults, Findings, Read};
@@ -205,6 +208,8 @@ pub struct Signer {
     pub listener: Option<Vec<Interface>>,
     /// `<NotifyCommand>`.
     pub notify_command: Option<String>,
+    /// `<Limits>`, ours: what one unsigned zone may have at most.
+    pub limits: Limits,
 }
 
 /// `<Interface>`.
@@ -444,7 +449,21 @@ fn signer(root: &Element<'_>, findings: &mut Findings) -> Signer {
             listener.all("Interface").map(|element| interface(element, findings)).collect()
         }),
         notify_command: section.and_then(|section| text(section, &["NotifyCommand"], findings)),
+        limits: limits(root),
     }
+}
+
+/// What is not given keeps its default.
+fn limits(root: &Element<'_>) -> Limits {
+    let mut limits = Limits::default();
+    let Some(given) = root.path(&["Signer", "Limits"]) else { return limits };
+    if given.has("Records") {
+        limits.record_count_max = number(given, &["Records"]);
+    }
+    if given.has("Bytes") {
+        limits.byte_count_max = number(given, &["Bytes"]);
+    }
+    limits
 }
 
 fn interface(element: &Element<'_>, findings: &mut Findings) -> Interface {

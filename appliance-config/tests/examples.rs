@@ -7,6 +7,7 @@ use appliance_config::{
     Adapter, Datastore, Read, RepositoryKind, TokenSecret, read_conf, read_kasp, read_zonelist,
 };
 use dnssec::policy::{AuditMode, DenialPolicy, Policy};
+use dnssec::zone::load::Limits;
 use dnssec::{Algorithm, Name, Seconds};
 
 fn bytes(example: &str, file: &str) -> Vec<u8> {
@@ -80,4 +81,25 @@ fn opendnssec_1_1_works_with_warnings() {
     let zone = &list.zones[0];
     assert_eq!(zone.name, Name::parse(b"example.com.", None).unwrap());
     assert_eq!(zone.output, Adapter::File("/var/lib/opendnssec/signed/example.com".into()));
+}
+
+/// The manual's example of `<Limits>` and its table of defaults say what the program does.
+#[test]
+fn limits_of_the_manual_are_read() {
+    let conf = String::from_utf8(bytes("default", "conf.xml")).unwrap();
+    assert_eq!(fine(read_conf("conf.xml", conf.as_bytes())).0.signer.limits, Limits::default());
+    let manual = String::from_utf8(bytes("../docs/src", "configuration.md")).unwrap();
+    let (_, example) = manual.split_once("```xml\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let (before, after) = conf.split_once("<Signer>").unwrap();
+    let (_, after) = after.split_once("</Signer>").unwrap();
+    let (conf, notices) = fine(read_conf("c", format!("{before}{example}{after}").as_bytes()));
+    assert!(notices.is_empty());
+    let limits = conf.signer.limits;
+    assert_eq!((limits.record_count_max, limits.byte_count_max), (2_000_000, 500_000_000));
+    let Limits { record_count_max, byte_count_max, .. } = Limits::default();
+    for default in [record_count_max, byte_count_max] {
+        let digits = manual.replace(',', "");
+        assert!(digits.contains(&format!("| {default} ")), "the manual lacks {default}");
+    }
 }

@@ -201,6 +201,41 @@ fn a_fault_shows_its_place() {
     .assert_eq(&wrap(&found.to_string()));
 }
 
+/// A conf.xml whose `<Signer>` begins, on line 28, with these limits.
+fn with_limits(limits: &str) -> Vec<u8> {
+    edited("conf.xml", "<Signer>", &format!("<Signer><Limits>{limits}</Limits>"))
+}
+
+#[test]
+fn limits_that_cannot_be_are_refused_at_their_place() {
+    for (limits, column, message) in [
+        ("<Records>0</Records>", 27, "'0' is not allowed in <Records>; expected a number from 1"),
+        ("<Records>many</Records>", 27, "'many' is not allowed in <Records>"),
+        ("<Records>-1</Records>", 27, "'-1' is not allowed in <Records>"),
+        ("<Records>4000000001</Records>", 27, "expected a number from 1 to 4000000000"),
+        ("<Records>99999999999999999999</Records>", 27, "expected a number from 1 to 4000000000"),
+        ("<Bytes>4095</Bytes>", 25, "expected a number from 4096 to 1099511627776"),
+        ("<Bytes>16G</Bytes>", 25, "'16G' is not allowed in <Bytes>"),
+        ("<Bytes>1099511627777</Bytes>", 25, "expected a number from 4096 to 1099511627776"),
+        ("<RecordsPerRRset>0</RecordsPerRRset>", 35, "expected a number from 1 to 65535"),
+        ("<RecordsPerRRset>65536</RecordsPerRRset>", 35, "expected a number from 1 to 65535"),
+        ("<Records/>", 18, "'' is not allowed in <Records>"),
+        (
+            "<Names>1</Names>",
+            18,
+            "unknown element <Names> in <Limits>; allowed here: <Records>, <Bytes>, \
+             <RecordsPerRRset>",
+        ),
+    ] {
+        let found = read("conf.xml", &with_limits(limits));
+        let [fault] = found.faults.as_slice() else { panic!("{limits}: {found}") };
+        assert!(fault.fault.to_string().contains(message), "{limits}: {found}");
+        assert_eq!((fault.line, fault.column), (28, column), "{limits}: {found}");
+    }
+    let found = read("conf.xml", &with_limits("<Bytes>5000</Bytes><Bytes>5000</Bytes>"));
+    assert!(found.to_string().contains("<Bytes> may stand only once in <Limits>"), "{found}");
+}
+
 #[test]
 fn faults_are_bounded_and_all_are_found() {
     let many = format!("<ZoneList>{}</ZoneList>", "<a/>\n".repeat(1000));

@@ -1,6 +1,6 @@
 //! The table of conf.xml: OpenDNSSEC 1.1 to 2.1, and our own elements.
-//! Ours: `<BuiltIn/>`, `<KeyFile>` and `<Directory>` of a repository (the built-in token), and
-//! `<AllowDeprecatedAlgorithms/>` of the enforcer (RFC 9905).
+//! Ours: `<BuiltIn/>`, `<KeyFile>` and `<Directory>` of a repository (the built-in token),
+//! `<AllowDeprecatedAlgorithms/>` of the enforcer (RFC 9905), and `<Limits>` of the signer.
 
 use super::{AttributeRule, Content, Rule, text_attribute};
 
@@ -134,4 +134,16 @@ const SIGNER: &[Rule] = &[
         )]),
     ),
     Rule::optional("NotifyCommand", Content::Text),
+    Rule::optional("Limits", Content::Free(LIMITS)),
+];
+
+/// What one unsigned zone may have. The largest zones that exist have some 400 million records;
+/// ten times that is a slip of the finger.
+const LIMITS: &[Rule] = &[
+    Rule::optional("Records", Content::Number { min: 1, max: 4_000_000_000 }),
+    // The smallest leaves room for the record that is being read (dnssec's `Packer`); the largest
+    // is 1 TiB.
+    Rule::optional("Bytes", Content::Number { min: 4096, max: 1 << 40 }),
+    // A zone version counts the records of an RRset in 16 bits.
+    Rule::optional("RecordsPerRRset", Content::Number { min: 1, max: 65_535 }),
 ];
