@@ -1,7 +1,9 @@
 //! Loading: rules, classification, chunk bytes; property tests against naive references.
 
 use super::chunk::{Chunk, OwnerKind};
-use super::load::{Assembly, Limits, LoadError, LoadWarning, Loaded, Loader, Packer, Place};
+use super::load::{
+    Assembly, LimitUnit, Limits, LoadError, LoadWarning, Loaded, Loader, Packer, Place,
+};
 use super::*;
 use crate::Ttl;
 use proptest::prelude::*;
@@ -129,7 +131,23 @@ fn rules_stop_the_zone() {
     let mut loader = Loader::new(&name("example."), limits);
     loader.add(&name("example."), soa, Ttl(1), &soa_rdata(), Place::default()).unwrap();
     let error = loader.add(&name("example."), RrType::A, Ttl(1), &[1; 4], Place::default());
-    assert!(matches!(error, Err(LoadError::LimitExceeded { limit: 1, unit: "records" })));
+    assert!(matches!(error, Err(LoadError::LimitExceeded { limit: 1, unit: LimitUnit::Records })));
+
+    let limits = Limits { rrset_record_count_max: 2, ..Limits::default() };
+    let with_records = |count: u8| {
+        let mut loader = Loader::new(&name("example."), limits);
+        loader.add(&name("example."), soa, Ttl(1), &soa_rdata(), Place::default()).unwrap();
+        for last in (0..count).chain(0..count) {
+            let place = Place { source: 0, line: 3 };
+            loader.add(&name("w.example."), a, Ttl(1), &[192, 0, 2, last], place).unwrap();
+        }
+        loader.finish()
+    };
+    assert!(with_records(2).is_ok(), "duplicates do not count");
+    assert_eq!(
+        with_records(3).unwrap_err().to_string(),
+        "line 3: the A records of w.example. are more than the limit of 2 records per name and type"
+    );
 }
 
 #[test]

@@ -4,7 +4,10 @@
 
 use super::group::Grouper;
 use super::pack::{Packed, Run, RunView, run_key};
-use super::{Limits, LoadError, LoadWarning, Loaded, Place, RRSET_BYTES_MAX, Warnings};
+use super::{
+    LimitUnit, Limits, LoadError, LoadWarning, Loaded, Place, RRSET_BYTES_MAX,
+    RRSET_RECORD_COUNT_MAX, Warnings,
+};
 use crate::zone::build::ChunkBuilder;
 use crate::zone::chunk::{Chunk, OwnerKind};
 use crate::zone::{ZoneVersion, key};
@@ -18,6 +21,7 @@ pub struct Assembly {
     apex: Name,
     parts: Vec<Packed>,
     runs: Vec<Run>,
+    rrset_record_count_max: usize,
     warnings: Warnings,
 }
 
@@ -39,7 +43,10 @@ impl Assembly {
             runs.extend(own.into_iter().map(|run| Run { part: number as u32, ..run }));
             warnings.append(std::mem::take(&mut part.warnings));
         }
-        let mut assembly = Assembly { apex: apex.clone(), parts, runs: Vec::new(), warnings };
+        let rrset_record_count_max = limits.rrset_record_count_max.min(RRSET_RECORD_COUNT_MAX);
+        let apex = apex.clone();
+        let mut assembly =
+            Assembly { apex, parts, runs: Vec::new(), rrset_record_count_max, warnings };
         // Stable, and quick on parts that are sorted already: ties keep the order of the file.
         runs.sort_by(|left, right| {
             left.prefix.cmp(&right.prefix).then_with(|| assembly.key(left).cmp(assembly.key(right)))
@@ -152,13 +159,14 @@ impl Assembly {
             }
             builder.begin_rrset(rtype, ttl);
             let mut length = 0;
-            for rdata in rdatas {
+            let limit = self.rrset_record_count_max;
+            for (index, rdata) in rdatas.enumerate() {
                 // A compressed owner, type, class, TTL and length take 12 octets.
                 length += 12 + rdata.len();
-                builder.push_rdata(rdata).map_err(|cause| LoadError::RrsetTooLarge {
-                    owner: self.name(owner.key),
-                    cause,
-                })?;
+                if index == limit || builder.push_rdata(rdata).is_err() {
+                    let (owner, place) = (self.name(owner.key), owner.place);
+                    return Err(LoadError::RrsetTooLarge { owner, rtype, limit, place });
+                }
             }
             builder.end_rrset();
             if length > RRSET_BYTES_MAX {
@@ -227,10 +235,11 @@ fn check_limits(parts: &[Packed], limits: Limits) -> Result<(), LoadError> {
     let bytes: u64 = parts.iter().map(|part| part.arena.len() as u64).sum();
     if records > limits.record_count_max {
         let limit = limits.record_count_max;
-        return Err(LoadError::LimitExceeded { limit, unit: "records" });
+        return Err(LoadError::LimitExceeded { limit, unit: LimitUnit::Records });
     }
     if bytes > limits.byte_count_max {
-        return Err(LoadError::LimitExceeded { limit: limits.byte_count_max, unit: "bytes" });
+        let limit = limits.byte_count_max;
+        return Err(LoadError::LimitExceeded { limit, unit: LimitUnit::Bytes });
     }
     Ok(())
 }

@@ -16,7 +16,6 @@ pub use assemble::{Assembly, Built};
 pub use pack::{Packed, Packer};
 
 use super::ZoneVersion;
-use super::build::RrsetTooLarge;
 use crate::{Name, RrType, Ttl};
 use std::fmt;
 
@@ -42,14 +41,44 @@ pub struct Limits {
     pub record_count_max: u64,
     /// Bytes of packed records.
     pub byte_count_max: u64,
+    /// Different records of one type at one name; more than [`RRSET_RECORD_COUNT_MAX`] means that.
+    pub rrset_record_count_max: usize,
 }
 
 impl Default for Limits {
-    /// 100 million records, 16 GiB.
+    /// 100 million records, 16 GiB, as many records in an RRset as the format holds.
     fn default() -> Limits {
-        Limits { record_count_max: 100_000_000, byte_count_max: 16 << 30 }
+        Limits {
+            record_count_max: 100_000_000,
+            byte_count_max: 16 << 30,
+            rrset_record_count_max: RRSET_RECORD_COUNT_MAX,
+        }
     }
 }
+
+/// What one of the [`Limits`] counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitUnit {
+    /// [`Limits::record_count_max`].
+    Records,
+    /// [`Limits::byte_count_max`].
+    Bytes,
+    /// [`Limits::rrset_record_count_max`].
+    RrsetRecords,
+}
+
+impl fmt::Display for LimitUnit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            LimitUnit::Records => "records",
+            LimitUnit::Bytes => "bytes",
+            LimitUnit::RrsetRecords => "records per name and type",
+        })
+    }
+}
+
+/// Most records in an RRset that a chunk holds (module [`super::chunk`]).
+pub const RRSET_RECORD_COUNT_MAX: usize = u16::MAX as usize;
 
 /// Longest RRset, in bytes of its records with their headers: a message of 65,535 octets must also
 /// carry the question, the signatures and an EDNS record.
@@ -130,8 +159,8 @@ pub enum LoadError {
     LimitExceeded {
         /// The limit.
         limit: u64,
-        /// "records" or "bytes".
-        unit: &'static str,
+        /// What it counts.
+        unit: LimitUnit,
     },
     /// An RRset that no DNS message can carry (RFC 1035 §4.2.2).
     #[error(
@@ -149,14 +178,21 @@ pub enum LoadError {
         /// Near which line.
         place: Place,
     },
-    /// More records of one type at one owner than the format holds.
-    #[error("{owner}: {cause}")]
+    /// More records of one type at one owner than [`Limits`] allow.
+    #[error(
+        "{place}: the {} records of {owner} are more than the limit of {limit} {}",
+        type_text(*.rtype),
+        LimitUnit::RrsetRecords
+    )]
     RrsetTooLarge {
         /// The owner.
         owner: Name,
-        /// Which type.
-        #[source]
-        cause: RrsetTooLarge,
+        /// Their type.
+        rtype: RrType,
+        /// The limit.
+        limit: usize,
+        /// Near which line.
+        place: Place,
     },
 }
 

@@ -2,7 +2,7 @@
 //! In: records of a part of a zone. Out: [`Packed`]. Memory: 8 bytes a record and some 30 a run of
 //! one owner beside the RDATA.
 
-use super::{Limits, LoadError, LoadWarning, Place, Warnings};
+use super::{LimitUnit, Limits, LoadError, LoadWarning, Place, Warnings};
 use crate::rdata::{self, TypeStatus};
 use crate::zone::chunk::{read_u16, read_u32};
 use crate::zone::key;
@@ -117,12 +117,12 @@ impl Packer {
     fn check_limits(&self, more: usize) -> Result<(), LoadError> {
         if self.packed.record_count > self.limits.record_count_max {
             let limit = self.limits.record_count_max;
-            return Err(LoadError::LimitExceeded { limit, unit: "records" });
+            return Err(LoadError::LimitExceeded { limit, unit: LimitUnit::Records });
         }
         let limit = self.limits.byte_count_max.min(PART_BYTES_MAX);
         // A name and the headers take less than 2 KiB.
         if (self.packed.arena.len() + more + 2048) as u64 > limit {
-            return Err(LoadError::LimitExceeded { limit, unit: "bytes" });
+            return Err(LoadError::LimitExceeded { limit, unit: LimitUnit::Bytes });
         }
         Ok(())
     }
