@@ -9,6 +9,7 @@ use actors::system::{Running, open_store, start_with};
 use actors::zone::{CRASH_COUNT_MAX, Phase, ZoneMessage, ZoneStatus};
 use dnssec::key::{KeyId, PublicKey};
 use dnssec::policy::Policy;
+use dnssec::zone::load::Limits;
 use dnssec::{Algorithm, Name, Seconds};
 use hsm::builtin::Unlock;
 use hsm::error::Cause;
@@ -112,7 +113,8 @@ impl Lab {
             std::fs::write(&input, zone_text(1)).unwrap();
             let output = folder.path().join(format!("{zone}out"));
             let name = Name::parse(zone.as_bytes(), None).unwrap();
-            ZoneSettings { name, policy: Arc::new(policy), input, output }
+            let limits = Limits::default();
+            ZoneSettings { name, policy: Arc::new(policy), input, output, limits }
         });
         let repositories = [ILL, WELL].map(|name| RepositorySettings {
             name: name.to_owned(),
@@ -130,6 +132,7 @@ impl Lab {
             notify_command: None,
             allow_deprecated: false,
             worker_count: 2,
+            keeps_approved: true,
             verbosity: 3,
         };
         let clock = Clock::system();

@@ -463,6 +463,9 @@ fn limits(root: &Element<'_>) -> Limits {
     if given.has("Bytes") {
         limits.byte_count_max = number(given, &["Bytes"]);
     }
+    if given.has("RecordsPerRRset") {
+        limits.rrset_record_count_max = number(given, &["RecordsPerRRset"]);
+    }
     limits
 }
 

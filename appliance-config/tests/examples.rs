@@ -95,10 +95,14 @@ fn limits_of_the_manual_are_read() {
     let (_, after) = after.split_once("</Signer>").unwrap();
     let (conf, notices) = fine(read_conf("c", format!("{before}{example}{after}").as_bytes()));
     assert!(notices.is_empty());
-    let limits = conf.signer.limits;
-    assert_eq!((limits.record_count_max, limits.byte_count_max), (2_000_000, 500_000_000));
-    let Limits { record_count_max, byte_count_max, .. } = Limits::default();
-    for default in [record_count_max, byte_count_max] {
+    let expected = Limits {
+        record_count_max: 2_000_000,
+        byte_count_max: 500_000_000,
+        rrset_record_count_max: 1000,
+    };
+    assert_eq!(conf.signer.limits, expected);
+    let Limits { record_count_max, byte_count_max, rrset_record_count_max } = Limits::default();
+    for default in [record_count_max, byte_count_max, rrset_record_count_max as u64] {
         let digits = manual.replace(',', "");
         assert!(digits.contains(&format!("| {default} ")), "the manual lacks {default}");
     }

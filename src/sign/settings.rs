@@ -5,6 +5,7 @@ use crate::arguments::{DenialArgument, SignArguments};
 use actors::io::zone_files::{self, SourceError};
 use actors::settings::{RepositorySettings, Settings, TokenSettings, ZoneSettings};
 use dnssec::policy::{DenialPolicy, Nsec3Policy, Policy};
+use dnssec::zone::load::Limits;
 use dnssec::zonefile::first_soa_owner;
 use dnssec::{Algorithm, Name, Seconds};
 use hsm::builtin::Unlock;
@@ -54,7 +55,8 @@ pub(super) fn job(arguments: &SignArguments) -> Result<Job, ArgumentError> {
         file_name.into()
     });
     let input = arguments.zone_file.clone();
-    let zone = ZoneSettings { name, policy: policy.clone(), input, output };
+    let limits = Limits::default();
+    let zone = ZoneSettings { name, policy: policy.clone(), input, output, limits };
     let state = arguments.state.clone();
     let repositories: BTreeSet<&str> =
         policy.keys.keys.iter().map(|key| key.repository.as_str()).collect();
@@ -65,6 +67,7 @@ pub(super) fn job(arguments: &SignArguments) -> Result<Job, ArgumentError> {
         repositories,
         zones: vec![zone.clone()],
         notify_command: None,
+        keeps_approved: false,
         verbosity: verbosity(arguments),
         allow_deprecated: arguments.allow_deprecated,
         worker_count: std::thread::available_parallelism().map_or(1, usize::from),

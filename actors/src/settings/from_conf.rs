@@ -13,7 +13,7 @@ use super::{RepositorySettings, Settings, TokenSettings, ZoneSettings, zone_text
 use crate::io::config_files::{self, ConfigFileError};
 use appliance_config::{
     Adapter, Conf, Datastore, Diagnostic, FILE_BYTES_MAX, FileFaults, Read, Repository,
-    RepositoryKind, TokenSecret, ZONELIST_BYTES_MAX, ZoneEntry, ZoneList,
+    RepositoryKind, Signer, TokenSecret, ZONELIST_BYTES_MAX, ZoneEntry, ZoneList,
 };
 use dnssec::policy::Policy;
 use hsm::builtin::Unlock;
@@ -213,6 +213,7 @@ fn settings(
         // Not bounded by <WorkerThreads>: there it is the number of zones at a time, whose
         // default of 4 says nothing about this machine. One pool serves all zones here.
         worker_count: std::thread::available_parallelism().map_or(1, usize::from),
+        keeps_approved: true,
         verbosity: conf.logging.verbosity,
     })
 }
@@ -305,7 +306,7 @@ fn zones_to_sign(
                 known: listed(policies.keys().map(String::as_str)),
             });
         };
-        match zone(entry, policy, &conf.signer.working_directory, repositories) {
+        match zone(entry, policy, &conf.signer, repositories) {
             Ok(zone) => zones.push(zone),
             Err(reason) => notices.push(Notice::ZoneLeftOut {
                 file: conf.zone_list_file.clone(),
@@ -320,11 +321,11 @@ fn zones_to_sign(
 fn zone(
     entry: &ZoneEntry,
     policy: &Arc<Policy>,
-    folder: &Path,
+    signer: &Signer,
     repositories: &[RepositorySettings],
 ) -> Result<ZoneSettings, LeftOut> {
     let path = |adapter: &Adapter, direction| match adapter {
-        Adapter::File(path) => Ok(folder.join(path)),
+        Adapter::File(path) => Ok(signer.working_directory.join(path)),
         Adapter::Dns(_) => Err(LeftOut::Transfers { direction }),
     };
     let (input, output) = (path(&entry.input, "Input")?, path(&entry.output, "Output")?);
@@ -338,7 +339,13 @@ fn zone(
             repository: key.repository.clone(),
         });
     }
-    Ok(ZoneSettings { name: entry.name.clone(), policy: policy.clone(), input, output })
+    Ok(ZoneSettings {
+        name: entry.name.clone(),
+        policy: policy.clone(),
+        input,
+        output,
+        limits: signer.limits,
+    })
 }
 
 /// Names for a message.

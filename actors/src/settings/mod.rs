@@ -8,6 +8,7 @@ pub use from_conf::{LeftOut, Notice, SettingsError, read_settings};
 
 use dnssec::Name;
 use dnssec::policy::Policy;
+use dnssec::zone::load::Limits;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -28,6 +29,9 @@ pub struct Settings {
     pub allow_deprecated: bool,
     /// Threads of the worker pool.
     pub worker_count: usize,
+    /// Whether the auditor keeps a copy of what it approved, so that it can judge a difference at
+    /// a cost by its size. Of no use to a process that ends after one version.
+    pub keeps_approved: bool,
     /// `<Verbosity>`: log level, 0 to 7.
     pub verbosity: u64,
 }
@@ -68,6 +72,8 @@ pub struct ZoneSettings {
     pub input: PathBuf,
     /// The signed zone file.
     pub output: PathBuf,
+    /// What the unsigned zone may have at most.
+    pub limits: Limits,
 }
 
 /// A zone's name as users write it: without the final dot, but for the root.

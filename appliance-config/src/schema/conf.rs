@@ -2,6 +2,8 @@
 //! Ours: `<BuiltIn/>`, `<KeyFile>` and `<Directory>` of a repository (the built-in token),
 //! `<AllowDeprecatedAlgorithms/>` of the enforcer (RFC 9905), and `<Limits>` of the signer.
 
+use dnssec::zone::load::RRSET_RECORD_COUNT_MAX;
+
 use super::{AttributeRule, Content, Rule, text_attribute};
 
 const TO_1_3: &str = "of OpenDNSSEC 1.1 to 1.3 and has no effect";
@@ -144,6 +146,8 @@ const LIMITS: &[Rule] = &[
     // The smallest leaves room for the record that is being read (dnssec's `Packer`); the largest
     // is 1 TiB.
     Rule::optional("Bytes", Content::Number { min: 4096, max: 1 << 40 }),
-    // A zone version counts the records of an RRset in 16 bits.
-    Rule::optional("RecordsPerRRset", Content::Number { min: 1, max: 65_535 }),
+    Rule::optional(
+        "RecordsPerRRset",
+        Content::Number { min: 1, max: RRSET_RECORD_COUNT_MAX as u64 },
+    ),
 ];

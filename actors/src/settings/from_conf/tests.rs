@@ -1,6 +1,7 @@
 //! Settings out of the examples, and out of files with one thing wrong each.
 
 use super::*;
+use dnssec::zone::load::Limits;
 use std::fs;
 use tempfile::TempDir;
 
@@ -141,6 +142,20 @@ fn key_file_opens_the_built_in_token() {
         panic!("{:?}", settings.repositories)
     };
     assert_eq!(path, Path::new("/k"));
+}
+
+#[test]
+fn limits_reach_every_zone() {
+    let folder = installation("default");
+    let (settings, _) = good(&folder);
+    assert_eq!(settings.zones[0].limits, Limits::default());
+    let given = "<Signer><Limits><Bytes>5000000</Bytes><Records>70000</Records>\
+                 <RecordsPerRRset>99</RecordsPerRRset></Limits>";
+    edit(&folder, "conf.xml", "<Signer>", given);
+    let (settings, _) = good(&folder);
+    let expected =
+        Limits { record_count_max: 70_000, byte_count_max: 5_000_000, rrset_record_count_max: 99 };
+    assert_eq!(settings.zones[0].limits, expected);
 }
 
 #[test]
