@@ -152,11 +152,13 @@ fn check_key_list(prepared: &mut Prepared<'_>) {
             prepared.add(FindingId::KeyMissing, rtype::DNSKEY, describe(rdata));
         }
     }
-    for record in published {
+    for record in &published {
         if !expected.iter().any(|rdata| rdata == record.rdata) {
             prepared.add(FindingId::KeyUnexpected, rtype::DNSKEY, describe(record.rdata));
         }
     }
+    // An approval remembers it.
+    prepared.expectations.dnskeys = Some(expected);
 }
 
 fn check_denial_kind(prepared: &mut Prepared<'_>) -> Chain {

@@ -16,12 +16,17 @@ use crate::wire::{self, rtype};
 use crate::work::Worker;
 
 /// Whether records of this type are the operator's data, which the signer must not touch.
-fn is_data(record_type: u16, is_apex: bool) -> bool {
+pub(crate) fn is_data(record_type: u16, is_apex: bool) -> bool {
     match record_type {
         rtype::RRSIG | rtype::NSEC | rtype::NSEC3 | rtype::NSEC3PARAM => false,
         rtype::SOA | rtype::DNSKEY | rtype::CDS | rtype::CDNSKEY | rtype::ZONEMD => !is_apex,
         _ => true,
     }
+}
+
+/// A TTL of the source as the candidate must have it.
+pub(crate) fn lowered(ttl: u32, maximum: Option<u32>) -> u32 {
+    maximum.map_or(ttl, |maximum| ttl.min(maximum))
 }
 
 /// The part of the source that belongs to a range, and the RRset looked at last.
@@ -83,14 +88,16 @@ impl Worker<'_, '_> {
             source.index.compare(theirs, candidate, entry)
         };
         let record = candidate.record(entry);
-        let (mut found, mut is_exact, mut is_ttl_right) = (false, false, false);
+        let (mut found, mut is_exact, mut is_ttl_right) = (0, false, false);
+        let mut is_same_ttl = true;
         while !source.rest.is_empty() {
             let position = source.rest.start;
             match order_at(source, position) {
                 Ordering::Less => self.report_missing(source, position),
                 Ordering::Equal => {
                     let theirs = source.index.record(source.index.entries[position]);
-                    found = true;
+                    found += 1;
+                    is_same_ttl &= record.ttl == self.lowered(theirs.ttl);
                     is_exact |= theirs.rdata == record.rdata;
                     is_ttl_right |= record.ttl == self.lowered(theirs.ttl)
                         || record.ttl == self.lowered(source.smallest_ttl_at(position));
@@ -99,7 +106,9 @@ impl Worker<'_, '_> {
             }
             source.rest.start += 1;
         }
-        if !found {
+        // Allowed, but then the source is not simply the candidate's data.
+        self.report.is_source_irregular |= found != 1 || !is_same_ttl;
+        if found == 0 {
             self.add(FindingId::DataAdded, node, entry.rtype, "");
         } else if !is_exact {
             self.add(FindingId::DataCaseChanged, node, entry.rtype, "");
@@ -109,7 +118,7 @@ impl Worker<'_, '_> {
     }
 
     fn lowered(&self, ttl: u32) -> u32 {
-        self.prepared.expectations.ttl_maximum.map_or(ttl, |maximum| ttl.min(maximum))
+        lowered(ttl, self.prepared.expectations.ttl_maximum)
     }
 
     /// A record of the source that the candidate lacks: an error if it is data of the zone.

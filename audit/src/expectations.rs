@@ -4,7 +4,7 @@
 //! lets the auditor judge zones of which only the bytes are known.
 
 /// What a signed zone must look like to be approved.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expectations {
     /// Apex of the zone as an uncompressed wire name (with the final zero octet), any letter case.
     pub apex: Vec<u8>,

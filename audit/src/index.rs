@@ -67,6 +67,11 @@ impl<'a> Index<'a> {
             })
     }
 
+    /// The blocks that the entries point into.
+    pub(crate) fn blocks(&self) -> &'a [&'a [u8]] {
+        self.blocks
+    }
+
     /// Owner name of a record.
     pub(crate) fn owner(&self, entry: Entry) -> &'a [u8] {
         let start = entry.offset as usize;
@@ -113,7 +118,59 @@ pub(crate) enum NodeKind {
     DenialOnly,
 }
 
+/// What the record types at a name say about it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct TypesAt {
+    /// Something beside records of DNSSEC's own.
+    has_data: bool,
+    has_ns: bool,
+    has_ds: bool,
+    has_dname: bool,
+}
+
+impl TypesAt {
+    pub(crate) fn of(types: impl Iterator<Item = u16>) -> Self {
+        let mut found = Self::default();
+        for record_type in types {
+            found.has_data |= !matches!(record_type, rtype::RRSIG | rtype::NSEC | rtype::NSEC3);
+            found.has_ns |= record_type == rtype::NS;
+            found.has_ds |= record_type == rtype::DS;
+            found.has_dname |= record_type == rtype::DNAME;
+        }
+        found
+    }
+}
+
 impl NodeKind {
+    /// What an owner name is, by its types and whether a zone cut or a DNAME above hides it.
+    pub(crate) fn of(
+        owner: &[u8],
+        apex: &[u8],
+        types: TypesAt,
+        is_hidden: impl FnOnce() -> bool,
+    ) -> Self {
+        if !wire::is_at_or_below(owner, apex) {
+            Self::OutOfZone
+        } else if !types.has_data {
+            Self::DenialOnly
+        } else if is_hidden() {
+            Self::Occluded
+        } else if owner.len() == apex.len() {
+            Self::Apex
+        } else if !types.has_ns {
+            Self::Authoritative
+        } else if types.has_ds {
+            Self::SecureDelegation
+        } else {
+            Self::InsecureDelegation
+        }
+    }
+
+    /// Whether everything below a name of this kind is hidden.
+    pub(crate) fn hides_below(self, types: TypesAt) -> bool {
+        self.is_delegation() || (self.is_in_chain() && types.has_dname)
+    }
+
     /// Whether the name belongs into an NSEC chain.
     pub(crate) fn is_in_chain(self) -> bool {
         matches!(
@@ -182,27 +239,10 @@ impl<'a> Zone<'a> {
         let mut top: Option<&[u8]> = None;
         for at in 0..self.nodes.len() {
             let owner = self.owner(at);
-            let has = |wanted: u16| self.records(at).iter().any(|entry| entry.rtype == wanted);
-            let has_data = self
-                .records(at)
-                .iter()
-                .any(|entry| !matches!(entry.rtype, rtype::RRSIG | rtype::NSEC | rtype::NSEC3));
-            let kind = if !wire::is_at_or_below(owner, apex) {
-                NodeKind::OutOfZone
-            } else if !has_data {
-                NodeKind::DenialOnly
-            } else if top.is_some_and(|top| wire::is_at_or_below(owner, top)) {
-                NodeKind::Occluded
-            } else if owner.len() == apex.len() {
-                NodeKind::Apex
-            } else if !has(rtype::NS) {
-                NodeKind::Authoritative
-            } else if has(rtype::DS) {
-                NodeKind::SecureDelegation
-            } else {
-                NodeKind::InsecureDelegation
-            };
-            if kind.is_delegation() || (kind.is_in_chain() && has(rtype::DNAME)) {
+            let types = TypesAt::of(self.records(at).iter().map(|entry| entry.rtype));
+            let is_hidden = || top.is_some_and(|top| wire::is_at_or_below(owner, top));
+            let kind = NodeKind::of(owner, apex, types, is_hidden);
+            if kind.hides_below(types) {
                 top = Some(owner);
             }
             if kind == NodeKind::Apex {

@@ -12,8 +12,11 @@
 //!
 //! Never: I/O, clock, threads, allocation per record. Memory: 12 bytes a record of either zone, 8
 //! an owner name, 24 an NSEC3, 8 an empty non-terminal, beside the sort's scratch space.
-//! Not yet: the chain to the parent's DS, ZONEMD, comparison with the last approved zone,
-//! incremental mode.
+//!
+//! A zone that was approved once may be kept as [`Approved`]; [`Approved::judge`] then judges the
+//! difference to the next version at a cost by the size of the difference.
+//!
+//! Not yet: the chain to the parent's DS, ZONEMD, comparison with the last approved zone.
 #![forbid(unsafe_code)]
 
 mod apex;
@@ -22,6 +25,7 @@ mod compare;
 mod denial;
 mod expectations;
 mod finding;
+mod incremental;
 mod index;
 mod keys;
 mod nsec3;
@@ -34,6 +38,9 @@ mod work;
 
 pub use expectations::{Denial, Expectations, Limits, SignatureLifetimes};
 pub use finding::{Finding, FindingId, RecordType, Severity};
+pub use incremental::{
+    Approval, Approved, ApprovedError, Difference, Judgement, NotIncremental, Side,
+};
 pub use prepared::{AuditError, Prepared, Zones};
 pub use report::{Counts, PartialReport, Report, Verdict};
 

@@ -68,6 +68,11 @@ impl Nsec3Table {
         self.entries[position].1 as usize
     }
 
+    /// The hash at `position`.
+    pub(crate) fn hash(&self, position: usize) -> &Hash {
+        &self.entries[position].0
+    }
+
     /// Position of the NSEC3 that matches `hash`, or else of the one that covers it (`None` if
     /// there are none at all).
     pub(crate) fn find(&self, hash: &Hash) -> Result<usize, Option<usize>> {

@@ -9,9 +9,10 @@ use std::ops::Range;
 use crate::apex;
 use crate::expectations::Expectations;
 use crate::finding::FindingId;
+use crate::incremental::{Approval, ChangedRrsets};
 use crate::index::{Index, Zone};
 use crate::keys::ZoneKey;
-use crate::nsec3::Nsec3Table;
+use crate::nsec3::{Hash, Nsec3Table};
 use crate::report::{PartialReport, Report};
 use crate::wire;
 use crate::work::Worker;
@@ -81,6 +82,8 @@ pub struct Prepared<'a> {
     /// TTL of the denial records (RFC 9077), if the apex has one SOA.
     pub(crate) denial_ttl: Option<u32>,
     whole_zone: PartialReport,
+    /// Known when the partial reports have been put together.
+    pub(crate) is_source_irregular: bool,
 }
 
 impl<'a> Prepared<'a> {
@@ -114,6 +117,7 @@ impl<'a> Prepared<'a> {
             nsec3,
             denial_ttl: None,
             whole_zone: report,
+            is_source_irregular: false,
         };
         prepared.report_damage();
         apex::check(&mut prepared);
@@ -144,7 +148,25 @@ impl<'a> Prepared<'a> {
     ///
     /// # Errors
     /// [`AuditError::NotCovered`] if they do not cover every owner name exactly once.
-    pub fn finish(self, mut partials: Vec<PartialReport>) -> Result<Report, AuditError> {
+    pub fn finish(mut self, partials: Vec<PartialReport>) -> Result<Report, AuditError> {
+        self.conclude(partials)
+    }
+
+    /// As [`Prepared::finish`]; an approving report comes with the proof from which an
+    /// [`Approved`](crate::Approved) can be made.
+    ///
+    /// # Errors
+    /// [`AuditError::NotCovered`] if they do not cover every owner name exactly once.
+    pub fn finish_with_approval(
+        mut self,
+        partials: Vec<PartialReport>,
+    ) -> Result<(Report, Option<Approval>), AuditError> {
+        let report = self.conclude(partials)?;
+        let approval = Approval::of(&self, &report);
+        Ok((report, approval))
+    }
+
+    fn conclude(&mut self, mut partials: Vec<PartialReport>) -> Result<Report, AuditError> {
         let owner_count = self.owner_count();
         partials.retain(|partial| !partial.range.is_empty());
         partials.sort_by_key(|partial| partial.range.start);
@@ -161,10 +183,39 @@ impl<'a> Prepared<'a> {
         if covered != owner_count {
             return Err(AuditError::NotCovered { at: covered, owner_count });
         }
+        Ok(self.put_together(partials, |_| true))
+    }
 
+    /// Audits the owner names that `is_checked` picks, as the incremental audit does: the others
+    /// are only there so that questions about these have the right answer. Data are not compared.
+    /// The crypto of RRsets that are not `changed` is skipped: the last audit did it. An NSEC3
+    /// that no name matches is only a finding if `must_match` says so.
+    pub(crate) fn verify_names(
+        mut self,
+        is_checked: impl Fn(&[u8]) -> bool,
+        must_match: impl Fn(&Hash) -> bool,
+        changed: &ChangedRrsets,
+    ) -> Report {
+        let nodes: Vec<usize> = (0..self.owner_count())
+            .filter(|&node| {
+                let owner = self.zone.owner(node);
+                is_checked(&owner.to_ascii_lowercase())
+            })
+            .collect();
+        self.whole_zone.counts.names = nodes.len() as u64;
+        let partial = Worker::new(&self, 0..0).run_names(&nodes, changed);
+        self.put_together(vec![partial], must_match)
+    }
+
+    fn put_together(
+        &mut self,
+        partials: Vec<PartialReport>,
+        must_match: impl Fn(&Hash) -> bool,
+    ) -> Report {
         let stopped_early = partials.iter().any(|partial| partial.findings.are_enough());
         let mut matched = vec![false; self.nsec3.len()];
-        let mut whole = self.whole_zone;
+        let limit = self.expectations.limits.findings;
+        let mut whole = std::mem::replace(&mut self.whole_zone, PartialReport::new(0..0, limit));
         let whole_zone_count = whole.findings.list.len();
         for partial in partials {
             for &position in &partial.matched_nsec3 {
@@ -174,8 +225,10 @@ impl<'a> Prepared<'a> {
         }
         if self.chain == Chain::Nsec3 && !stopped_early {
             for (position, _) in matched.iter().enumerate().filter(|(_, matched)| !**matched) {
-                let owner = self.zone.owner(self.nsec3.node(position));
-                whole.findings.add(FindingId::Nsec3Unmatched, owner, wire::rtype::NSEC3, "");
+                if must_match(self.nsec3.hash(position)) {
+                    let owner = self.zone.owner(self.nsec3.node(position));
+                    whole.findings.add(FindingId::Nsec3Unmatched, owner, wire::rtype::NSEC3, "");
+                }
             }
         }
         // The same report however the work was split.
@@ -183,12 +236,13 @@ impl<'a> Prepared<'a> {
             let keys = (left.record_type, left.id).cmp(&(right.record_type, right.id));
             wire::compare_names(&left.owner, &right.owner).then(keys)
         });
-        Ok(Report {
+        self.is_source_irregular = whole.is_source_irregular;
+        Report {
             stopped_early: stopped_early || whole.findings.are_enough(),
             findings: whole.findings.list,
             counts: whole.counts,
             soonest_expiration: whole.soonest_expiration,
-        })
+        }
     }
 
     /// Adds a finding about the zone as a whole.

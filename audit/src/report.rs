@@ -81,6 +81,8 @@ pub struct PartialReport {
     pub(crate) soonest_expiration: Option<u64>,
     /// Positions in the NSEC3 table of records that match a name of this range.
     pub(crate) matched_nsec3: Vec<u32>,
+    /// The source has repeated records, or RRsets with several TTLs.
+    pub(crate) is_source_irregular: bool,
 }
 
 impl PartialReport {
@@ -91,6 +93,7 @@ impl PartialReport {
             counts: Counts::default(),
             soonest_expiration: None,
             matched_nsec3: Vec::new(),
+            is_source_irregular: false,
         }
     }
 
@@ -100,6 +103,7 @@ impl PartialReport {
             self.findings.take(finding);
         }
         self.counts.add(&other.counts);
+        self.is_source_irregular |= other.is_source_irregular;
         self.note_expiration(other.soonest_expiration);
     }
 

@@ -206,6 +206,10 @@ impl Worker<'_, '_> {
                 KeyName::of(&rrsig).to_string(),
             );
         }
+        if self.changed.is_some_and(|changed| !changed.contains(record.owner, record_type)) {
+            // Octet by octet what the last audit verified, with the same keys.
+            return;
+        }
         self.build_signed_data(signed, record);
         let mut verifiable = published().filter(is_fit).filter(|key| key.can_verify()).peekable();
         if verifiable.peek().is_none() {

@@ -93,6 +93,21 @@ pub(crate) fn read_record(bytes: &[u8]) -> Option<(Record<'_>, usize)> {
     Some((record, owner_length + HEADER_LENGTH + rdata_length))
 }
 
+/// The octets of a record.
+pub(crate) fn record_bytes(record: &Record<'_>) -> Vec<u8> {
+    // RDATA came with a 16-bit length.
+    let rdata_length = record.rdata.len() as u16;
+    [
+        record.owner,
+        &record.rtype.to_be_bytes(),
+        &record.class.to_be_bytes(),
+        &record.ttl.to_be_bytes(),
+        &rdata_length.to_be_bytes(),
+        record.rdata,
+    ]
+    .concat()
+}
+
 /// Big-endian number at `offset`.
 pub(crate) fn u16_at(bytes: &[u8], offset: usize) -> Option<u16> {
     bytes.get(offset..offset + 2)?.try_into().ok().map(u16::from_be_bytes)
@@ -251,6 +266,18 @@ pub(crate) fn base32hex_hash(label: &[u8]) -> Option<[u8; 20]> {
     Some(hash)
 }
 
+/// The 32 base32hex digits of a 20-octet hash, in lower case.
+pub(crate) fn base32hex_label(hash: &[u8; 20]) -> [u8; 32] {
+    let mut label = [0; 32];
+    for (group, digits) in hash.chunks(5).zip(label.chunks_mut(8)) {
+        let bits = group.iter().fold(0_u64, |bits, &octet| bits << 8 | u64::from(octet));
+        for (at, digit) in digits.iter_mut().rev().enumerate() {
+            *digit = b"0123456789abcdefghijklmnopqrstuv"[(bits >> (5 * at) & 31) as usize];
+        }
+    }
+    label
+}
+
 /// A wire name in presentation form (RFC 1035 §5.1), for messages.
 pub(crate) struct NameText<'a>(pub(crate) &'a [u8]);
 
@@ -325,6 +352,7 @@ mod tests {
     fn base32hex_of_rfc5155_appendix_a() {
         let hash = base32hex_hash(b"0p9mhaveqvm6t7vbl5lop2u3t2rp3tom").unwrap();
         assert_eq!(hash[..4], [0x06, 0x53, 0x68, 0xab]);
+        assert_eq!(&base32hex_label(&hash), b"0p9mhaveqvm6t7vbl5lop2u3t2rp3tom");
         assert_eq!(base32hex_hash(b"0p9mhaveqvm6t7vbl5lop2u3t2rp3tow"), None);
     }
 

@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use crate::finding::FindingId;
+use crate::incremental::ChangedRrsets;
 use crate::index::{Entry, NodeKind};
 use crate::prepared::{Chain, Prepared};
 use crate::rdata;
@@ -20,6 +21,8 @@ pub(crate) struct Worker<'p, 'a> {
     pub(crate) types: Vec<u16>,
     /// The bitmap these types should have.
     pub(crate) bitmap: Vec<u8>,
+    /// Incremental audit: the RRsets whose signatures nobody has verified yet.
+    pub(crate) changed: Option<&'p ChangedRrsets>,
 }
 
 impl<'p, 'a> Worker<'p, 'a> {
@@ -30,6 +33,7 @@ impl<'p, 'a> Worker<'p, 'a> {
             signed_data: Vec::new(),
             types: Vec::new(),
             bitmap: Vec::new(),
+            changed: None,
         }
     }
 
@@ -42,6 +46,22 @@ impl<'p, 'a> Worker<'p, 'a> {
             self.check_owner(node);
         }
         self.compare_with_source();
+        self.report
+    }
+
+    /// Audits only these owner names, and does not compare them with the source.
+    pub(crate) fn run_names(
+        mut self,
+        nodes: &[usize],
+        changed: &'p ChangedRrsets,
+    ) -> PartialReport {
+        self.changed = Some(changed);
+        for &node in nodes {
+            if self.report.findings.are_enough() {
+                break;
+            }
+            self.check_owner(node);
+        }
         self.report
     }
 
