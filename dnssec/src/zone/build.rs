@@ -43,6 +43,11 @@ impl ChunkBuilder {
         self.bytes.len() >= CHUNK_BYTES_TARGET
     }
 
+    /// Bytes of the open chunk so far.
+    pub fn byte_count(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Whether no owner has been begun.
     pub fn is_empty(&self) -> bool {
         self.offsets.is_empty()
@@ -72,13 +77,21 @@ impl ChunkBuilder {
 
     /// Adds an owner like one of another chunk, with everything.
     pub fn push_owner(&mut self, owner: &OwnerView<'_>) {
-        self.begin_owner_like(owner);
-        for rrset in owner.rrsets() {
-            self.begin_rrset_like(&rrset);
-            rrset.signatures().for_each(|signature| self.push_signature(&signature));
-            self.end_rrset();
-        }
+        self.push_owner_as(owner, owner.kind());
+    }
+
+    /// [`ChunkBuilder::push_owner`], but for the kind.
+    pub fn push_owner_as(&mut self, owner: &OwnerView<'_>, kind: OwnerKind) {
+        self.begin_owner(owner.key(), owner.given_case(), kind);
+        owner.rrsets().for_each(|rrset| self.push_rrset(&rrset));
         self.end_owner();
+    }
+
+    /// Adds a whole RRset with its signatures.
+    pub fn push_rrset(&mut self, rrset: &RrsetView<'_>) {
+        self.begin_rrset_like(rrset);
+        rrset.signatures().for_each(|signature| self.push_signature(&signature));
+        self.end_rrset();
     }
 
     /// Ends the open owner.

@@ -119,8 +119,10 @@ impl Chunk {
     pub fn owner(&self, index: usize) -> OwnerView<'_> {
         assert!(index < self.owner_count);
         let bytes = self.as_bytes();
-        let start = read_u32(bytes, self.entries_end + 4 * index) as usize;
-        OwnerView { bytes: &bytes[start..self.entries_end] }
+        let offset = |index: usize| read_u32(bytes, self.entries_end + 4 * index) as usize;
+        let is_last = index + 1 == self.owner_count;
+        let end = if is_last { self.entries_end } else { offset(index + 1) };
+        OwnerView { bytes: &bytes[offset(index)..end] }
     }
 
     /// All owners, in canonical order.
@@ -209,11 +211,22 @@ fn check_items(bytes: &[u8], count: usize, least: usize) -> Option<()> {
 /// One owner name with its RRsets.
 #[derive(Clone, Copy)]
 pub struct OwnerView<'a> {
-    /// From the entry's start to the end of all entries.
+    /// The entry.
     bytes: &'a [u8],
 }
 
 impl<'a> OwnerView<'a> {
+    /// The entry's bytes: equal bytes mean equal name, case, kind, records and signatures.
+    pub fn as_bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Whether both are equal in everything but, maybe, their kind.
+    pub(super) fn is_same_but_kind(&self, other: &OwnerView<'_>) -> bool {
+        let (left, right) = (self.bytes, other.bytes);
+        left[..2] == right[..2] && (left[2] ^ right[2]) & FLAG_CASE == 0 && left[3..] == right[3..]
+    }
+
     /// The owner's key.
     pub fn key(&self) -> &'a [u8] {
         &self.bytes[3..3 + usize::from(read_u16(self.bytes, 0))]

@@ -6,6 +6,7 @@
 use super::ZoneVersion;
 use super::build::ChunkBuilder;
 use super::chunk::{Chunk, OwnerKind, OwnerView};
+use super::diff::{KeyRange, each_difference};
 use super::key::ancestor_lengths;
 use super::replace::{Replacements, owners_from, replace_owners};
 use crate::RrType;
@@ -19,6 +20,20 @@ pub fn apply_edits(
     version: &ZoneVersion,
     edits: &Replacements,
 ) -> (ZoneVersion, BTreeSet<Vec<u8>>) {
+    let replacements = settled(version, edits, same_records, single);
+    let names = replace_owners(&version.names, &replacements);
+    (ZoneVersion { names, ..version.clone() }, replacements.into_keys().collect())
+}
+
+/// The replacements that `edits` come to: every owner of its right kind, those below a cut that
+/// comes or goes among them, and none that stays as it is. `is_same` compares all but the kinds,
+/// `copy` makes the chunk of one owner.
+pub(super) fn settled(
+    version: &ZoneVersion,
+    edits: &Replacements,
+    is_same: impl Fn(&OwnerView<'_>, &OwnerView<'_>) -> bool,
+    copy: impl Fn(&OwnerView<'_>, OwnerKind) -> Chunk,
+) -> Replacements {
     let view = View { version, edits };
     let mut wanted: BTreeSet<&[u8]> = edits.keys().map(Vec::as_slice).collect();
     for key in edits.keys() {
@@ -34,25 +49,32 @@ pub fn apply_edits(
     for key in wanted {
         let (old, new) = (version.find(key), view.find(key));
         let kind = new.as_ref().map(|owner| view.kind(owner));
-        let is_same = match (&old, &new, kind) {
-            (Some(old), Some(new), Some(kind)) => old.kind() == kind && same_records(old, new),
+        let stays = match (&old, &new, kind) {
+            (Some(old), Some(new), Some(kind)) => old.kind() == kind && is_same(old, new),
             (None, None, _) => true,
             _ => false,
         };
-        if !is_same {
-            let owner = new.zip(kind).map(|(owner, kind)| Arc::new(single(&owner, kind)));
+        if !stays {
+            let owner = new.zip(kind).map(|(owner, kind)| Arc::new(copy(&owner, kind)));
             replacements.insert(key.to_vec(), owner);
         }
     }
-    let names = replace_owners(&version.names, &replacements);
-    (ZoneVersion { names, ..version.clone() }, replacements.into_keys().collect())
+    replacements
 }
 
 /// Edits that turn `old` into `new`; both are unsigned. Chunks that both share are passed over.
 pub fn edits_between(old: &ZoneVersion, new: &ZoneVersion) -> Replacements {
+    edits_between_in(old, new, &KeyRange::default())
+}
+
+/// [`edits_between`] for the owners of one range. Those of all ranges of [`edit_ranges`], put
+/// together in any order, are the edits of the versions: so threads can share the work when the
+/// versions share no chunk.
+pub fn edits_between_in(old: &ZoneVersion, new: &ZoneVersion, range: &KeyRange) -> Replacements {
     let mut edits = Replacements::new();
-    super::diff::each_difference(&old.names, &new.names, |old, new| {
+    each_difference(&old.names, &new.names, range, |old, new| {
         let is_same = match (&old, &new) {
+            // Entries may differ in their kind alone; what makes it so is another owner's edit.
             (Some(old), Some(new)) => same_records(old, new),
             _ => false,
         };
@@ -64,6 +86,11 @@ pub fn edits_between(old: &ZoneVersion, new: &ZoneVersion) -> Replacements {
     edits
 }
 
+/// At most `count` ranges of owner names, of about the same size, for [`edits_between_in`].
+pub fn edit_ranges(old: &ZoneVersion, new: &ZoneVersion, count: usize) -> Vec<KeyRange> {
+    KeyRange::split(&old.names, &new.names, count)
+}
+
 /// A chunk with one owner, as given but of this kind, without signatures.
 pub fn single(owner: &OwnerView<'_>, kind: OwnerKind) -> Chunk {
     let mut builder = ChunkBuilder::default();
@@ -73,6 +100,13 @@ pub fn single(owner: &OwnerView<'_>, kind: OwnerKind) -> Chunk {
         builder.end_rrset();
     }
     builder.end_owner();
+    builder.finish()
+}
+
+/// A chunk with one owner, as given but of this kind, signatures included.
+pub(super) fn single_signed(owner: &OwnerView<'_>, kind: OwnerKind) -> Chunk {
+    let mut builder = ChunkBuilder::default();
+    builder.push_owner_as(owner, kind);
     builder.finish()
 }
 

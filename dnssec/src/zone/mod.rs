@@ -10,6 +10,7 @@ pub mod diff;
 pub mod edit;
 pub mod key;
 pub mod load;
+pub mod patch;
 pub mod render;
 pub mod replace;
 
