@@ -209,3 +209,36 @@ proptest! {
         prop_assert_eq!(rendered(&new.apex, &names), rendered(&full.apex, &full.names));
     }
 }
+
+/// An empty non-terminal above a great many insecure delegations is not worth the walk to the one
+/// secure delegation that may be among them: it stays in the chain, until nothing is below it.
+#[test]
+fn an_empty_non_terminal_above_many_insecure_delegations_stays() {
+    let parameters = parameters(true);
+    let cuts: Vec<String> = (0..60).map(|at| format!("n{at}.co.example.")).collect();
+    let insecure: Vec<_> = cuts.iter().map(|owner| (owner.as_str(), RrType::NS)).collect();
+    let mut secure = insecure.clone();
+    secure.push(("n59.co.example.", RrType::DS));
+    let version = |records: &[(&str, RrType)]| load(records).unwrap().version;
+    let step = |old: &ZoneVersion, chain: &ChunkList, new: &ZoneVersion| -> ChunkList {
+        let edits = crate::zone::edit::edits_between(old, new);
+        let (new, touched) = crate::zone::edit::apply_edits(old, &edits);
+        let replacements =
+            update::nsec3_replacements(old, chain, &new, &touched, &parameters, Ttl(300));
+        crate::zone::replace::replace_owners(chain, &replacements.unwrap())
+    };
+    let count = |chain: &ChunkList| -> usize { chain.iter().map(|it| it.owner_count()).sum() };
+    let (insecure, secure, empty) = (version(&insecure), version(&secure), version(&[]));
+    let fresh = nsec3_chunks(&insecure, &parameters);
+    assert_eq!(count(&fresh), 1, "the apex");
+    let chain = step(&insecure, &fresh, &secure);
+    assert_eq!(count(&chain), 3, "a secure delegation and the name above it");
+    let apex = &insecure.apex;
+    assert_eq!(rendered(apex, &chain), rendered(apex, &nsec3_chunks(&secure, &parameters)));
+    let chain = step(&secure, &chain, &insecure);
+    assert_eq!(count(&chain), 2, "the empty non-terminal stays");
+    let again = step(&insecure, &chain, &secure);
+    assert_eq!(rendered(apex, &again), rendered(apex, &nsec3_chunks(&secure, &parameters)));
+    let chain = step(&insecure, &chain, &empty);
+    assert_eq!(rendered(apex, &chain), rendered(apex, &nsec3_chunks(&empty, &parameters)));
+}

@@ -3,21 +3,27 @@
 //! opt-out DS come and go with all their ancestors (OPENDNSSEC-353).
 //! In: the new version's names, the keys of the owners that differ, the old chain. Out:
 //! replacements for the signed names, and for the NSEC3 list.
-//! The cost follows the change, but for one case: whether an empty non-terminal is still needed is
-//! found by walking to the first hashed name below it, past insecure delegations under opt-out.
+//! The cost follows the change. Whether an empty non-terminal was in the chain is looked up there;
+//! whether it is still needed under opt-out is found by walking to the first hashed name below it,
+//! past at most [`WALK_OWNER_COUNT_MAX`] insecure delegations. If it has more than that, it stays:
+//! RFC 5155 §7.1 allows leaving it out, it does not ask for it.
 
 use super::nsec::chained_owner;
 use super::nsec3::{HASH_LENGTH, HashCollision, Nsec3Parameters, hash, is_hashed, nsec3_owner};
 use super::{Chain, push_bitmap};
-use crate::Ttl;
 use crate::zone::chunk::{OwnerKind, OwnerView};
 use crate::zone::key::{ancestor_lengths, key_to_wire, push_label};
 use crate::zone::replace::{Replacements, owners_before, owners_from};
 use crate::zone::{ChunkList, ZoneVersion, edit};
+use crate::{RrType, Ttl};
 use data_encoding::BASE32_DNSSEC;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
+
+/// Most owners that are looked at to see that an empty non-terminal of an opt-out chain may go.
+/// Tests of this crate have a small one, so that small zones reach it.
+pub const WALK_OWNER_COUNT_MAX: usize = if cfg!(test) { 30 } else { 10_000 };
 
 /// Replacements for the names of a version with an NSEC chain: the touched owners, and the ones
 /// before them, whose NSEC points elsewhere now. `new` has no NSEC records itself.
@@ -71,17 +77,25 @@ pub fn nsec3_replacements(
     let mut overlay: BTreeMap<Vec<u8>, Option<Vec<u8>>> = BTreeMap::new();
     let mut comes_or_goes = BTreeSet::new();
     let mut wire = Vec::new();
+    let head_length = parameters.param_rdata().len();
     for name in names {
-        let before = shown_types(old, name, parameters.opt_out);
-        let after = shown_types(new, name, parameters.opt_out);
-        if before == after {
-            continue;
-        }
         // Keys come from our own builder and always turn back into names.
         key_to_wire(&new.apex, name, &mut wire);
         let hash = hash(&wire, parameters);
         let mut key = Vec::with_capacity(33);
         push_label(BASE32_DNSSEC.encode(&hash).as_bytes(), &mut key);
+        let before = match old.find(name) {
+            Some(owner) => own_types(&owner, parameters.opt_out),
+            None => chain_bitmap(old_chain, &key, head_length).filter(Vec::is_empty),
+        };
+        let after = match new.find(name) {
+            Some(owner) => own_types(&owner, parameters.opt_out),
+            None if before.is_some() => is_kept(new, name, parameters.opt_out).then(Vec::new),
+            None => is_made(new, name, touched, parameters.opt_out).then(Vec::new),
+        };
+        if before == after {
+            continue;
+        }
         let is_taken = before.is_none() && crate::zone::find(old_chain, &key).is_some();
         if is_taken && !overlay.contains_key(&key) || overlay.get(&key).is_some_and(Option::is_some)
         {
@@ -95,22 +109,38 @@ pub fn nsec3_replacements(
     Ok(linked(&Links { old_chain, overlay: &overlay }, &comes_or_goes, parameters, ttl))
 }
 
-/// The bitmap of a name in the chain: of its own types, or empty for an empty non-terminal.
-fn shown_types(version: &ZoneVersion, key: &[u8], opt_out: bool) -> Option<Vec<u8>> {
-    let hashed = |owner: &OwnerView<'_>| is_hashed(owner, opt_out);
-    match version.find(key) {
-        Some(owner) if hashed(&owner) => {
-            let mut bitmap = Vec::new();
-            push_bitmap(&owner, Chain::Nsec3, &mut bitmap);
-            Some(bitmap)
-        }
-        Some(_) => None,
-        None => {
-            let below = owners_from(&version.names, Bound::Excluded(key));
-            let mut below = below.take_while(|owner| owner.key().starts_with(key));
-            below.any(|owner| hashed(&owner)).then(Vec::new)
-        }
+/// The bitmap of an owner in the chain.
+fn own_types(owner: &OwnerView<'_>, opt_out: bool) -> Option<Vec<u8>> {
+    is_hashed(owner, opt_out).then(|| {
+        let mut bitmap = Vec::new();
+        push_bitmap(owner, Chain::Nsec3, &mut bitmap);
+        bitmap
+    })
+}
+
+/// Whether a name without records, which was not in the chain, has to be there: then one of the
+/// names that the change has put into the chain is below it.
+fn is_made(new: &ZoneVersion, key: &[u8], touched: &BTreeSet<Vec<u8>>, opt_out: bool) -> bool {
+    let below = touched.range::<[u8], _>((Bound::Excluded(key), Bound::Unbounded));
+    let below = below.take_while(|below| below.starts_with(key));
+    below.filter_map(|key| new.find(key)).any(|owner| is_hashed(&owner, opt_out))
+}
+
+/// Whether a name without records, which was in the chain, stays there.
+fn is_kept(new: &ZoneVersion, key: &[u8], opt_out: bool) -> bool {
+    let below = owners_from(&new.names, Bound::Excluded(key));
+    let mut below = below.take_while(|owner| owner.key().starts_with(key));
+    let Some(first) = below.next() else { return false };
+    // The first name below can be occluded only by something above both.
+    if first.kind() == OwnerKind::Occluded {
+        return false;
     }
+    let mut looked_at = 1;
+    is_hashed(&first, opt_out)
+        || below.any(|owner| {
+            looked_at += 1;
+            looked_at > WALK_OWNER_COUNT_MAX || is_hashed(&owner, opt_out)
+        })
 }
 
 /// The chain as it will be: the old list, and what changes in it.
@@ -152,14 +182,12 @@ impl<'a> Links<'a> {
         let made = made.rev().find(|(_, bitmap)| bitmap.is_some()).map(|(key, _)| key.clone());
         kept.into_iter().chain(made).max()
     }
+}
 
-    /// The bitmap of a name of the chain that does not change.
-    fn old_bitmap(&self, key: &[u8], head_length: usize) -> Vec<u8> {
-        let owner = crate::zone::find(self.old_chain, key);
-        let nsec3 = owner.and_then(|owner| owner.rrsets().next());
-        let rdata = nsec3.and_then(|nsec3| nsec3.rdatas().next()).unwrap_or_default();
-        rdata.get(head_length + 1 + HASH_LENGTH..).unwrap_or_default().to_vec()
-    }
+/// The bitmap of a name in the chain.
+fn chain_bitmap(chain: &ChunkList, key: &[u8], head_length: usize) -> Option<Vec<u8>> {
+    let nsec3 = crate::zone::find(chain, key)?.rrset(RrType::NSEC3)?;
+    Some(nsec3.rdatas().next()?.get(head_length + 1 + HASH_LENGTH..)?.to_vec())
 }
 
 /// NSEC3 records for all changed names, and for those before one that comes or goes.
@@ -177,7 +205,8 @@ fn linked(
             return (key, None);
         }
         let changed = links.overlay.get(&key).cloned().flatten();
-        let bitmap = changed.unwrap_or_else(|| links.old_bitmap(&key, head_length));
+        let kept = || chain_bitmap(links.old_chain, &key, head_length).unwrap_or_default();
+        let bitmap = changed.unwrap_or_else(kept);
         let next = hash_of_key(links.next(&key));
         let owner = nsec3_owner(&key, next, &bitmap, parameters, ttl);
         (key, Some(Arc::new(owner)))
