@@ -15,6 +15,7 @@ use dnssec::denial::nsec3::{Nsec3Parameters, hash, hash_chunk, link};
 use dnssec::key::{KeyId, KeyRole};
 use dnssec::policy::Policy;
 use dnssec::signing::plan::{SigningRun, plan_chunk};
+use dnssec::signing::reuse::Renewal;
 use dnssec::signing::{Signer, SigningTimes};
 use dnssec::zone::chunk::Chunk;
 use dnssec::zone::key::key_to_wire;
@@ -154,7 +155,14 @@ fn chunk_by_chunk(
     let signers = [signer()];
     let policy = Policy::anchorite_default("bench").signatures;
     let times = SigningTimes { now: Timestamp(1_700_000_000), policy, seed: 1 };
-    let run = SigningRun { apex, signers: &signers, times: &times, previous: None };
+    let run = SigningRun {
+        apex,
+        signers: &signers,
+        published: &[],
+        renewal: Renewal::Due,
+        times: &times,
+        previous: None,
+    };
     group.bench_function("signing plan", |bencher| {
         bencher.iter(|| {
             for chunk in chunks {

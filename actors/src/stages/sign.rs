@@ -9,6 +9,7 @@ use dnssec::policy::SerialMode;
 use dnssec::serial::next_serial;
 use dnssec::signing::apex::{is_soa_signature_kept, plan_soa};
 use dnssec::signing::plan::{Messages, SigningRun, plan_chunk};
+use dnssec::signing::reuse::{PublishedKey, Renewal};
 use dnssec::signing::{Signer, SigningTimes};
 use dnssec::zone::ZoneVersion;
 use dnssec::zone::chunk::Chunk;
@@ -39,6 +40,8 @@ pub struct SignInput {
     pub previous: Option<Arc<ZoneVersion>>,
     /// The active keys.
     pub signers: Arc<[Signer]>,
+    /// The keys in the zone.
+    pub published: Arc<[PublishedKey]>,
     /// Times of the run.
     pub times: Arc<SigningTimes>,
     /// The slots of the keys' repositories, by name.
@@ -116,6 +119,8 @@ fn run_of(input: &SignInput) -> SigningRun<'_> {
     SigningRun {
         apex: &input.version.apex,
         signers: &input.signers,
+        published: &input.published,
+        renewal: Renewal::Due,
         times: &input.times,
         previous: input.previous.as_deref(),
     }

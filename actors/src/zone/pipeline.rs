@@ -18,6 +18,7 @@ use crate::stages::sign::{Extent, Sign, SignCounts, SignInput, SignOutput};
 use crate::stages::sort::{Sort, SortInput};
 use crate::stages::{Stage, StageError, Work};
 use crate::store::{StoreClient, StoreError};
+use dnssec::signing::reuse::PublishedKey;
 use dnssec::signing::{Signer, SigningTimes};
 use dnssec::zone::ZoneVersion;
 use dnssec::zone::load::Limits;
@@ -345,6 +346,7 @@ impl Services {
             previous: order.stored.as_ref().map(|stored| stored.version.clone()),
             slots: Arc::new(self.slots_of(&signers).await?),
             signers,
+            published: PublishedKey::of_keys(&keys).into(),
             times,
             serial_mode: order.settings.policy.zone.serial,
             input_serial,

@@ -15,6 +15,7 @@ use anchorite_benches::token_with_keys;
 use dnssec::denial::nsec3::Nsec3Parameters;
 use dnssec::policy::{Policy, SerialMode};
 use dnssec::signing::apex::ApexPlan;
+use dnssec::signing::reuse::PublishedKey;
 use dnssec::signing::{Signer, SigningTimes, ZoneKey};
 use dnssec::zone::load::Limits;
 use dnssec::{Name, Ttl};
@@ -84,6 +85,7 @@ fn sign(pool: &WorkerPool, clock: &Clock, job: Job<'_>) -> Result<(), StageError
         extent: Extent::All,
         previous: None,
         signers: Signer::of_keys(&keys).into(),
+        published: PublishedKey::of_keys(&keys).into(),
         times: Arc::new(times),
         slots: Arc::new(BTreeMap::from([("bench".to_owned(), token)])),
         serial_mode: SerialMode::Counter,

@@ -4,7 +4,8 @@
 //! Keys in the input are kept beside ours (catalogue 3.2); CDS and CDNSKEY of ours replace those of
 //! the input, since two opinions there would be a wish for two key sets.
 
-use super::plan::{SigningRun, fields, kept_signature, view};
+use super::plan::{SigningRun, fields, view};
+use super::reuse::kept_signature;
 use super::tbs::push_message;
 use crate::zone::build::ChunkBuilder;
 use crate::zone::chunk::{Chunk, OwnerKind, RrsetView};
@@ -184,10 +185,14 @@ fn replace_soa(
     builder.finish()
 }
 
-/// Whether the last version's SOA signatures may all be kept.
+/// Whether the last version's SOA signatures may all be kept: one by each active key, and no
+/// other.
 pub fn is_soa_signature_kept(run: &SigningRun<'_>) -> bool {
     let apex = run.previous.and_then(|previous| previous.apex_owner());
     let soa = apex.and_then(|apex| apex.rrset(RrType::SOA));
-    let mut signers = run.signers.iter().filter(|signer| signer.signs_at_apex(RrType::SOA));
-    signers.all(|signer| kept_signature(run, signer, soa.as_ref()).is_some())
+    let signers = run.signers.iter().filter(|signer| signer.signs_at_apex(RrType::SOA));
+    let kept = signers.map(|signer| kept_signature(run, signer, soa.as_ref()).is_some());
+    let kept: Vec<bool> = kept.collect();
+    let signature_count = soa.map_or(0, |soa| usize::from(soa.signature_count));
+    signature_count == kept.len() && kept.iter().all(|is_kept| *is_kept)
 }

@@ -4,6 +4,8 @@
 
 pub mod apex;
 pub mod plan;
+pub mod reuse;
+pub mod share;
 pub mod tbs;
 
 #[cfg(test)]
@@ -11,6 +13,7 @@ mod tests;
 
 use crate::key::{KeyId, KeyRole, PublicKey, dnskey_rdata, key_tag};
 use crate::policy::SignaturesPolicy;
+use crate::zone::chunk::OwnerView;
 use crate::{Algorithm, KeyTag, RrType, Seconds, Timestamp};
 
 /// A key of a zone: what is published of it, and where its private half is.
@@ -71,21 +74,29 @@ impl Signer {
         active.map(signer).collect()
     }
 
-    /// Whether it signs RRsets below the apex, keys and CDS among them: there they are data.
-    pub fn signs_below_apex(&self) -> bool {
-        self.role.signs_zone()
-    }
-
-    /// Whether it signs the apex's RRset of this type: the DNSKEY RRset is the KSKs', the rest the
-    /// ZSKs'.
-    /// CDS and CDNSKEY are signed by both: RFC 7344 §4.1 asks for a key that the DS shows, and
-    /// everybody else validates them like any data.
+    /// Whether it signs the apex's RRset of this type.
     pub fn signs_at_apex(&self, rtype: RrType) -> bool {
-        match rtype {
-            RrType::DNSKEY => self.role.signs_keyset(),
-            RrType::CDS | RrType::CDNSKEY => true,
-            _ => self.role.signs_zone(),
-        }
+        signs_at_apex(self.role, rtype)
+    }
+}
+
+/// Whether a key of this role signs the apex's RRset of this type: the DNSKEY RRset is the KSKs',
+/// the rest the ZSKs'. CDS and CDNSKEY are signed by both: RFC 7344 §4.1 asks for a key that the
+/// DS shows, and everybody else validates them like any data.
+fn signs_at_apex(role: KeyRole, rtype: RrType) -> bool {
+    match rtype {
+        RrType::DNSKEY => role.signs_keyset(),
+        RrType::CDS | RrType::CDNSKEY => true,
+        _ => role.signs_zone(),
+    }
+}
+
+/// Whether a key of this role signs this owner's RRset of this type, should it be signed at all.
+/// Keys and CDS below the apex are data.
+fn signs(role: KeyRole, owner: &OwnerView<'_>, rtype: RrType) -> bool {
+    match owner.key().is_empty() {
+        true => signs_at_apex(role, rtype),
+        false => role.signs_zone(),
     }
 }
 
@@ -96,7 +107,7 @@ pub struct SigningTimes {
     pub now: Timestamp,
     /// `<Signatures>` of the policy.
     pub policy: SignaturesPolicy,
-    /// Random number of this run, from which jitter is drawn per RRset.
+    /// Random number of this run, from which jitter is drawn per chunk.
     pub seed: u64,
 }
 
@@ -107,8 +118,10 @@ impl SigningTimes {
     }
 
     /// Expiration of a signature made now: validity, minus jitter, plus a random part of twice
-    /// the jitter (catalogue 5.2). The random part is a function of the seed, owner and type.
-    pub fn expiration(&self, owner_key: &[u8], rtype: RrType) -> Timestamp {
+    /// the jitter (catalogue 5.2). The random part is a function of the seed and `chunk_key`, the
+    /// first key of the chunk: what one run signs in a chunk comes due together, so that a later
+    /// run touches few chunks. Validities are those of the three classes of [`SignaturesPolicy`].
+    pub fn expiration(&self, chunk_key: &[u8], rtype: RrType) -> Timestamp {
         let validity = match rtype {
             RrType::NSEC | RrType::NSEC3 => self.policy.validity_denial,
             RrType::DNSKEY => match self.policy.validity_keyset {
@@ -117,19 +130,23 @@ impl SigningTimes {
             },
             _ => self.policy.validity_default,
         };
-        let spread = 2 * self.policy.jitter.0 + 1;
-        let random = mix(self.seed, owner_key, rtype) % spread;
+        let spread = self.policy.jitter.0.saturating_mul(2).saturating_add(1);
+        let random = mix(self.seed, chunk_key) % spread;
         self.now.plus(validity).minus(self.policy.jitter).plus(Seconds(random))
+    }
+
+    /// The shortest validity of the three classes.
+    fn shortest_validity(&self) -> Seconds {
+        let keyset = self.policy.validity_keyset.filter(|validity| validity.0 != 0);
+        let zone = self.policy.validity_default.min(self.policy.validity_denial);
+        keyset.map_or(zone, |keyset| keyset.min(zone))
     }
 
     /// Life that every signature of a version made or kept now has left: kept ones have the
     /// refresh period, new ones their validity less the jitter.
     pub fn least_life(&self) -> Seconds {
         let policy = &self.policy;
-        let keyset = policy.validity_keyset.filter(|validity| validity.0 != 0);
-        let validity = [Some(policy.validity_default), Some(policy.validity_denial), keyset];
-        let shortest = validity.into_iter().flatten().min().unwrap_or_default();
-        let made = Seconds(shortest.0.saturating_sub(policy.jitter.0));
+        let made = Seconds(self.shortest_validity().0.saturating_sub(policy.jitter.0));
         if policy.refresh.0 == 0 { made } else { made.min(policy.refresh) }
     }
 
@@ -151,10 +168,9 @@ impl SigningTimes {
 }
 
 /// A number that looks random: FNV-1a over the input, finished as SplitMix64 does.
-fn mix(seed: u64, owner_key: &[u8], rtype: RrType) -> u64 {
+fn mix(seed: u64, chunk_key: &[u8]) -> u64 {
     let step = |state: u64, octet: &u8| (state ^ u64::from(*octet)).wrapping_mul(0x100_0000_01B3);
-    let state =
-        owner_key.iter().chain(&rtype.0.to_be_bytes()).fold(seed ^ 0xCBF2_9CE4_8422_2325, step);
+    let state = chunk_key.iter().fold(seed ^ 0xCBF2_9CE4_8422_2325, step);
     let state = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let state = (state ^ (state >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     state ^ (state >> 31)

@@ -5,8 +5,9 @@
 //! The SOA is left out: its serial is known only when it is clear that there is a new version
 //! ([`super::apex`]).
 
+use super::reuse::{PublishedKey, Renewal, reusable};
 use super::tbs::{SignatureFields, push_message};
-use super::{Signer, SigningTimes};
+use super::{Signer, SigningTimes, signs};
 use crate::denial::is_signed;
 use crate::zone::ZoneVersion;
 use crate::zone::build::ChunkBuilder;
@@ -20,6 +21,11 @@ pub struct SigningRun<'a> {
     pub apex: &'a Name,
     /// The active keys.
     pub signers: &'a [Signer],
+    /// The keys whose DNSKEY will be in the signed zone, the active ones among them; the only
+    /// keys whose signatures may stand in for an active key's.
+    pub published: &'a [PublishedKey],
+    /// How much of the chunks is signed anew.
+    pub renewal: Renewal,
     /// Times of the run.
     pub times: &'a SigningTimes,
     /// The last signed version, whose signatures may be kept.
@@ -76,6 +82,8 @@ pub fn plan_chunk<'a>(run: &SigningRun<'a>, chunk: &Chunk) -> ChunkPlan<'a> {
     };
     let signer_name = run.apex.to_lowercase();
     let mut owner_wire = Vec::new();
+    // Chunks are never empty; if one were, nothing would be signed.
+    let chunk_key = chunk.owners().next().map_or(&[][..], |first| first.key());
     for owner in chunk.owners() {
         // Keys come from our own builder and always turn back into names.
         key_to_wire(run.apex, owner.key(), &mut owner_wire);
@@ -85,12 +93,12 @@ pub fn plan_chunk<'a>(run: &SigningRun<'a>, chunk: &Chunk) -> ChunkPlan<'a> {
             let old = old.filter(|old| old.same_data(&rrset));
             plan.is_same_data &= old.is_some();
             for (index, signer) in signers_of(run, &owner, &rrset) {
-                if let Some(kept) = kept_signature(run, signer, old.as_ref()) {
+                if let Some(kept) = reusable(run, &owner, signer, old.as_ref()) {
                     plan.decisions.push(Decision::Keep(kept));
                     plan.kept_count += 1;
                     continue;
                 }
-                let expiration = run.times.expiration(owner.key(), rrset.rtype);
+                let expiration = run.times.expiration(chunk_key, rrset.rtype);
                 let fields = fields(run, signer, expiration);
                 let messages = &mut plan.messages[index];
                 push_message(
@@ -118,28 +126,13 @@ fn find<'a>(previous: &'a ZoneVersion, owner: &OwnerView<'_>) -> Option<OwnerVie
 /// The signers of an RRset, with their index in the run; none for the SOA.
 fn signers_of<'r>(
     run: &SigningRun<'r>,
-    owner: &OwnerView<'_>,
+    owner: &OwnerView<'r>,
     rrset: &RrsetView<'_>,
 ) -> impl Iterator<Item = (usize, &'r Signer)> + use<'r> {
     let signed = is_signed(owner.kind(), rrset.rtype) && rrset.rtype != RrType::SOA;
-    let (rtype, at_apex) = (rrset.rtype, owner.key().is_empty());
-    let signs = move |signer: &Signer| match at_apex {
-        true => signer.signs_at_apex(rtype),
-        false => signer.signs_below_apex(),
-    };
-    run.signers.iter().enumerate().filter(move |(_, signer)| signed && signs(signer))
-}
-
-/// The signature of the last version that may be kept, if there is one.
-pub(super) fn kept_signature<'a>(
-    run: &SigningRun<'a>,
-    signer: &Signer,
-    old: Option<&RrsetView<'a>>,
-) -> Option<SignatureView<'a>> {
-    old?.signatures().find(|signature| {
-        signature.is_by(signer.algorithm, signer.key_tag)
-            && run.times.is_kept(signature.inception, signature.expiration)
-    })
+    let (rtype, owner) = (rrset.rtype, *owner);
+    let signers = run.signers.iter().enumerate();
+    signers.filter(move |(_, signer)| signed && signs(signer.role, &owner, rtype))
 }
 
 pub(super) fn fields(

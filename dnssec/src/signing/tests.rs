@@ -2,6 +2,7 @@
 
 use super::apex::{ApexPlan, is_soa_signature_kept, plan_soa, with_apex};
 use super::plan::{Messages, SigningRun, plan_chunk};
+use super::reuse::Renewal;
 use super::*;
 use crate::denial::nsec3::{Nsec3Parameters, hash_chunk, link};
 use crate::denial::update::{nsec3_replacements, plain_replacements};
@@ -32,11 +33,11 @@ fn key(role: KeyRole, byte: u8) -> ZoneKey {
     }
 }
 
-fn times(now: Timestamp) -> SigningTimes {
+pub(super) fn times(now: Timestamp) -> SigningTimes {
     SigningTimes { now, policy: Policy::anchorite_default("token").signatures, seed: 7 }
 }
 
-fn apex_plan(keys: &[ZoneKey]) -> ApexPlan {
+pub(super) fn apex_plan(keys: &[ZoneKey]) -> ApexPlan {
     ApexPlan {
         soa_ttl: Ttl(3600),
         soa_minimum: 1200,
@@ -50,7 +51,11 @@ fn apex_plan(keys: &[ZoneKey]) -> ApexPlan {
 }
 
 /// Signs with signatures that are the first bytes of the message.
-fn sign(version: &ZoneVersion, run: &SigningRun<'_>, serial: u32) -> (ZoneVersion, usize, bool) {
+pub(super) fn sign(
+    version: &ZoneVersion,
+    run: &SigningRun<'_>,
+    serial: u32,
+) -> (ZoneVersion, usize, bool) {
     let fake = |messages: &Messages| -> Vec<Vec<u8>> {
         messages.iter().map(|message| message[..18].to_vec()).collect()
     };
@@ -71,7 +76,7 @@ fn sign(version: &ZoneVersion, run: &SigningRun<'_>, serial: u32) -> (ZoneVersio
     (ZoneVersion { names: chunks.into(), ..version.clone() }, made, is_same)
 }
 
-fn zone() -> ZoneVersion {
+pub(super) fn zone() -> ZoneVersion {
     let records = [
         ("example.", RrType::NS),
         ("*.example.", RrType::A),
@@ -89,7 +94,14 @@ fn ksk_signs_keys_zsk_the_rest_and_nobody_glue() {
     let soa = version.soa_rdata().unwrap();
     assert_eq!((version.serial(), soa_minimum(soa)), (Some(Serial(41)), Some(1200)));
     let (signers, times) = (Signer::of_keys(&keys), times(NOW));
-    let run = SigningRun { apex: &version.apex, signers: &signers, times: &times, previous: None };
+    let run = SigningRun {
+        apex: &version.apex,
+        signers: &signers,
+        times: &times,
+        previous: None,
+        published: &[],
+        renewal: Renewal::Due,
+    };
     let (signed, made, _) = sign(&version, &run, 42);
     // NS, A, DS by the ZSK, DNSKEY by the KSK; the SOA besides.
     assert_eq!((made, signed.signature_count()), (4, 5));
@@ -112,8 +124,14 @@ fn signatures_are_kept_until_refresh() {
     let signers = Signer::of_keys(&keys);
     let version = with_apex(&zone(), &apex_plan(&keys)).unwrap();
     let first_times = times(NOW);
-    let run =
-        |times, previous| SigningRun { apex: &version.apex, signers: &signers, times, previous };
+    let run = |times, previous| SigningRun {
+        apex: &version.apex,
+        signers: &signers,
+        published: &[],
+        renewal: Renewal::Due,
+        times,
+        previous,
+    };
     let (first, made, _) = sign(&version, &run(&first_times, None), 41);
     assert_eq!(made, 4);
 
@@ -142,7 +160,14 @@ fn changed_records_are_signed_anew() {
     let keys = [key(KeyRole::Csk, 1)];
     let (signers, times) = (Signer::of_keys(&keys), times(NOW));
     let old = with_apex(&zone(), &apex_plan(&keys)).unwrap();
-    let run = SigningRun { apex: &old.apex, signers: &signers, times: &times, previous: None };
+    let run = SigningRun {
+        apex: &old.apex,
+        signers: &signers,
+        times: &times,
+        previous: None,
+        published: &[],
+        renewal: Renewal::Due,
+    };
     let (signed, ..) = sign(&old, &run, 41);
     let records =
         [("example.", RrType::NS), ("*.example.", RrType::A), ("new.example.", RrType::A)];
@@ -249,11 +274,20 @@ proptest! {
         opt_out in any::<bool>(),
     ) {
         let keys = [key(KeyRole::Ksk, 1), key(KeyRole::Zsk, 2)];
-        let (signers, times) = (Signer::of_keys(&keys), times(NOW));
+        let (signers, mut times) = (Signer::of_keys(&keys), times(NOW));
+        // It is drawn per chunk, and the chunks of the two ways differ.
+        times.policy.jitter = Seconds(0);
         let nsec3 = Nsec3Parameters { iterations: 0, salt: vec![], opt_out };
         let apexed = |owners| with_apex(&load_owners(owners).version, &apex_plan(&keys)).unwrap();
         let (old, full) = (apexed(&before), apexed(&after));
-        let run = SigningRun { apex: &old.apex, signers: &signers, times: &times, previous: None };
+        let run = SigningRun {
+            apex: &old.apex,
+            signers: &signers,
+            published: &[],
+            renewal: Renewal::Due,
+            times: &times,
+            previous: None,
+        };
         let signed = fully_signed(&old, &run, &nsec3);
         let expect = fully_signed(&full, &run, &nsec3);
 
