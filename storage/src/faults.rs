@@ -1,6 +1,6 @@
 //! A disk in memory that loses power and fills up on command. For tests, here and elsewhere; the
 //! product only makes the first bytes of a new state store on it.
-//! In: redb's writes, lengths and syncs, kept as a log. Out: what a disk may hold after a power
+//! In: writes, lengths and syncs of redb or a journal, kept as a log. Out: what a disk may hold after a power
 //! cut at any point of that log: all that was synced, and of the rest whatever the test says.
 //! Limits: a write is torn at most once; nothing is read wrongly.
 
@@ -44,8 +44,15 @@ pub enum Fate {
 pub enum DiskFault {
     /// Writes and growths fail with ENOSPC.
     Full,
+    /// Of a write, this many bytes from its start are written, then it fails with ENOSPC.
+    FullWithin {
+        /// Bytes that are written.
+        kept_bytes: usize,
+    },
     /// Syncs fail with EIO.
     SyncFails,
+    /// Everything fails with EIO.
+    Broken,
 }
 
 /// The disk. Clones are the same disk.
@@ -126,6 +133,21 @@ impl FaultDisk {
         bytes
     }
 
+    /// Writes at an offset.
+    pub(crate) fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.lock().change(DiskChange::Write { offset, bytes: bytes.to_vec() })
+    }
+
+    /// Makes the disk this long.
+    pub(crate) fn set_length(&self, length: u64) -> io::Result<()> {
+        self.lock().change(DiskChange::SetLength(length))
+    }
+
+    /// All before this is on the disk for good.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.lock().change(DiskChange::Sync)
+    }
+
     pub(crate) fn backend(&self, sync_failed: Arc<AtomicBool>) -> FaultBackend {
         FaultBackend { disk: self.clone(), sync_failed }
     }
@@ -149,6 +171,19 @@ impl Disk {
                 if strikes && !shrinks =>
             {
                 return Err(io::ErrorKind::StorageFull.into());
+            }
+            (
+                Some((_, DiskFault::FullWithin { kept_bytes })),
+                DiskChange::Write { offset, bytes },
+            ) if strikes => {
+                let bytes = bytes[..kept_bytes.min(bytes.len())].to_vec();
+                let part = DiskChange::Write { offset: *offset, bytes };
+                apply(&part, &mut self.bytes);
+                self.log.push(part);
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            (Some((_, DiskFault::Broken)), _) if strikes => {
+                return Err(io::Error::other("broken by order of the test"));
             }
             _ => {}
         }
@@ -198,15 +233,14 @@ impl StorageBackend for FaultBackend {
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
-        self.disk.lock().change(DiskChange::SetLength(length))
+        self.disk.set_length(length)
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let result = self.disk.lock().change(DiskChange::Sync);
-        result.inspect_err(|_| self.sync_failed.store(true, Ordering::Release))
+        self.disk.sync().inspect_err(|_| self.sync_failed.store(true, Ordering::Release))
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.disk.lock().change(DiskChange::Write { offset, bytes: data.to_vec() })
+        self.disk.write(offset, data)
     }
 }

@@ -6,17 +6,17 @@
 //! Limits: the owner of the old file is not carried over, only its mode.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Size of the write buffer, in bytes.
 pub const WRITE_BUFFER_BYTES: usize = 1 << 20;
 /// How every temporary file of ours ends.
-const TEMPORARY_SUFFIX: &str = ".anchorite-tmp";
+pub(crate) const TEMPORARY_SUFFIX: &str = ".anchorite-tmp";
 /// How much of the target's name a temporary file's name repeats, in bytes. The rest of the
 /// name needs at most 46, and NAME_MAX is 255.
 const TEMPORARY_STEM_BYTES_MAX: usize = 205;
@@ -184,6 +184,15 @@ pub fn remove_leftovers(folder: &Path) -> io::Result<usize> {
         }
     }
     Ok(removed_count)
+}
+
+/// Makes the folder of the snapshots and journals, and its parents, where they do not exist.
+pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new().mode(0o700).recursive(true).create(folder)?;
+    sync_folder(&folder_of(folder))
 }
 
 /// Makes renames, creations and removals in `folder` durable.

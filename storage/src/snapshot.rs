@@ -6,15 +6,15 @@
 //! for large zones.
 
 mod cleanup;
-mod format;
+pub(crate) mod format;
 mod names;
 mod read;
 mod write;
 
 pub use cleanup::{cleanup, cleanup_all, remove_generation};
 pub use format::{FORMAT_VERSION, SECTION_COUNT_MAX, SectionNumber, SnapshotHeader};
-pub use names::{snapshot_path, zone_file_stem};
-pub use read::{MappedBytes, Snapshot, open_snapshot, open_snapshot_file};
+pub use names::{journal_path, snapshot_path, zone_file_stem};
+pub use read::{MappedBytes, Snapshot, open_snapshot, open_snapshot_file, read_header};
 pub use write::{SnapshotSection, write_snapshot};
 
 use crate::replace::ReplaceError;
@@ -160,6 +160,8 @@ pub enum SnapshotOperation {
     CreateFolder,
     /// Opening.
     Open,
+    /// Reading the head.
+    Read,
     /// Mapping into memory.
     Map,
     /// Listing the folder.

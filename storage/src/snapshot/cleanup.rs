@@ -1,12 +1,14 @@
-//! Removal of snapshots that are no longer, or never became, true. In: what the state store
-//! says is true. Out: the rest is gone, the number of files removed is returned.
-//! Never: removes a file that is neither a snapshot nor a temporary file of one.
+//! Removal of snapshots and journal segments that are no longer, or never became, true. In: what
+//! the state store says is true. Out: the rest is gone, the number of files removed is returned.
+//! Segments of later generations than the true one stay, they may hold what was committed since:
+//! which of them do is `journal::recover`'s to see, and it removes the others.
+//! Never: removes a file that is neither of these nor a temporary file of one.
 //! A removed file stays mapped where it is mapped. Removals are not synced: one that a power cut
 //! undoes is made again at the next start.
 
-use super::names::{parse_file_name, snapshot_path, zone_file_stem};
+use super::names::{FileKind, journal_path, parse_file_name, snapshot_path, zone_file_stem};
 use super::{SnapshotError, SnapshotOperation};
-use crate::replace::{is_temporary_of, remove_leftovers};
+use crate::replace::{TEMPORARY_SUFFIX, is_temporary_of, remove_leftovers};
 use dnssec::Name;
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -14,25 +16,30 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-/// Removes one generation of a zone; does nothing when it is not there. The cheap way after a
-/// commit: it does not list the folder.
+/// Removes one generation of a zone, snapshot and journal segment; does nothing where they are
+/// not there. The cheap way after a commit: it does not list the folder.
 pub fn remove_generation(folder: &Path, zone: &Name, generation: u64) -> Result<(), SnapshotError> {
-    remove(&snapshot_path(folder, zone, generation)).map(|_| ())
+    remove(&snapshot_path(folder, zone, generation))?;
+    remove(&journal_path(folder, zone, generation)).map(|_| ())
 }
 
-/// Removes all files of `zone` but those of `keep_generation`: other generations and temporary
-/// files. To be called when no snapshot of the zone is being written. Lists the whole folder.
+/// Removes all files of `zone` but the snapshot of `keep_generation` and the journal segments
+/// from there on: other generations and temporary files. To be called when no snapshot of the
+/// zone is being written. Lists the whole folder.
 pub fn cleanup(folder: &Path, zone: &Name, keep_generation: u64) -> Result<usize, SnapshotError> {
     let stem = zone_file_stem(zone);
     remove_where(folder, |name| match name.to_str().and_then(parse_file_name) {
-        Some((found, generation)) => found == stem && generation != keep_generation,
-        // The name of a temporary file starts with the name of its snapshot.
+        Some((found, generation, kind)) => {
+            found == stem && !is_kept(kind, generation, keep_generation)
+        }
+        // The name of a temporary file starts with the name of its target.
         None => is_temporary_of(name, &format!("{stem}.")) && temporary_stem(name) == Some(&stem),
     })
 }
 
-/// Removes, in one pass at the start, every snapshot that is not among `keep` and the temporary
-/// files of dead processes. A folder that does not exist is clean.
+/// Removes, in one pass at the start, what [`cleanup`] would for each zone in `keep`, all files
+/// of other zones, and the temporary files of dead processes. A folder that does not exist is
+/// clean.
 pub fn cleanup_all<'a>(
     folder: &Path,
     keep: impl IntoIterator<Item = (&'a Name, u64)>,
@@ -43,18 +50,28 @@ pub fn cleanup_all<'a>(
     let keep: HashMap<String, u64> =
         keep.into_iter().map(|(zone, generation)| (zone_file_stem(zone), generation)).collect();
     let temporary_count = remove_leftovers(folder).map_err(list_error(folder))?;
-    let snapshot_count = remove_where(folder, |name| {
+    let file_count = remove_where(folder, |name| {
         let parsed = name.to_str().and_then(parse_file_name);
-        parsed.is_some_and(|(stem, generation)| keep.get(stem) != Some(&generation))
+        parsed.is_some_and(|(stem, generation, kind)| {
+            !keep.get(stem).is_some_and(|keep| is_kept(kind, generation, *keep))
+        })
     })?;
-    Ok(temporary_count + snapshot_count)
+    Ok(temporary_count + file_count)
 }
 
-/// The stem of the snapshot that a temporary file was for:
+/// Whether a file of `generation` may be needed when `truth` is the true one; 0 is none.
+fn is_kept(kind: FileKind, generation: u64, truth: u64) -> bool {
+    match kind {
+        FileKind::Snapshot => generation == truth,
+        FileKind::Journal => truth != 0 && generation >= truth,
+    }
+}
+
+/// The stem of the snapshot or segment that a temporary file was for:
 /// `.<stem>.<generation>.snapshot.<process>-<number>.anchorite-tmp`.
 fn temporary_stem(name: &OsStr) -> Option<&str> {
-    let (snapshot, _) = name.to_str()?.strip_prefix('.')?.rsplit_once(".snapshot.")?;
-    snapshot.rsplit_once('.').map(|(stem, _)| stem)
+    let (target, _) = name.to_str()?.strip_suffix(TEMPORARY_SUFFIX)?.rsplit_once('.')?;
+    parse_file_name(target.strip_prefix('.')?).map(|(stem, _, _)| stem)
 }
 
 fn remove_where(folder: &Path, unwanted: impl Fn(&OsStr) -> bool) -> Result<usize, SnapshotError> {

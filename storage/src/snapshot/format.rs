@@ -189,11 +189,12 @@ pub(super) fn encode_trailer(total_crc: u32) -> [u8; TRAILER_LENGTH] {
 }
 
 /// The little-endian number at `at`.
-pub(super) fn read_u32(bytes: &[u8], at: usize) -> Option<u32> {
+pub(crate) fn read_u32(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))
 }
 
-fn read_u64(bytes: &[u8], at: usize) -> Option<u64> {
+/// The little-endian number at `at`.
+pub(crate) fn read_u64(bytes: &[u8], at: usize) -> Option<u64> {
     bytes.get(at..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
 }
 

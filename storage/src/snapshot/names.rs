@@ -1,6 +1,6 @@
-//! File names of snapshots, from zone names. RFC 1035 §2.3.1 allows any octet in a label; a file
+//! File names of snapshots and journal segments, from zone names. RFC 1035 §2.3.1 allows any octet in a label; a file
 //! name here has only `[a-z0-9_.%@~-]` and upper-case hexadecimal digits.
-//! In: a zone name, in any case. Out: `<stem>.<generation>.snapshot`.
+//! In: a zone name, in any case. Out: `<stem>.<generation>.snapshot`, `.journal`.
 //! The stem is the name in lower case without its final dot; octets other than `[a-z0-9_-]` are
 //! `%XX`, the root is `@`. A stem that would pass [`STEM_LENGTH_MAX`] is cut and gets `~` and the
 //! SHA-256 of the name's canonical wire form instead. Different names have different stems.
@@ -16,11 +16,27 @@ pub(super) const STEM_LENGTH_MAX: usize = 165;
 /// How much of a long stem is kept for the reader, in bytes: the rest is `~` and 64 digits.
 const STEM_KEPT_LENGTH: usize = 100;
 /// End of a snapshot's file name.
-const SUFFIX: &str = ".snapshot";
+const SNAPSHOT_SUFFIX: &str = ".snapshot";
+/// End of a journal segment's file name.
+const JOURNAL_SUFFIX: &str = ".journal";
+
+/// What a file in the folder is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FileKind {
+    /// A version of a zone.
+    Snapshot,
+    /// The differences after it.
+    Journal,
+}
 
 /// Where the snapshot of `zone` and `generation` lies in `folder`.
 pub fn snapshot_path(folder: &Path, zone: &Name, generation: u64) -> PathBuf {
-    folder.join(format!("{}.{generation}{SUFFIX}", zone_file_stem(zone)))
+    folder.join(format!("{}.{generation}{SNAPSHOT_SUFFIX}", zone_file_stem(zone)))
+}
+
+/// Where the journal segment of `zone` and `generation` lies in `folder`.
+pub fn journal_path(folder: &Path, zone: &Name, generation: u64) -> PathBuf {
+    folder.join(format!("{}.{generation}{JOURNAL_SUFFIX}", zone_file_stem(zone)))
 }
 
 /// The start of the names of all files about `zone`; unique for the zone.
@@ -44,12 +60,16 @@ pub fn zone_file_stem(zone: &Name) -> String {
     stem
 }
 
-/// The stem and generation that a file name names; `None` when it is no snapshot's.
-pub(super) fn parse_file_name(name: &str) -> Option<(&str, u64)> {
-    let (stem, digits) = name.strip_suffix(SUFFIX)?.rsplit_once('.')?;
+/// The stem, generation and kind that a file name names; `None` when it is none of ours.
+pub(super) fn parse_file_name(name: &str) -> Option<(&str, u64, FileKind)> {
+    let (rest, kind) = match name.strip_suffix(SNAPSHOT_SUFFIX) {
+        Some(rest) => (rest, FileKind::Snapshot),
+        None => (name.strip_suffix(JOURNAL_SUFFIX)?, FileKind::Journal),
+    };
+    let (stem, digits) = rest.rsplit_once('.')?;
     let generation: u64 = digits.parse().ok()?;
     // `+7` and `007` parse too, but are not ours.
-    (generation.to_string() == digits).then_some((stem, generation))
+    (generation.to_string() == digits).then_some((stem, generation, kind))
 }
 
 fn push_octet(octet: u8, out: &mut String) {

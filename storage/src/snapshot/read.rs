@@ -14,9 +14,10 @@ use super::format::{
 use super::names::snapshot_path;
 use super::{SnapshotError, SnapshotOperation, SnapshotPart};
 use dnssec::Name;
-use memmap2::Mmap;
+use memmap2::{Advice, Mmap};
 use std::fmt;
 use std::fs::File;
+use std::io::Read;
 use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -89,22 +90,50 @@ pub fn open_snapshot(
     generation: u64,
 ) -> Result<Snapshot, SnapshotError> {
     let snapshot = open_snapshot_file(&snapshot_path(folder, zone, generation))?;
-    let header = snapshot.header();
+    check_identity(&snapshot.path, &snapshot.header, zone, generation)?;
+    Ok(snapshot)
+}
+
+/// Reads what the snapshot of `zone` and `generation` says about itself; of its bytes only the
+/// head is looked at.
+pub fn read_header(
+    folder: &Path,
+    zone: &Name,
+    generation: u64,
+) -> Result<SnapshotHeader, SnapshotError> {
+    let path = &snapshot_path(folder, zone, generation);
+    let io = |operation| move |cause| SnapshotError::Io { path: path.clone(), operation, cause };
+    let file = File::open(path).map_err(io(SnapshotOperation::Open))?;
+    let length = file.metadata().map_err(io(SnapshotOperation::Open))?.len();
+    let mut bytes = Vec::with_capacity(HEAD_LENGTH_MAX);
+    let read = file.take(HEAD_LENGTH_MAX as u64).read_to_end(&mut bytes);
+    read.map_err(io(SnapshotOperation::Read))?;
+    let (head, _) = Reader { path, bytes: &bytes, length }.head()?;
+    check_identity(path, &head.header, zone, generation)?;
+    Ok(head.header)
+}
+
+fn check_identity(
+    path: &Path,
+    header: &SnapshotHeader,
+    zone: &Name,
+    generation: u64,
+) -> Result<(), SnapshotError> {
     if header.zone != *zone {
         return Err(SnapshotError::WrongZone {
-            path: snapshot.path.clone(),
+            path: path.to_owned(),
             expected: Box::new(zone.clone()),
             found: Box::new(header.zone.clone()),
         });
     }
     if header.generation != generation {
         return Err(SnapshotError::WrongGeneration {
-            path: snapshot.path.clone(),
+            path: path.to_owned(),
             expected: generation,
             found: header.generation,
         });
     }
-    Ok(snapshot)
+    Ok(())
 }
 
 /// Opens and checks a snapshot of whatever zone and generation.
@@ -123,7 +152,9 @@ pub fn open_snapshot_file(path: &Path) -> Result<Snapshot, SnapshotError> {
     // to write there does to it meanwhile is outside what the program can hold.
     #[allow(unsafe_code, reason = "mapping our own snapshots")]
     let map = unsafe { Mmap::map(&file) }.map_err(io(SnapshotOperation::Map))?;
-    let (header, sections) = Reader { path, bytes: &map }.read()?;
+    // All of it is read now: a hint that may fail, which lets the disk read ahead of the sums.
+    let _ = map.advise(Advice::WillNeed);
+    let (header, sections) = Reader { path, bytes: &map, length: map.len() as u64 }.read()?;
     Ok(Snapshot { path: path.to_owned(), map: Arc::new(map), header, sections })
 }
 
@@ -131,7 +162,10 @@ type Sections = Vec<(SectionNumber, Vec<Range<usize>>)>;
 
 struct Reader<'a> {
     path: &'a Path,
+    /// The file, or its beginning.
     bytes: &'a [u8],
+    /// Of the file.
+    length: u64,
 }
 
 impl Reader<'_> {
@@ -169,7 +203,7 @@ impl Reader<'_> {
 
     /// Checks magic, version, lengths and the head's checksum; returns the head and its length.
     fn head(&self) -> Result<(Head, usize), SnapshotError> {
-        let found = self.bytes.len() as u64;
+        let found = self.length;
         let wrong_length = |expected: u64| SnapshotError::WrongLength {
             path: self.path.to_owned(),
             expected,

@@ -8,10 +8,8 @@ use super::format::{
 };
 use super::names::snapshot_path;
 use super::{SnapshotError, SnapshotLimit, SnapshotOperation};
-use crate::replace::{FileMode, folder_of, replace_file, sync_folder};
-use std::fs::DirBuilder;
+use crate::replace::{FileMode, make_folder, replace_file};
 use std::io::{self, Write};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 /// Snapshots are mapped by readers, so nobody may write to one, their owner included.
@@ -36,7 +34,11 @@ pub fn write_snapshot(
 ) -> Result<PathBuf, SnapshotError> {
     let path = snapshot_path(folder, &header.zone, header.generation);
     check_limits(&path, sections)?;
-    make_folder(folder)?;
+    make_folder(folder).map_err(|cause| SnapshotError::Io {
+        path: folder.to_owned(),
+        operation: SnapshotOperation::CreateFolder,
+        cause,
+    })?;
     let plan = Plan::new(header, sections);
     replace_file(&path, FileMode::Exactly(SNAPSHOT_MODE), |out| plan.write(sections, out))?;
     Ok(path)
@@ -55,18 +57,6 @@ fn check_limits(path: &Path, sections: &[SnapshotSection<'_>]) -> Result<(), Sna
         return too_large(SnapshotLimit::ChunkLength);
     }
     Ok(())
-}
-
-fn make_folder(folder: &Path) -> Result<(), SnapshotError> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    let made = DirBuilder::new().mode(0o700).recursive(true).create(folder);
-    made.and_then(|()| sync_folder(&folder_of(folder))).map_err(|cause| SnapshotError::Io {
-        path: folder.to_owned(),
-        operation: SnapshotOperation::CreateFolder,
-        cause,
-    })
 }
 
 /// Everything about the file but the chunks themselves.

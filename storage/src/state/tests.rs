@@ -319,3 +319,36 @@ fn a_panic_in_a_transaction_applies_nothing() {
     assert!(store.policies().unwrap().is_empty());
     store.policy_put("whole", &PolicyState { salt: vec![], salt_changed: NOW }).unwrap();
 }
+
+/// Journal entries and compactions: the serial rises in one generation, then the generation over
+/// an older version.
+#[test]
+fn differences_keep_the_generation_and_snapshots_the_serial() {
+    let (store, zone) = (memory(), name("example."));
+    store.zone_add(&zone, "default").unwrap();
+    let refused = store.commit_difference(&zone, &version(10, 0));
+    assert!(matches!(refused, Err(StateError::WrongGeneration { last: 0, new: 0, .. })));
+    store.commit_version(&zone, &version(10, 1)).unwrap();
+    store.commit_difference(&zone, &version(11, 1)).unwrap();
+    store.commit_difference(&zone, &version(11, 1)).unwrap();
+    let refused = store.commit_difference(&zone, &version(11, 2));
+    assert!(matches!(refused, Err(StateError::SerialNotRising { .. })));
+    let refused = store.commit_difference(&zone, &version(12, 2));
+    assert!(matches!(refused, Err(StateError::WrongGeneration { last: 1, new: 2, .. })));
+    let none = ZoneState { output_serial: None, ..version(12, 1) };
+    assert!(store.commit_difference(&zone, &none).is_err());
+    // Snapshot 3 is of serial 11; serial 12 was committed while it was being written.
+    store.commit_difference(&zone, &version(12, 1)).unwrap();
+    store.commit_snapshot(&zone, 3).unwrap();
+    store.commit_snapshot(&zone, 3).unwrap();
+    assert_eq!(store.zone(&zone).unwrap(), Some(version(12, 3)));
+    // Who has not heard of it does not set it back.
+    let refused = store.commit_difference(&zone, &version(13, 1));
+    assert!(matches!(refused, Err(StateError::WrongGeneration { last: 3, new: 1, .. })));
+    store.commit_difference(&zone, &version(13, 3)).unwrap();
+    // The serial outlives the zone.
+    store.zone_remove(&zone).unwrap();
+    assert_eq!(store.zone_add(&zone, "default").unwrap().output_serial, Some(Serial(13)));
+    let unknown = store.commit_difference(&name("other."), &version(2, 1));
+    assert!(matches!(unknown, Err(StateError::ZoneUnknown { .. })));
+}

@@ -1,6 +1,6 @@
 //! Policies and zones in the state store.
-//! `commit_version` is the moment a snapshot becomes true: after its file is synced, before
-//! anybody outside sees the version. The last serial of a zone outlives the zone, so that a zone
+//! `commit_version` is the moment a snapshot becomes true, `commit_difference` the one of a
+//! journal entry: after its file is synced, before anybody outside sees the version. The last serial of a zone outlives the zone, so that a zone
 //! removed and added again goes on above it: one serial never has two contents.
 
 use super::StateStore;
@@ -98,7 +98,7 @@ impl StateStore {
     }
 
     /// Remembers this about a zone. Serial and generation must be those in the store: they
-    /// change by [`StateStore::commit_version`] only.
+    /// change by the commits below only.
     pub fn zone_update(&self, zone: &Name, state: &ZoneState) -> Result<(), StateError> {
         self.write(|transaction| {
             let key = zone_key(zone);
@@ -124,6 +124,26 @@ impl StateStore {
         &self,
         versions: impl IntoIterator<Item = (&'a Name, &'a ZoneState)>,
     ) -> Result<(), StateError> {
+        self.commit(versions, |present, state| {
+            state.generation.max(present.generation.saturating_add(1))
+        })
+    }
+
+    /// Makes a version true whose difference to the last one is in the journal: its serial must
+    /// be after the last one, its generation the true one, as the snapshot is. To commit again
+    /// what is committed already changes nothing.
+    pub fn commit_difference(&self, zone: &Name, state: &ZoneState) -> Result<(), StateError> {
+        // Generation 0 has no snapshot that a difference could follow.
+        self.commit([(zone, state)], |present, _| present.generation.max(1))
+    }
+
+    /// Commits versions; `generation` says, of the state in the store and the new one, which
+    /// generation the new one must have.
+    fn commit<'a>(
+        &self,
+        versions: impl IntoIterator<Item = (&'a Name, &'a ZoneState)>,
+        generation: impl Fn(&ZoneState, &ZoneState) -> u64,
+    ) -> Result<(), StateError> {
         self.write(|transaction| {
             let mut table = transaction.open_table(ZONES)?;
             let mut serials = transaction.open_table(SERIALS)?;
@@ -135,8 +155,7 @@ impl StateStore {
                 }
                 let last = serials.get(key.as_slice())?.map(|serial| Serial(serial.value()));
                 let serial = rising_serial(zone, last, state.output_serial)?;
-                let next = state.generation.max(present.generation.saturating_add(1));
-                check_generation(zone, &present, state.generation, next)?;
+                check_generation(zone, &present, state.generation, generation(&present, state))?;
                 table.insert(key.as_slice(), encode_zone(state)?.as_slice())?;
                 serials.insert(key.as_slice(), serial.0)?;
             }
@@ -144,7 +163,10 @@ impl StateStore {
         })
     }
 
-    /// Makes a new snapshot of the same version true: only the generation changes.
+    /// Makes a new snapshot true, of the last version or, when its segment of the journal is
+    /// there too, of an earlier one: only the generation changes, to a later one. Serials that
+    /// were committed since that version was taken stay. To commit the same again changes
+    /// nothing.
     pub fn commit_snapshot(&self, zone: &Name, generation: u64) -> Result<(), StateError> {
         self.write(|transaction| {
             let key = zone_key(zone);
