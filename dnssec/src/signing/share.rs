@@ -11,11 +11,11 @@
 //! pass takes its equal part of that, which is some percent more than the share.
 //!
 //! * Chunks are taken whole, soonest deadline first. Where the share ends within a chunk, that
-//!   chunk is taken with the probability of the part that fits, drawn from the pass's number by the
-//!   golden ratio: the sum over some passes is exact, while rounding down would leave a rest in each.
+//!   chunk is taken with the probability of the part that fits, drawn from the pass's number by
+//!   the golden ratio: the sum over some passes is exact, where rounding down would leave a rest.
 //! * A zone with fewer signed chunks than passes in a cycle is never renewed ahead of time.
 //! * A chunk that may have been signed less than a resign interval ago is not taken; where its
-//!   expiration cannot tell, because the policy has changed, [`Renewal::Ahead`] keeps what is young.
+//!   expiration cannot tell (the policy has changed), [`Renewal::Ahead`] keeps what is young.
 //!
 //! Call it for passes of the resign timer only: each call grants a share. Limits: an expiration
 //! does not tell its class, so where denial and default validity differ the shorter cycle counts

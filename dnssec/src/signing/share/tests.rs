@@ -238,7 +238,8 @@ proptest! {
             }
             total += made;
             for edit in 0..edits_per_pass {
-                zone.sign((seed.wrapping_add(zone.pass * 7919 + edit * 104_729) % chunk_count) as usize);
+                let place = seed.wrapping_add(zone.pass * 7919 + edit * 104_729);
+                zone.sign((place % chunk_count) as usize);
             }
         }
         if is_spread {
