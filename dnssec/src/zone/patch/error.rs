@@ -179,7 +179,8 @@ pub enum PatchError {
         /// The owner.
         owner: Name,
     },
-    /// An NSEC3 record, or an RRSIG over one, whose owner is no hash right below the apex (RFC 5155 §3).
+    /// An NSEC3 record, or an RRSIG over one, whose owner is no hash right below the apex
+    /// (RFC 5155 §3).
     #[error("NSEC3 record, or RRSIG over one, at {owner}, which is no hash below the apex")]
     NotHashed {
         /// The owner.

@@ -437,7 +437,11 @@ fn versions_that_could_not_be_loaded_are_refused() {
     let long: Vec<_> =
         (0..2).map(|first| record("w.example.", RrType(300), 60, &vec![first; 40_000])).collect();
     let rtype = RrType(300);
-    assert_eq!(refusal(&[], &long), PatchError::RrsetTooLarge { owner, rtype });
+    let large = PatchError::RrsetTooLarge { owner: owner.clone(), rtype };
+    assert_eq!(refusal(&[], &long), large);
+    let wide: Vec<_> =
+        (0..20).map(|at| record("w.example.", RrType(300 + at), 60, &[1; 60_000])).collect();
+    assert_eq!(refusal(&[], &wide), PatchError::OwnerTooLarge { owner });
 }
 
 /// A master may write a name in another case when it takes a record away (RFC 4343).
