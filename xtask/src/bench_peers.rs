@@ -4,11 +4,13 @@
 //! peak memory, size of the output, and the ratio to the fastest and leanest peer), then the
 //! promises of `benches/promises.toml`, each kept or broken. A broken promise is an error.
 //!
-//! All sign with one ECDSA P-256 KSK and ZSK. The peers' keys are made beforehand; anchorite
+//! All sign with one ECDSA P-256 KSK and ZSK; OpenDNSSEC's, which is a daemon and can do nothing
+//! without an HSM, through SoftHSM. The peers' keys are made beforehand; anchorite
 //! starts from an empty state folder each time, so making its two keys is included. Anchorite is
 //! shown twice: `cold-sign` is its stages without the audit, as the peers do not audit; `anchorite`
 //! is the product, which always does. Limits: cold signing only; file to file.
 
+mod opendnssec;
 mod pace;
 mod promises;
 mod signers;
@@ -18,13 +20,17 @@ mod verifiers;
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
+use std::time::Duration;
 
-use crate::measure::{Cost, measure, median};
+use crate::measure::{Cost, measure, measure_until_written, median};
 use crate::workspace::{self, Outcome, cargo};
 use promises::{Measured, Promise};
+use signers::Signer;
 use subjects::{Size, Subject};
 use table::Row;
+
+/// Longest wait for a daemon's signed zone.
+const DAEMON_WAIT: Duration = Duration::from_secs(15 * 60);
 
 /// How much to compare.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -148,13 +154,18 @@ fn sign_in_turn(subject: &Subject, extent: Extent, measured: &mut Vec<Measured>)
     Ok(())
 }
 
-fn sign_once(subject: &Subject, tool: &Tool, command: signers::Signer) -> Outcome<Cost> {
+fn sign_once(subject: &Subject, tool: &Tool, signer: Signer) -> Outcome<Cost> {
     let own = subject.folder_of(tool.name);
     fs::create_dir_all(&own).map_err(|e| format!("cannot make {}: {e}", own.display()))?;
     // A peer that finds its own output would keep the signatures in it.
     fs::remove_file(subject.signed_by(tool.name)).ok();
-    let command: Command = command(subject, &own, &subject.signed_by(tool.name))?;
-    let cost = measure(&command)?;
+    let output = subject.signed_by(tool.name);
+    let cost = match signer {
+        Signer::Program(prepare) => measure(&prepare(subject, &own, &output)?)?,
+        Signer::Daemon(prepare) => {
+            measure_until_written(&prepare(subject, &own, &output)?, &output, DAEMON_WAIT)?
+        }
+    };
     if subject.output_bytes(tool.name) <= subject.input_bytes() {
         return Err("left no file that is larger than its input".to_owned());
     }

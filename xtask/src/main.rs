@@ -31,9 +31,9 @@ usage: cargo xtask COMMAND
   deny                     licences and sources of all dependencies
   zonegen SHAPE N OUT      make a test zone; SHAPE is tld, enterprise or hosting
   bench-peers [--quick | --full]
-                           sign and verify the same zones with anchorite, BIND, ldns and Knot, and
-                           compare with benches/promises.toml (--quick: once; --full: with a
-                           million delegations)
+                           sign and verify the same zones with anchorite, BIND, ldns, Knot and
+                           OpenDNSSEC, and compare with benches/promises.toml (--quick: once;
+                           --full: with a million delegations)
 ";
 
 fn main() -> ExitCode {
@@ -51,6 +51,9 @@ fn main() -> ExitCode {
         ["bench-peers", "--quick"] => bench_peers::run(bench_peers::Extent::Quick),
         // Used by bench-peers on itself; see measure.rs.
         ["measure", command, rest @ ..] => measure::run_inner(command, rest),
+        ["measure-until", file, seconds, command, rest @ ..] => {
+            measure::run_inner_until(file, seconds, command, rest)
+        }
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

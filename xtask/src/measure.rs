@@ -1,11 +1,16 @@
 //! Wall time, user time and peak memory of one command. The kernel tells a process the peak of
 //! *all* children it waited for (getrusage(2)), so each measured command gets a parent of its own:
 //! this program started again as `xtask measure COMMAND ARGUMENTS..`, which runs the command, asks,
-//! and prints one line. That needs no `unsafe` and no package.
+//! and prints one line. That needs no `unsafe` and no package. A daemon does not end: it is measured
+//! until it has put its file in place, and then killed.
 
-use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
+use nix::poll::{PollFd, PollFlags, poll};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
@@ -21,12 +26,30 @@ pub(crate) struct Cost {
 
 const MARK: &str = "xtask-measured";
 
+/// Milliseconds between two looks whether a daemon still runs.
+const LOOK_MILLISECONDS: u16 = 200;
+
 /// Runs the command, output discarded, and returns what it took. Fails if it exits with another
 /// status than 0.
 pub(crate) fn measure(command: &Command) -> Outcome<Cost> {
+    measure_with(&["measure"], command)
+}
+
+/// Runs a command that does not end, output discarded, until `file` is there, which must come by a
+/// rename; returns what it took until then. Fails if the command ends before, or after `wait`.
+pub(crate) fn measure_until_written(
+    command: &Command,
+    file: &Path,
+    wait: Duration,
+) -> Outcome<Cost> {
+    let file = file.to_str().ok_or_else(|| format!("{} is no text", file.display()))?;
+    measure_with(&["measure-until", file, &wait.as_secs().to_string()], command)
+}
+
+fn measure_with(how: &[&str], command: &Command) -> Outcome<Cost> {
     let this = std::env::current_exe().map_err(|e| format!("cannot find this program: {e}"))?;
     let mut outer = Command::new(this);
-    outer.arg("measure").arg(command.get_program()).args(command.get_args());
+    outer.args(how).arg(command.get_program()).args(command.get_args());
     if let Some(folder) = command.get_current_dir() {
         outer.current_dir(folder);
     }
@@ -41,16 +64,69 @@ pub(crate) fn measure(command: &Command) -> Outcome<Cost> {
 
 /// The inner process: runs, asks the kernel, prints one line.
 pub(crate) fn run_inner(program: &str, arguments: &[&str]) -> Outcome {
-    let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
     let started = Instant::now();
-    let status = command.status().map_err(|e| format!("cannot start {program}: {e}"))?;
-    let wall = started.elapsed().as_secs_f64();
+    let status = spawn(program, arguments)?.wait().map_err(|e| format!("{program}: {e}"))?;
+    let wall = started.elapsed();
     if !status.success() {
         return Err(format!("{status}"));
     }
+    print_cost(wall)
+}
+
+/// The inner process for a daemon: the same, but ends it when `file` is there.
+pub(crate) fn run_inner_until(
+    file: &str,
+    seconds: &str,
+    program: &str,
+    arguments: &[&str],
+) -> Outcome {
+    let wait = Duration::from_secs(seconds.parse().map_err(|_| format!("{seconds}: no number"))?);
+    let file = Path::new(file);
+    let folder = file.parent().ok_or("the file has no folder")?;
+    let watch = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)
+        .map_err(|e| format!("inotify: {e}"))?;
+    watch.add_watch(folder, AddWatchFlags::IN_MOVED_TO).map_err(|e| format!("inotify: {e}"))?;
+    let started = Instant::now();
+    let mut child = spawn(program, arguments)?;
+    let appeared = wait_for(file, &watch, &mut child, started + wait);
+    let wall = started.elapsed();
+    // The kernel counts its time up to here. One that has ended already cannot be killed.
+    child.kill().ok();
+    child.wait().map_err(|e| format!("{program}: {e}"))?;
+    appeared?;
+    print_cost(wall)
+}
+
+fn spawn(program: &str, arguments: &[&str]) -> Outcome<Child> {
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
+    command.spawn().map_err(|e| format!("cannot start {program}: {e}"))
+}
+
+/// Waits until `file` is there.
+fn wait_for(file: &Path, watch: &Inotify, child: &mut Child, deadline: Instant) -> Outcome {
+    loop {
+        // Looked at first: what it did before it ended is not lost.
+        let ended = child.try_wait().map_err(|e| format!("cannot wait: {e}"))?;
+        if file.exists() {
+            return Ok(());
+        }
+        if let Some(status) = ended {
+            return Err(format!("ended before it wrote {}: {status}", file.display()));
+        }
+        if Instant::now() > deadline {
+            return Err(format!("has not written {} in time", file.display()));
+        }
+        let mut events = [PollFd::new(watch.as_fd(), PollFlags::POLLIN)];
+        poll(&mut events, LOOK_MILLISECONDS).map_err(|e| format!("poll: {e}"))?;
+        // Taken so that the next poll waits; that there is none is no fault.
+        watch.read_events().ok();
+    }
+}
+
+fn print_cost(wall: Duration) -> Outcome {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN).map_err(|e| format!("getrusage: {e}"))?;
-    let user = usage.user_time().num_microseconds() as f64 / 1e6;
+    let (wall, user) = (wall.as_secs_f64(), usage.user_time().num_microseconds() as f64 / 1e6);
     // Linux counts the peak in KiB.
     println!("{MARK} {wall} {user} {}", usage.max_rss() * 1024);
     Ok(())
@@ -97,5 +173,29 @@ mod tests {
         let expected = Cost { wall_seconds: 1.5, user_seconds: 0.25, peak_bytes: 4096 };
         assert_eq!(cost, Some(expected));
         assert_eq!(parse("noise\n"), None);
+    }
+
+    /// Measures `sh -c script` until `$1` is there.
+    fn until_written(name: &str, script: &str, seconds: &str) -> Outcome {
+        let folder = std::env::temp_dir().join(format!("measure-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("file").display().to_string();
+        let outcome = run_inner_until(&file, seconds, "sh", &["-c", script, "sh", &file]);
+        std::fs::remove_dir_all(&folder).unwrap();
+        outcome
+    }
+
+    #[test]
+    fn a_daemon_is_measured_until_its_file_is_there() {
+        let script = "echo > \"$1.tmp\"; mv \"$1.tmp\" \"$1\"; exec sleep 1000";
+        assert_eq!(until_written("daemon", script, "60"), Ok(()));
+    }
+
+    #[test]
+    fn a_daemon_that_ends_or_hangs_without_a_file_is_an_error() {
+        let ended = until_written("ended", "exit 3", "60").unwrap_err();
+        assert!(ended.contains("ended before it wrote") && ended.contains("3"), "{ended}");
+        let late = until_written("late", "exec sleep 1000", "0").unwrap_err();
+        assert!(late.contains("has not written"), "{late}");
     }
 }

@@ -33,6 +33,8 @@ const NEEDS: &[(Proof, &str)] = &[
     (Program("xmllint"), "libxml2-utils"),
     (File("/usr/share/opendnssec/kasp.rng"), "opendnssec-common"),
     (Program("ods-kaspcheck"), "opendnssec-enforcer-sqlite3"),
+    (Program("ods-signerd"), "opendnssec-signer"),
+    (Program("openssl"), "openssl"),
 ];
 
 const POLICY_FILE: &str = "/usr/sbin/policy-rc.d";
@@ -136,7 +138,8 @@ fn refuse_service_starts(root: bool) -> Outcome<bool> {
     placed.map(|()| true)
 }
 
-fn is_root() -> bool {
+/// Whether this program runs as root.
+pub(crate) fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0)
 }
 

@@ -1,24 +1,35 @@
 //! How each signer is told to sign. In: a subject, the signer's folder, the file to write. Out: the
-//! command; keys of the peers are made on the way, once, outside of what is measured.
+//! command, and how its end is known; keys of the peers are made on the way, once, outside of what
+//! is measured.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use super::subjects::{Denial, Subject};
-use super::{Tool, release_binary};
+use super::{Tool, opendnssec, release_binary};
 use crate::workspace::Outcome;
 
 /// Gets the zone, the folder with the signer's keys, and the file to write.
-pub(super) type Signer = fn(&Subject, &Path, &Path) -> Outcome<Command>;
+type Prepare = fn(&Subject, &Path, &Path) -> Outcome<Command>;
+
+/// How a signer is started, and when it has signed.
+#[derive(Clone, Copy)]
+pub(super) enum Signer {
+    /// It ends when it has signed.
+    Program(Prepare),
+    /// It goes on; it has signed when the file to write is there, which comes by a rename.
+    Daemon(Prepare),
+}
 
 /// Ours and the peers, in the order in which they take turns.
 pub(super) const ALL: &[(Tool, Signer)] = &[
-    (ours("cold-sign", "without audit, as the peers"), cold_sign),
-    (ours("anchorite", "with the full audit"), anchorite),
-    (peer("dnssec-signzone", false), bind),
-    (peer("kzonesign", false), knot),
-    (peer("ldns-signzone", true), ldns),
+    (ours("cold-sign", "without audit, as the peers"), Signer::Program(cold_sign)),
+    (ours("anchorite", "with the full audit"), Signer::Program(anchorite)),
+    (peer("dnssec-signzone", false), Signer::Program(bind)),
+    (peer("kzonesign", false), Signer::Program(knot)),
+    (peer("ldns-signzone", true), Signer::Program(ldns)),
+    (ods_signerd(), Signer::Daemon(opendnssec::daemon)),
 ];
 
 const fn ours(name: &'static str, note: &'static str) -> Tool {
@@ -27,6 +38,10 @@ const fn ours(name: &'static str, note: &'static str) -> Tool {
 
 const fn peer(name: &'static str, once_when_large: bool) -> Tool {
     Tool { name, is_ours: false, note: "", once_when_large }
+}
+
+const fn ods_signerd() -> Tool {
+    Tool { name: "ods-signerd", is_ours: false, note: "with SoftHSM", once_when_large: true }
 }
 
 fn cold_sign(subject: &Subject, _own: &Path, output: &Path) -> Outcome<Command> {

@@ -63,6 +63,7 @@ const RULES: &[Rule] = &[
     Rule { name: "init", ours: NOTHING, forbidden: AROUND_THE_SOCKET },
     Rule { name: "anchorite", ours: EVERYTHING, forbidden: NOTHING },
     Rule { name: "anchorite-tests", ours: EVERYTHING, forbidden: NOTHING },
+    Rule { name: "fault-module", ours: NOTHING, forbidden: ASYNC },
     Rule { name: "anchorite-benches", ours: EVERYTHING, forbidden: NOTHING },
     Rule { name: "xtask", ours: NOTHING, forbidden: ASYNC },
 ];
