@@ -5,6 +5,7 @@ mod arguments;
 mod kaspcheck;
 mod run;
 mod sign;
+mod slot_host;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -15,6 +16,7 @@ fn main() -> ExitCode {
     let name = Path::new(program).file_name().unwrap_or_default().to_string_lossy();
     let first = words.get(1).map(String::as_str);
     match (name.as_ref(), first) {
+        ("anchorite-slot-host", _) | (_, Some("slot-host")) => slot_host::main(),
         ("ods-kaspcheck", _) => kaspcheck::main(&name, &words[1..]),
         (_, Some("ods-kaspcheck")) => kaspcheck::main("ods-kaspcheck", &words[2..]),
         (_, Some("check")) => kaspcheck::main("anchorite check", &words[2..]),

@@ -3,13 +3,18 @@
 //! its caller what is allowed next ([`SlotError::disposition`]).
 //! All values are owned and plain: an error has to cross a process boundary.
 
+use crate::wire::{algorithm_number, key_bytes, word};
 use dnssec::Algorithm;
 use dnssec::key::KeyId;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
+/// One of this program's own fixed words. The alias keeps serde from borrowing it out of a frame.
+type Word = &'static str;
+
 /// Where something happened.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Place {
     /// Repository name of `conf.xml`.
     pub repository: String,
@@ -24,7 +29,7 @@ impl fmt::Display for Place {
 }
 
 /// The words of the layer below (operating system, PKCS#11 module, cryptographic library).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cause(String);
 
 impl Cause {
@@ -41,6 +46,30 @@ impl fmt::Display for Cause {
 }
 
 impl std::error::Error for Cause {}
+
+/// What a token says about further PIN tries after a wrong one (PKCS#11 v3.1 §3.2, token flags).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PinTries {
+    /// The token does not tell, or it does not count.
+    Unknown,
+    /// At least one wrong PIN was counted since the last right one; more than one try is left.
+    Low,
+    /// One try is left.
+    One,
+    /// No try is left: the PIN is locked now.
+    None,
+}
+
+impl fmt::Display for PinTries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            PinTries::Unknown => "the token does not tell how many tries are left",
+            PinTries::Low => "few tries are left",
+            PinTries::One => "one try is left",
+            PinTries::None => "no try is left, the PIN is locked",
+        })
+    }
+}
 
 /// What the caller may do after an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +89,7 @@ pub enum Disposition {
 }
 
 /// Why a slot did not do what it was asked.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum SlotError {
     /// The PKCS#11 library is not there.
     #[error(
@@ -104,17 +133,31 @@ pub enum SlotError {
     },
     /// Several tokens with this label.
     #[error(
-        "{place}: {count} tokens have this label; labels seen: {}; give each token its own \
-             label",
-        Labels(labels)
+        "{place}: {count} tokens have this label, with the serial numbers {}; give each token its \
+             own label, or name the serial number in the repository's settings",
+        Labels(serials)
     )]
     TokenAmbiguous {
         /// Repository and token.
         place: Place,
         /// How many there are.
         count: usize,
-        /// Labels of the tokens that were seen.
-        labels: Vec<String>,
+        /// Their serial numbers.
+        serials: Vec<String>,
+    },
+    /// A token with the label is there, but it is another one.
+    #[error(
+        "{place}: the token has the serial number {}, not \"{expected}\"; connect the right \
+             token, or correct the serial number when it was replaced on purpose",
+        Labels(found)
+    )]
+    TokenReplaced {
+        /// Repository and token.
+        place: Place,
+        /// The serial number that the settings name.
+        expected: String,
+        /// Serial numbers of the tokens with this label.
+        found: Vec<String>,
     },
     /// The token was connected and is not any more.
     #[error("{place}: the token is gone ({cause}); connect it again, signing continues by itself")]
@@ -171,12 +214,14 @@ pub enum SlotError {
     },
     /// The PIN is wrong. It is never tried twice: a token locks itself after a few wrong ones.
     #[error(
-        "{place}: Incorrect PIN; it will not be tried again: correct the PIN, or restart the \
-             slot when the token's PIN was changed to this one"
+        "{place}: Incorrect PIN ({tries}); it will not be tried again: correct the PIN, or \
+             restart the slot when the token's PIN was changed to this one"
     )]
     PinRejected {
         /// Repository and token.
         place: Place,
+        /// What the token says about further tries.
+        tries: PinTries,
     },
     /// The token does not take PINs any more.
     #[error(
@@ -225,6 +270,7 @@ pub enum SlotError {
         /// Repository and token.
         place: Place,
         /// CKA_ID of the key.
+        #[serde(with = "key_bytes")]
         key: KeyId,
     },
     /// Two or more objects answer to one id.
@@ -236,6 +282,7 @@ pub enum SlotError {
         /// Repository and token.
         place: Place,
         /// CKA_ID of the key.
+        #[serde(with = "key_bytes")]
         key: KeyId,
         /// How many there are.
         count: usize,
@@ -246,6 +293,7 @@ pub enum SlotError {
         /// Repository and token.
         place: Place,
         /// CKA_ID of the key.
+        #[serde(with = "key_bytes")]
         key: KeyId,
     },
     /// The key cannot sign with the algorithm.
@@ -257,8 +305,10 @@ pub enum SlotError {
         /// Repository and token.
         place: Place,
         /// CKA_ID of the key.
+        #[serde(with = "key_bytes")]
         key: KeyId,
         /// The algorithm asked for.
+        #[serde(with = "algorithm_number")]
         algorithm: Algorithm,
     },
     /// RFC 9905: no new SHA-1 keys.
@@ -270,6 +320,7 @@ pub enum SlotError {
         /// Repository and token.
         place: Place,
         /// The algorithm asked for.
+        #[serde(with = "algorithm_number")]
         algorithm: Algorithm,
     },
     /// The token has no such algorithm.
@@ -281,6 +332,7 @@ pub enum SlotError {
         /// Repository and token.
         place: Place,
         /// The algorithm asked for.
+        #[serde(with = "algorithm_number")]
         algorithm: Algorithm,
         /// What the layer below says.
         #[source]
@@ -295,6 +347,7 @@ pub enum SlotError {
         /// Repository and token.
         place: Place,
         /// The algorithm asked for.
+        #[serde(with = "algorithm_number")]
         algorithm: Algorithm,
         /// Length asked for, in bits.
         bits: u16,
@@ -311,8 +364,24 @@ pub enum SlotError {
         /// Repository and token.
         place: Place,
         /// CKA_ID of the key.
+        #[serde(with = "key_bytes")]
         key: KeyId,
         /// What the layer below says.
+        #[source]
+        cause: Cause,
+    },
+    /// No room for another key.
+    #[error(
+        "{place}: no room for key {key} ({cause}); remove keys that are out of use, or raise \
+             <Capacity> in conf.xml when the token has room"
+    )]
+    TokenFull {
+        /// Repository and token.
+        place: Place,
+        /// CKA_ID of the key.
+        #[serde(with = "key_bytes")]
+        key: KeyId,
+        /// What the layer below says, or which limit was reached.
         #[source]
         cause: Cause,
     },
@@ -325,9 +394,11 @@ pub enum SlotError {
         /// Repository and token.
         place: Place,
         /// CKA_ID of the key.
+        #[serde(with = "key_bytes")]
         key: KeyId,
         /// What the key is and should not be.
-        surprise: &'static str,
+        #[serde(with = "word")]
+        surprise: Word,
     },
     /// The bytes to import are no key.
     #[error(
@@ -338,6 +409,7 @@ pub enum SlotError {
         /// Repository and token.
         place: Place,
         /// CKA_ID of the key.
+        #[serde(with = "key_bytes")]
         key: KeyId,
         /// What the layer below says.
         #[source]
@@ -352,6 +424,7 @@ pub enum SlotError {
         /// Repository and token.
         place: Place,
         /// CKA_ID of the key.
+        #[serde(with = "key_bytes")]
         key: KeyId,
         /// What the layer below says.
         #[source]
@@ -366,8 +439,10 @@ pub enum SlotError {
         /// Repository and token.
         place: Place,
         /// CKA_ID of the key.
+        #[serde(with = "key_bytes")]
         key: KeyId,
         /// The algorithm asked for.
+        #[serde(with = "algorithm_number")]
         algorithm: Algorithm,
         /// Position of the message in the batch.
         index: usize,
@@ -378,6 +453,7 @@ pub enum SlotError {
         /// Repository and token.
         place: Place,
         /// CKA_ID of the key.
+        #[serde(with = "key_bytes")]
         key: KeyId,
         /// What the layer below says.
         #[source]
@@ -406,7 +482,8 @@ pub enum SlotError {
         /// Repository and token.
         place: Place,
         /// What was being done.
-        operation: &'static str,
+        #[serde(with = "word")]
+        operation: Word,
         /// The file or folder.
         path: String,
         /// What the layer below says.
@@ -419,7 +496,8 @@ pub enum SlotError {
         /// Repository and token.
         place: Place,
         /// What was being done.
-        operation: &'static str,
+        #[serde(with = "word")]
+        operation: Word,
         /// What the layer below says.
         #[source]
         cause: Cause,
@@ -444,10 +522,83 @@ pub enum SlotError {
         /// Repository and token.
         place: Place,
         /// What was being done.
-        operation: &'static str,
+        #[serde(with = "word")]
+        operation: Word,
         /// What the layer below says.
         #[source]
         cause: Cause,
+    },
+    /// The slot host could not be started.
+    #[error(
+        "{place}: slot host {program} cannot be started ({cause}); check the installation of \
+             anchorite and the limits of its user"
+    )]
+    HostUnavailable {
+        /// Repository and token.
+        place: Place,
+        /// The program.
+        program: String,
+        /// What the layer below says.
+        #[source]
+        cause: Cause,
+    },
+    /// The slot host could not prepare its process; it has not loaded the module.
+    #[error(
+        "{place}: the slot host cannot {operation} ({cause}); check the user and the limits \
+             that the repository's settings name"
+    )]
+    HostRefused {
+        /// Repository and token.
+        place: Place,
+        /// What it wanted to do.
+        #[serde(with = "word")]
+        operation: Word,
+        /// What the layer below says.
+        #[source]
+        cause: Cause,
+    },
+    /// The slot host ended, most likely by a fault of the PKCS#11 module in it.
+    #[error(
+        "{place}: the slot host ended during {operation} ({cause}); it is started again by \
+             itself, look at the module's log when this repeats"
+    )]
+    HostEnded {
+        /// Repository and token.
+        place: Place,
+        /// What was being done.
+        #[serde(with = "word")]
+        operation: Word,
+        /// How it ended, or what it sent that was no answer.
+        #[source]
+        cause: Cause,
+    },
+    /// The slot host did not answer and was killed.
+    #[error(
+        "{place}: no answer during {operation} within {waited:?}, the slot host was killed; it \
+             is started again by itself, check the HSM and the connection to it"
+    )]
+    HostSilent {
+        /// Repository and token.
+        place: Place,
+        /// What was being done.
+        #[serde(with = "word")]
+        operation: Word,
+        /// How long nothing came.
+        waited: Duration,
+    },
+    /// One message alone is longer than a request may be.
+    #[error(
+        "{place}: a message of {length} bytes is too long to be signed with key {key}; make \
+             the RRset smaller"
+    )]
+    MessageTooLong {
+        /// Repository and token.
+        place: Place,
+        /// CKA_ID of the key.
+        #[serde(with = "key_bytes")]
+        key: KeyId,
+        /// Its length.
+        length: usize,
     },
     /// The system gives no randomness.
     #[error("{place}: the system's random source failed ({cause}); restart the machine")]
@@ -471,6 +622,9 @@ impl SlotError {
             | SlotError::SessionsBusy { .. } => Disposition::Retry { after: RETRY_PAUSE },
             SlotError::StorageFailed { .. } => Disposition::Retry { after: STORAGE_PAUSE },
             SlotError::ModuleFault { .. }
+            | SlotError::HostUnavailable { .. }
+            | SlotError::HostEnded { .. }
+            | SlotError::HostSilent { .. }
             | SlotError::SignFailed { .. }
             | SlotError::NoRandomness { .. } => Disposition::Restart,
             SlotError::TokenExists { .. }
@@ -481,10 +635,14 @@ impl SlotError {
             | SlotError::AlgorithmUnavailable { .. }
             | SlotError::KeyLengthRefused { .. }
             | SlotError::GenerateFailed { .. }
+            | SlotError::TokenFull { .. }
+            | SlotError::MessageTooLong { .. }
             | SlotError::KeyRejected { .. } => Disposition::Refuse,
             SlotError::ModuleMissing { .. }
             | SlotError::ModuleUnusable { .. }
             | SlotError::TokenAmbiguous { .. }
+            | SlotError::TokenReplaced { .. }
+            | SlotError::HostRefused { .. }
             | SlotError::FolderUnusable { .. }
             | SlotError::TokenDamaged { .. }
             | SlotError::PinRejected { .. }

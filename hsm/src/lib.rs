@@ -4,22 +4,29 @@
 //! signatures in DNSSEC wire form (RFC 3110, RFC 6605, RFC 8080), or a [`SlotError`] that names
 //! the repository, the token and what the operator should do.
 //! Two backends: [`builtin::BuiltinToken`] (keys sealed in a folder) and
-//! [`pkcs11::Pkcs11Slot`] (any PKCS#11 module).
+//! [`pkcs11::Pkcs11Slot`] (any PKCS#11 module). [`hosted::HostedSlot`] is either of them in a
+//! process of its own, which runs [`host::run`].
 //! Never: policy, zones, async, private key bytes in an answer.
-//! `unsafe`: none; the PKCS#11 calls go through `cryptoki`.
-#![forbid(unsafe_code)]
+//! `unsafe`: in `system` (locking memory, signals) and `pkcs11::raw` (C_Sign) only.
+#![deny(unsafe_code, unsafe_op_in_unsafe_fn)]
 
 pub mod builtin;
 mod der;
 pub mod error;
 mod hash;
+pub mod host;
+pub mod hosted;
 pub mod packed;
+mod pin;
 pub mod pkcs11;
+mod protocol;
 mod public;
 pub mod slot;
+mod system;
 pub mod verify;
+mod wire;
 
-pub use error::{Disposition, Place, SlotError};
+pub use error::{Disposition, PinTries, Place, SlotError};
 pub use packed::Packed;
 pub use slot::{
     DamagedRecord, GenerateRequest, KeyEntry, KeyKind, SignBatch, Slot, TokenInfo, random_key_id,

@@ -2,11 +2,32 @@
 //! In: strings one by one. Out: the same strings by position, or the whole as two plain vectors.
 //! Never: one allocation per string. Limit: [`Packed::BYTES_MAX`] bytes in all.
 
+use crate::wire::block;
+use serde::{Deserialize, Serialize};
+
 /// A list of byte strings: one buffer, and where each string ends in it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Parts")]
 pub struct Packed {
+    #[serde(with = "block")]
     bytes: Vec<u8>,
     ends: Vec<u32>,
+}
+
+/// What another process sends as a list; not yet known to be one.
+#[derive(Deserialize)]
+struct Parts {
+    #[serde(with = "block")]
+    bytes: Vec<u8>,
+    ends: Vec<u32>,
+}
+
+impl TryFrom<Parts> for Packed {
+    type Error = &'static str;
+
+    fn try_from(parts: Parts) -> Result<Packed, &'static str> {
+        Packed::from_parts(parts.bytes, parts.ends).ok_or("no list of strings")
+    }
 }
 
 impl Packed {
@@ -49,6 +70,30 @@ impl Packed {
         let end = *self.ends.get(position)? as usize;
         let start = if position == 0 { 0 } else { self.ends[position - 1] as usize };
         self.bytes.get(start..end)
+    }
+
+    /// The strings from `start` up to `end` as a list of their own; both are cut to the list.
+    pub fn slice(&self, start: usize, end: usize) -> Packed {
+        let end = end.min(self.len());
+        let mut part = Packed::default();
+        for position in start..end {
+            // A part is never longer than the whole, so there is room.
+            let _ = part.push(self.get(position).unwrap_or_default());
+        }
+        part
+    }
+
+    /// Appends every string of another list. `false`, and nothing appended, when there is no room.
+    #[must_use]
+    pub fn append(&mut self, other: &Packed) -> bool {
+        if self.bytes.len() + other.bytes.len() > Packed::BYTES_MAX {
+            return false;
+        }
+        // BYTES_MAX is below 2^32.
+        let base = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(&other.bytes);
+        self.ends.extend(other.ends.iter().map(|end| base + end));
+        true
     }
 
     /// How many strings there are.
@@ -99,5 +144,14 @@ mod tests {
         assert_eq!(Packed::from_parts(b"abc".to_vec(), vec![2, 1, 3]), None);
         assert_eq!(Packed::from_parts(b"abc".to_vec(), vec![4]), None);
         assert_eq!(Packed::from_parts(b"abc".to_vec(), vec![]), None);
+    }
+
+    #[test]
+    fn slices_make_the_whole_again() {
+        let packed: Packed = [b"one".as_slice(), b"", b"three", b"4"].into_iter().collect();
+        let mut whole = packed.slice(0, 1);
+        assert!(whole.append(&packed.slice(1, 3)) && whole.append(&packed.slice(3, 9)));
+        assert_eq!(whole, packed);
+        assert!(packed.slice(4, 4).is_empty());
     }
 }

@@ -5,8 +5,10 @@
 
 use crate::error::SlotError;
 use crate::packed::Packed;
+use crate::wire::{algorithm_number, key_bytes, optional_algorithm};
 use dnssec::Algorithm;
 use dnssec::key::{KeyId, PublicKey};
+use serde::{Deserialize, Serialize};
 
 /// One HSM slot. Several threads may call it at once; signing runs in parallel.
 pub trait Slot: Send + Sync {
@@ -31,11 +33,13 @@ pub trait Slot: Send + Sync {
 }
 
 /// What to generate.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GenerateRequest {
     /// The CKA_ID of the new key; see [`random_key_id`].
+    #[serde(with = "key_bytes")]
     pub id: KeyId,
     /// The algorithm it will sign with.
+    #[serde(with = "algorithm_number")]
     pub algorithm: Algorithm,
     /// Length of the modulus in bits; only looked at for RSA.
     pub rsa_bits: u16,
@@ -56,18 +60,20 @@ impl GenerateRequest {
 }
 
 /// Messages to sign with one key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignBatch {
     /// The key.
+    #[serde(with = "key_bytes")]
     pub key: KeyId,
     /// The algorithm of the RRSIGs that the signatures are for.
+    #[serde(with = "algorithm_number")]
     pub algorithm: Algorithm,
     /// The bytes to be signed of each RRset (RFC 4034 §3.1.8.1), not hashed yet.
     pub messages: Packed,
 }
 
 /// The kind of a key, as far as the token knows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum KeyKind {
     /// RSA, for any of the RSA algorithms.
     Rsa,
@@ -110,9 +116,10 @@ impl KeyKind {
 }
 
 /// One private key in a token.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyEntry {
     /// CKA_ID.
+    #[serde(with = "key_bytes")]
     pub id: KeyId,
     /// CKA_LABEL, for humans.
     pub label: String,
@@ -121,11 +128,12 @@ pub struct KeyEntry {
     /// Its length in bits; 0 when the token does not tell.
     pub bits: usize,
     /// Its DNSSEC algorithm, where the token keeps that (PKCS#11 tokens do not).
+    #[serde(with = "optional_algorithm")]
     pub algorithm: Option<Algorithm>,
 }
 
 /// A token in a few words.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenInfo {
     /// Repository name of `conf.xml`.
     pub repository: String,
@@ -148,7 +156,7 @@ pub struct TokenInfo {
 }
 
 /// A key record that could not be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DamagedRecord {
     /// The file.
     pub path: String,

@@ -11,7 +11,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-use crate::error::{Cause, Place, SlotError};
+use crate::error::{Cause, PinTries, Place, SlotError};
 use crate::packed::Packed;
 use crate::slot::{DamagedRecord, GenerateRequest, KeyEntry, KeyKind, SignBatch, Slot, TokenInfo};
 use crate::verify::Verifier;
@@ -378,7 +378,8 @@ fn unlock_error(place: &Place, unlock: &Unlock, needs: Derivation, fault: SealFa
     let place = place.clone();
     match (fault, unlock, needs) {
         (SealFault::Seal, Unlock::Pin(_), Derivation::Argon2id { .. }) => {
-            SlotError::PinRejected { place }
+            // Nothing is counted: a copy of the folder would take as many tries as one likes.
+            SlotError::PinRejected { place, tries: PinTries::Unknown }
         }
         (SealFault::Seal, Unlock::KeyFile(path), Derivation::KeyFile) => {
             let cause = Cause::of("it belongs to another token");

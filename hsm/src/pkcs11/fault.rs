@@ -1,7 +1,7 @@
 //! What the return values of a module mean for the slot. PKCS#11 v3.1 §5.1.6.
 //! In: cryptoki's errors. Out: whether a new session may help, and the error for the caller.
 
-use crate::error::{Cause, Place, SlotError};
+use crate::error::{Cause, PinTries, Place, SlotError};
 use cryptoki::error::{Error, RvError};
 
 /// Why a call into the module did not succeed.
@@ -62,7 +62,7 @@ pub(super) fn to_slot_error(place: &Place, operation: &'static str, error: &Erro
             | RvError::TokenNotRecognized,
         ) => SlotError::TokenGone { place, cause },
         Some(RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange) => {
-            SlotError::PinRejected { place }
+            SlotError::PinRejected { place, tries: PinTries::Unknown }
         }
         Some(RvError::PinLocked | RvError::PinExpired) => SlotError::PinLocked { place },
         _ => SlotError::ModuleFault { place, operation, cause },

@@ -10,10 +10,10 @@ use crate::error::{Cause, SlotError};
 use crate::slot::GenerateRequest;
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::Mechanism;
-use cryptoki::object::{ObjectClass, ObjectHandle};
+use cryptoki::object::{Attribute, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 use dnssec::Algorithm;
-use dnssec::key::PublicKey;
+use dnssec::key::{KeyId, PublicKey};
 use std::sync::PoisonError;
 
 /// Shortest RSA modulus when deprecated keys are allowed, in bits.
@@ -33,6 +33,7 @@ impl Pkcs11Slot {
         let place = &self.sessions.place;
         self.call("C_FindObjects", |lease| {
             self.sessions.check_login(lease)?;
+            self.check_capacity(lease, new.id)?;
             for class in [ObjectClass::PRIVATE_KEY, ObjectClass::PUBLIC_KEY] {
                 if !objects::find(lease, class, new.id)?.is_empty() {
                     let (place, key) = (place.clone(), new.id.clone());
@@ -60,6 +61,19 @@ impl Pkcs11Slot {
             })?;
             Ok(PublicKey { algorithm: new.algorithm, bytes })
         })
+    }
+
+    /// Refuses a key beyond the capacity that the settings name (rule HSM-11).
+    fn check_capacity(&self, session: &Session, key: &KeyId) -> Result<(), CallFault> {
+        let Some(capacity) = self.sessions.capacity() else { return Ok(()) };
+        let class = [Attribute::Class(ObjectClass::PRIVATE_KEY)];
+        let count = session.find_objects(&class)?.len();
+        if count < capacity {
+            return Ok(());
+        }
+        let (place, key) = (self.sessions.place.clone(), key.clone());
+        let cause = Cause::of(format_args!("{count} private keys, the capacity is {capacity}"));
+        Err(SlotError::TokenFull { place, key, cause }.into())
     }
 
     fn check_request(&self, request: &GenerateRequest) -> Result<(), SlotError> {
@@ -133,6 +147,9 @@ fn generate_fault(sessions: &Sessions, request: &GenerateRequest, error: Error) 
             | RvError::CurveNotSupported
             | RvError::DomainParamsInvalid,
         ) => SlotError::AlgorithmUnavailable { place, algorithm, cause },
+        Some(RvError::DeviceMemory) => {
+            SlotError::TokenFull { place, key: request.id.clone(), cause }
+        }
         // Session faults are the caller's to see, so that the session is renewed.
         _ => match to_slot_error(&sessions.place, "C_GenerateKeyPair", &error) {
             SlotError::ModuleFault { .. } => {

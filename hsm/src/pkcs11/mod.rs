@@ -1,33 +1,38 @@
 //! PKCS#11 slots: any vendor's module behind the [`Slot`] contract. PKCS#11 v3.1.
 //!
 //! Hashing is done here and the token only signs (CKM_RSA_PKCS with our DigestInfo, CKM_ECDSA,
-//! CKM_EDDSA). Every signature is verified before it is given out (rule HSM-5). A lost session
-//! is opened anew and its call repeated once; everything else is for the slot's owner to decide.
+//! CKM_EDDSA); only a token without CKM_RSA_PKCS hashes itself. Every signature is verified
+//! before it is given out (rule HSM-5). A lost session is opened anew and its call repeated once;
+//! a slot that has its process to itself may also finalise and initialise the module. Everything
+//! else is for the slot's owner to decide.
 //! Not here: Ed448 (its signatures could not be verified), deadlines (a module that hangs is
-//! killed with its process), C_Finalize (the process ends instead).
+//! killed with its process).
 //! A repository whose token another repository of the same process has logged in to is not asked
 //! for its own PIN: the login belongs to the process.
 
 mod fault;
 mod generate;
+mod mechanisms;
 mod module;
 mod objects;
+mod raw;
 mod sessions;
 
 use crate::error::{Cause, SlotError};
 use crate::packed::Packed;
+use crate::pin::Pin;
 use crate::slot::{GenerateRequest, KeyEntry, KeyKind, SignBatch, Slot, TokenInfo};
 use crate::verify::Verifier;
 use crate::{der, hash};
-use cryptoki::mechanism::Mechanism;
-use cryptoki::mechanism::eddsa::{EddsaParams, EddsaSignatureScheme};
 use cryptoki::object::{Attribute, ObjectClass, ObjectHandle};
+use cryptoki::session::Session;
 use dnssec::Algorithm;
 use dnssec::key::{KeyId, PublicKey};
 use fault::{CallFault, is_session_fault, to_slot_error};
 use secrecy::SecretString;
 use sessions::{Lease, Sessions};
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -56,6 +61,19 @@ impl Pkcs11Settings {
     pub const SESSIONS_DEFAULT: usize = 64;
 }
 
+/// What a host knows beyond the settings.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    /// Serial number of the token; with the label its identity.
+    pub(crate) serial: Option<String>,
+    /// Most private keys in the token.
+    pub(crate) capacity: Option<usize>,
+    /// Whether no other slot lives in this process: then the module may be initialised anew.
+    pub(crate) owns_process: bool,
+    /// Whether the PIN may have been offered before without an answer.
+    pub(crate) pin_in_doubt: bool,
+}
+
 /// A token of a PKCS#11 module, logged in.
 pub struct Pkcs11Slot {
     settings: Pkcs11Settings,
@@ -77,23 +95,70 @@ struct KnownKey {
 impl Pkcs11Slot {
     /// Loads the module, finds the token by its label and logs in, with one try.
     pub fn open(settings: &Pkcs11Settings) -> Result<Pkcs11Slot, SlotError> {
+        // Locked where the system allows it; a host of its own insists on it.
+        let pin = settings.pin.clone().map(|pin| Arc::new(Pin::lock(pin).0));
+        Pkcs11Slot::open_with(settings, Options::default(), pin)
+    }
+
+    /// The same for a host; the PIN of the settings is not looked at.
+    pub(crate) fn open_with(
+        settings: &Pkcs11Settings,
+        options: Options,
+        pin: Option<Arc<Pin>>,
+    ) -> Result<Pkcs11Slot, SlotError> {
+        let settings = Pkcs11Settings { pin: None, ..settings.clone() };
         Ok(Pkcs11Slot {
-            settings: settings.clone(),
-            sessions: Sessions::connect(settings)?,
+            sessions: Sessions::connect(&settings, options, pin)?,
+            settings,
             known: RwLock::default(),
             changing: Mutex::default(),
         })
     }
 
-    /// Runs `work` with a session; once more with a new one when that was lost.
+    /// Algorithms that want whole messages, not what [`hash::to_raw_mechanism`] makes.
+    pub(crate) fn whole_messages(&self) -> Vec<Algorithm> {
+        self.sessions.mechanisms().whole_messages()
+    }
+
+    /// Most sessions that are used at once.
+    pub(crate) fn session_count_max(&self) -> usize {
+        self.sessions.slot_and_limit().1
+    }
+
+    /// Ends all sessions and the module: the process is about to end.
+    pub(crate) fn close(&self) {
+        self.sessions.close();
+    }
+
+    /// Runs `work` with a session; once more with a new one when that was lost, or with the module
+    /// initialised anew when that is allowed.
     fn call<T>(
         &self,
         operation: &'static str,
         work: impl Fn(&Lease) -> Result<T, CallFault>,
     ) -> Result<T, SlotError> {
-        match self.call_once(operation, &work) {
-            Err(SlotError::SessionLost { .. }) => self.call_once(operation, &work),
-            result => result,
+        let (mut has_new_session, mut has_new_module) = (false, false);
+        loop {
+            let generation = self.sessions.generation();
+            let error = match self.call_once(operation, &work) {
+                Err(error) => error,
+                result => return result,
+            };
+            // A token that is away may be seen again only by a module that begins anew.
+            let is_away =
+                matches!(error, SlotError::TokenGone { .. } | SlotError::TokenMissing { .. });
+            let is_lost = matches!(error, SlotError::SessionLost { .. });
+            let is_fault = matches!(error, SlotError::ModuleFault { .. });
+            if is_lost && !has_new_session {
+                has_new_session = true;
+            } else if (is_lost || is_away || is_fault)
+                && !has_new_module
+                && self.sessions.reinitialise(generation, is_away)?
+            {
+                has_new_module = true;
+            } else {
+                return Err(error);
+            }
         }
     }
 
@@ -105,7 +170,10 @@ impl Pkcs11Slot {
     ) -> Result<T, SlotError> {
         let lease = self.sessions.lease()?;
         let error = match work(&lease) {
-            Ok(result) => return Ok(result),
+            Ok(result) => {
+                self.sessions.prove();
+                return Ok(result);
+            }
             Err(CallFault::Slot(error)) => return Err(error),
             Err(CallFault::Module(error)) => error,
         };
@@ -154,6 +222,57 @@ impl Pkcs11Slot {
         Ok(known)
     }
 
+    /// Signs some of the inputs, which have the form that [`Pkcs11Slot::whole_messages`] says.
+    /// The signatures are not verified: that is the asker's, in another process.
+    pub(crate) fn sign_unverified(
+        &self,
+        id: &KeyId,
+        algorithm: Algorithm,
+        inputs: &Packed,
+        range: Range<usize>,
+    ) -> Result<Packed, SlotError> {
+        self.call("C_Sign", |lease| {
+            let key = self.known(lease, id, algorithm)?;
+            self.sign_with(lease, &key, inputs, range.clone())
+        })
+    }
+
+    fn sign_with(
+        &self,
+        session: &Session,
+        key: &KnownKey,
+        inputs: &Packed,
+        range: Range<usize>,
+    ) -> Result<Packed, CallFault> {
+        let algorithm = key.public.algorithm;
+        let mechanism = self.sessions.mechanisms().choose(&self.sessions.place, algorithm)?;
+        let mut signatures = Packed::with_capacity(range.len(), range.len() * 64);
+        let mut input = Vec::new();
+        for position in range {
+            input.clear();
+            input.extend_from_slice(inputs.get(position).unwrap_or_default());
+            let taken = match &self.sessions.module.raw {
+                Some(raw) => {
+                    raw.sign(session, &mechanism, key.private, &mut input, |signature| {
+                        push_in_wire_form(&mut signatures, algorithm, signature)
+                    })?
+                }
+                None => {
+                    let signature = session.sign(&mechanism, key.private, &input)?;
+                    push_in_wire_form(&mut signatures, algorithm, &signature)
+                }
+            };
+            // Inputs have the same limit and signatures of one request are few, so this is a
+            // module that gives out megabytes.
+            if !taken {
+                let place = self.sessions.place.clone();
+                let cause = Cause::of("its signatures are too long");
+                return Err(SlotError::ModuleFault { place, operation: "C_Sign", cause }.into());
+            }
+        }
+        Ok(signatures)
+    }
+
     fn forget(&self, id: &KeyId) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.retain(|(key, _), _| key != id);
@@ -172,6 +291,7 @@ impl Slot for Pkcs11Slot {
     fn info(&self) -> Result<TokenInfo, SlotError> {
         let (slot, limit) = self.sessions.slot_and_limit();
         let place = &self.sessions.place;
+        let _call = self.sessions.read_calls();
         let token = self.sessions.module.context.get_token_info(slot);
         let token = token.map_err(|error| to_slot_error(place, "C_GetTokenInfo", &error))?;
         Ok(TokenInfo {
@@ -209,15 +329,14 @@ impl Slot for Pkcs11Slot {
     }
 
     fn sign(&self, batch: &SignBatch) -> Result<Packed, SlotError> {
+        let form = self.sessions.mechanisms().form(batch.algorithm);
         self.call("C_Sign", |lease| {
             let key = self.known(lease, &batch.key, batch.algorithm)?;
-            let mechanism = mechanism(batch.algorithm);
-            let mut signatures = Packed::default();
-            for (index, message) in batch.messages.iter().enumerate() {
-                let raw = hash::to_raw_mechanism(batch.algorithm, message);
-                let signature = lease.sign(&mechanism, key.private, &raw)?;
-                let signature = to_wire_form(batch.algorithm, signature);
-                if !key.verifier.verify(message, &signature) || !signatures.push(&signature) {
+            let inputs = hash::inputs(form, batch.algorithm, &batch.messages);
+            let signatures = self.sign_with(lease, &key, &inputs, 0..inputs.len())?;
+            let pairs = batch.messages.iter().zip(signatures.iter());
+            for (index, (message, signature)) in pairs.enumerate() {
+                if !key.verifier.verify(message, signature) {
                     let place = self.sessions.place.clone();
                     let (key, algorithm) = (batch.key.clone(), batch.algorithm);
                     return Err(SlotError::WrongSignature { place, key, algorithm, index }.into());
@@ -243,26 +362,19 @@ impl Slot for Pkcs11Slot {
     }
 }
 
-fn mechanism(algorithm: Algorithm) -> Mechanism<'static> {
-    match algorithm {
-        Algorithm::EcdsaP256Sha256 | Algorithm::EcdsaP384Sha384 => Mechanism::Ecdsa,
-        Algorithm::Ed25519 | Algorithm::Ed448 => {
-            Mechanism::Eddsa(EddsaParams::new(EddsaSignatureScheme::Pure))
-        }
-        _ => Mechanism::RsaPkcs,
-    }
-}
-
-/// The wire form of a signature: ECDSA that comes in DER is taken apart (rule HSM-10). Anything
-/// odd stays as it is and fails the verification that follows.
-fn to_wire_form(algorithm: Algorithm, signature: Vec<u8>) -> Vec<u8> {
+/// Appends a signature in wire form: ECDSA that comes in DER is taken apart (rule HSM-10).
+/// Anything odd stays as it is and fails the verification that follows.
+fn push_in_wire_form(signatures: &mut Packed, algorithm: Algorithm, signature: &[u8]) -> bool {
     let half = match algorithm {
         Algorithm::EcdsaP256Sha256 => 32,
         Algorithm::EcdsaP384Sha384 => 48,
-        _ => return signature,
+        _ => return signatures.push(signature),
     };
     if signature.len() == 2 * half {
-        return signature;
+        return signatures.push(signature);
     }
-    der::ecdsa_to_fixed(&signature, half).unwrap_or(signature)
+    match der::ecdsa_to_fixed(signature, half) {
+        Some(fixed) => signatures.push(&fixed),
+        None => signatures.push(signature),
+    }
 }

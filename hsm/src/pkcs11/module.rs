@@ -3,14 +3,15 @@
 //! A library's state belongs to the process: loaded twice it refuses its second C_Initialize, and
 //! login is per token and process. So this file keeps the one process-wide registry of this
 //! crate, from path to library; several repositories may share an entry. A library is never
-//! finalised or unloaded: some crash then, and the process that holds it ends instead.
+//! unloaded: some crash then, and the process that holds it ends instead. It is finalised only
+//! by a slot that has the process to itself (rule HSM-6).
 
+use super::raw::RawSign;
 use crate::error::{Cause, Place, SlotError};
-use aws_lc_rs::constant_time::verify_slices_are_equal;
+use crate::pin::Pin;
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
 use cryptoki::slot::{Slot, TokenInfo};
-use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,8 +21,10 @@ static LOADED: Mutex<BTreeMap<PathBuf, Arc<Module>>> = Mutex::new(BTreeMap::new(
 /// A library, loaded and initialised.
 pub(super) struct Module {
     pub(super) context: Pkcs11,
+    /// The short way to a signature; `None` when the module has not the usual function list.
+    pub(super) raw: Option<RawSign>,
     /// The PIN that a token refused, by its label: it is not offered again in this process.
-    refused: Mutex<BTreeMap<String, SecretString>>,
+    refused: Mutex<BTreeMap<String, Arc<Pin>>>,
 }
 
 /// The library at this path, loaded now or before.
@@ -42,23 +45,46 @@ pub(super) fn load(place: &Place, path: &Path) -> Result<Arc<Module>, SlotError>
         path: text,
         cause: Cause::of(error),
     })?;
-    let module = Arc::new(Module { context, refused: Mutex::default() });
+    let raw = RawSign::of(&real);
+    let module = Arc::new(Module { context, raw, refused: Mutex::default() });
     loaded.insert(real, Arc::clone(&module));
     Ok(module)
 }
 
 fn initialise(path: &Path) -> Result<Pkcs11, Error> {
     let context = Pkcs11::new(path)?;
+    begin(&context)?;
+    Ok(context)
+}
+
+fn begin(context: &Pkcs11) -> Result<(), Error> {
     match context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
-        Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => Ok(context),
+        Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => Ok(()),
         Err(error) => Err(error),
     }
 }
 
 impl Module {
-    /// The slot of the one token with the label of `place`. Each slot is asked on its own: one
-    /// that answers badly must not hide the others.
-    pub(super) fn find_token(&self, place: &Place) -> Result<(Slot, TokenInfo), SlotError> {
+    /// C_Finalize and C_Initialize. The caller has seen to it that no call is under way and that
+    /// no session is left: a handle of before may be another session's afterwards.
+    pub(super) fn reinitialise(&self) -> Result<(), Error> {
+        // Whatever it says: a module that has lost its state cannot end it either.
+        let _ = self.context.clone().finalize();
+        begin(&self.context)
+    }
+
+    /// C_Finalize, for good.
+    pub(super) fn finalise(&self) {
+        let _ = self.context.clone().finalize();
+    }
+
+    /// The slot of the one token with the label of `place`, and with this serial number where one
+    /// is named. Each slot is asked on its own: one that answers badly must not hide the others.
+    pub(super) fn find_token(
+        &self,
+        place: &Place,
+        serial: Option<&str>,
+    ) -> Result<(Slot, TokenInfo), SlotError> {
         let slots = self.context.get_all_slots().map_err(|error| SlotError::ModuleFault {
             place: place.clone(),
             operation: "C_GetSlotList",
@@ -80,25 +106,33 @@ impl Module {
             }
         }
         let place = place.clone();
-        match found.len() {
-            1 => found.pop().ok_or(SlotError::TokenMissing { place, labels, unreadable }),
-            0 => Err(SlotError::TokenMissing { place, labels, unreadable }),
-            count => Err(SlotError::TokenAmbiguous { place, count, labels }),
+        let serials: Vec<_> =
+            found.iter().map(|(_, token)| token.serial_number().to_owned()).collect();
+        if let Some(expected) = serial {
+            found.retain(|(_, token)| token.serial_number() == expected);
+            if found.is_empty() && !serials.is_empty() {
+                let expected = expected.to_owned();
+                return Err(SlotError::TokenReplaced { place, expected, found: serials });
+            }
+        }
+        match (found.pop(), found.len()) {
+            (Some(one), 0) => Ok(one),
+            (None, _) => Err(SlotError::TokenMissing { place, labels, unreadable }),
+            (Some(_), others) => {
+                Err(SlotError::TokenAmbiguous { place, count: others + 1, serials })
+            }
         }
     }
 
     /// Whether the token has already refused this PIN in this process.
-    pub(super) fn has_refused(&self, token: &str, pin: &SecretString) -> bool {
+    pub(super) fn has_refused(&self, token: &str, pin: &Pin) -> bool {
         let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        refused.get(token).is_some_and(|refused| {
-            let [refused, pin] = [refused, pin].map(|pin| pin.expose_secret().as_bytes());
-            verify_slices_are_equal(refused, pin).is_ok()
-        })
+        refused.get(token).is_some_and(|refused| refused.is_same(pin))
     }
 
     /// Remembers that the token refused this PIN.
-    pub(super) fn remember_refused(&self, token: &str, pin: &SecretString) {
+    pub(super) fn remember_refused(&self, token: &str, pin: &Arc<Pin>) {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        refused.insert(token.to_owned(), pin.clone());
+        refused.insert(token.to_owned(), Arc::clone(pin));
     }
 }

@@ -4,18 +4,24 @@
 //! An anchor session stays open, since the login ends with the last session. Everything that
 //! depends on the login (sessions, object handles) belongs to a *generation*; when a session is
 //! lost, the generation ends and the next begins with a new search for the token and a new login.
+//! A slot that has its process to itself may also finalise and initialise the module: then every
+//! call has ended and every session is closed before.
 
-use super::Pkcs11Settings;
 use super::fault::{self, to_slot_error};
+use super::mechanisms::Mechanisms;
 use super::module::{self, Module};
-use crate::error::{Place, SlotError};
+use super::{Options, Pkcs11Settings};
+use crate::error::{Cause, PinTries, Place, SlotError};
+use crate::pin::Pin;
 use cryptoki::context::Function;
 use cryptoki::error::{Error, RvError};
 use cryptoki::session::{Session, SessionState, UserType};
 use cryptoki::slot::{Limit, Slot, TokenInfo};
-use secrecy::{ExposeSecret, SecretString};
 use std::ops::Deref;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{
+    Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+};
 use std::time::Duration;
 
 /// How long a caller waits for a free session.
@@ -25,15 +31,21 @@ const WAIT_MAX: Duration = Duration::from_secs(60);
 pub(super) struct Sessions {
     pub(super) place: Place,
     pub(super) module: Arc<Module>,
-    pin: Option<SecretString>,
+    pin: Option<Arc<Pin>>,
+    options: Options,
     state: Mutex<State>,
     freed: Condvar,
+    /// Read while the module is called, written while it is finalised and initialised.
+    calls: RwLock<()>,
+    /// Nothing has succeeded since the module was initialised anew.
+    is_unproven: AtomicBool,
 }
 
 struct State {
     generation: u64,
     slot: Slot,
     login_required: bool,
+    mechanisms: Arc<Mechanisms>,
     /// `None` after a login that failed: the next caller tries to connect again.
     anchor: Option<Session>,
     idle: Vec<Session>,
@@ -48,19 +60,25 @@ pub(super) struct Lease<'a> {
     session: Option<Session>,
     pub(super) generation: u64,
     pool: &'a Sessions,
+    _call: RwLockReadGuard<'a, ()>,
 }
 
 impl Sessions {
     /// Loads the module, finds the token and logs in.
-    pub(super) fn connect(settings: &Pkcs11Settings) -> Result<Sessions, SlotError> {
+    pub(super) fn connect(
+        settings: &Pkcs11Settings,
+        options: Options,
+        pin: Option<Arc<Pin>>,
+    ) -> Result<Sessions, SlotError> {
         let place =
             Place { repository: settings.repository.clone(), token: settings.token_label.clone() };
         let module = module::load(&place, &settings.module)?;
-        let (slot, token) = module.find_token(&place)?;
+        let (slot, token) = module.find_token(&place, options.serial.as_deref())?;
         let state = State {
             generation: 0,
             slot,
             login_required: token.login_required(),
+            mechanisms: Arc::new(Mechanisms::read(&module.context, slot)),
             anchor: None,
             idle: Vec::new(),
             open: 0,
@@ -69,12 +87,73 @@ impl Sessions {
         let pool = Sessions {
             place,
             module,
-            pin: settings.pin.clone(),
+            pin,
+            options,
             state: Mutex::new(state),
             freed: Condvar::new(),
+            calls: RwLock::new(()),
+            is_unproven: AtomicBool::new(false),
         };
         pool.begin_generation(&mut pool.lock())?;
         Ok(pool)
+    }
+
+    /// What the token can sign with.
+    pub(super) fn mechanisms(&self) -> Arc<Mechanisms> {
+        self.lock().mechanisms.clone()
+    }
+
+    /// Most private keys that the token is to hold.
+    pub(super) fn capacity(&self) -> Option<usize> {
+        self.options.capacity
+    }
+
+    /// The present generation.
+    pub(super) fn generation(&self) -> u64 {
+        self.lock().generation
+    }
+
+    /// Says that something succeeded.
+    pub(super) fn prove(&self) {
+        if self.is_unproven.load(Ordering::Relaxed) {
+            self.is_unproven.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Ends the module and begins it anew, unless another caller has done so since `generation`.
+    /// `Ok(false)` when that is not allowed: other slots may live in this process, or it has not
+    /// helped the last time, which is no reason while the token is away.
+    pub(super) fn reinitialise(&self, generation: u64, is_away: bool) -> Result<bool, SlotError> {
+        if !self.options.owns_process {
+            return Ok(false);
+        }
+        let _no_calls = self.write_calls();
+        let mut state = self.lock();
+        if state.generation != generation {
+            return Ok(true);
+        }
+        if self.is_unproven.swap(true, Ordering::Relaxed) && !is_away {
+            return Ok(false);
+        }
+        // All leases have ended, so these are all sessions there are.
+        state.idle.clear();
+        state.anchor = None;
+        self.module.reinitialise().map_err(|error| SlotError::ModuleFault {
+            place: self.place.clone(),
+            operation: "C_Initialize",
+            cause: Cause::of(error),
+        })?;
+        self.begin_generation(&mut state)?;
+        Ok(true)
+    }
+
+    /// Closes everything, for good: the process is about to end.
+    pub(super) fn close(&self) {
+        let _no_calls = self.write_calls();
+        let mut state = self.lock();
+        state.idle.clear();
+        state.anchor = None;
+        self.module.finalise();
     }
 
     /// The token's slot and the most sessions that are used.
@@ -85,6 +164,7 @@ impl Sessions {
 
     /// A session of the present generation; waits for one when all are taken.
     pub(super) fn lease(&self) -> Result<Lease<'_>, SlotError> {
+        let call = self.read_calls();
         let mut state = self.lock();
         loop {
             if state.anchor.is_none() {
@@ -92,7 +172,7 @@ impl Sessions {
             }
             let generation = state.generation;
             if let Some(session) = state.idle.pop() {
-                return Ok(Lease { session: Some(session), generation, pool: self });
+                return Ok(self.lend(session, generation, call));
             }
             if state.open < state.limit {
                 // Opened under the lock: it happens once per session, and some modules do not
@@ -100,7 +180,7 @@ impl Sessions {
                 match self.open_session(state.slot) {
                     Ok(session) => {
                         state.open += 1;
-                        return Ok(Lease { session: Some(session), generation, pool: self });
+                        return Ok(self.lend(session, generation, call));
                     }
                     Err(error) if is_session_count(&error) && state.open > 0 => {
                         state.limit = state.open;
@@ -124,6 +204,7 @@ impl Sessions {
 
     /// Ends `generation`, unless another caller has done so already, and begins the next.
     pub(super) fn renew(&self, generation: u64) -> Result<(), SlotError> {
+        let _call = self.read_calls();
         let mut state = self.lock();
         if state.generation != generation {
             return Ok(());
@@ -148,9 +229,10 @@ impl Sessions {
         state.open = 0;
         state.idle.clear();
         state.anchor = None;
-        let (slot, token) = self.module.find_token(&self.place)?;
+        let (slot, token) = self.module.find_token(&self.place, self.options.serial.as_deref())?;
         state.slot = slot;
         state.login_required = token.login_required();
+        state.mechanisms = Arc::new(Mechanisms::read(&self.module.context, slot));
         let anchor = self
             .open_session(slot)
             .map_err(|error| to_slot_error(&self.place, "C_OpenSession", &error))?;
@@ -175,7 +257,7 @@ impl Sessions {
         if !token.login_required() {
             return Ok(());
         }
-        let pin = self.pin.as_ref().filter(|pin| !pin.expose_secret().is_empty());
+        let pin = self.pin.as_ref().filter(|pin| !pin.expose().is_empty());
         if token.user_pin_locked() {
             return Err(SlotError::PinLocked { place: place() });
         }
@@ -186,21 +268,48 @@ impl Sessions {
             None if !token.protected_authentication_path() => {
                 return Err(SlotError::PinMissing { place: place() });
             }
-            Some(pin) if self.module.has_refused(&self.place.token, pin) => {
-                return Err(SlotError::PinRejected { place: place() });
+            Some(pin)
+                if self.module.has_refused(&self.place.token, pin)
+                    || (self.options.pin_in_doubt && token.user_pin_count_low()) =>
+            {
+                return Err(SlotError::PinRejected { place: place(), tries: pin_tries(token) });
             }
             _ => {}
         }
-        match anchor.login(UserType::User, pin) {
+        match anchor.login(UserType::User, pin.map(|pin| pin.secret())) {
             Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(()),
             Err(error) => {
-                let error = to_slot_error(&self.place, "C_Login", &error);
-                if let (SlotError::PinRejected { .. }, Some(pin)) = (&error, pin) {
+                let mut error = to_slot_error(&self.place, "C_Login", &error);
+                if let (SlotError::PinRejected { tries, .. }, Some(pin)) = (&mut error, pin) {
                     self.module.remember_refused(&self.place.token, pin);
+                    // Asked again: the flags count the try that was just made.
+                    if let Ok((_, token)) =
+                        self.module.find_token(&self.place, self.options.serial.as_deref())
+                    {
+                        *tries = pin_tries(&token);
+                    }
                 }
                 Err(error)
             }
         }
+    }
+
+    fn lend<'a>(
+        &'a self,
+        session: Session,
+        generation: u64,
+        call: RwLockReadGuard<'a, ()>,
+    ) -> Lease<'a> {
+        Lease { session: Some(session), generation, pool: self, _call: call }
+    }
+
+    /// Held while the module is called outside a lease.
+    pub(super) fn read_calls(&self) -> RwLockReadGuard<'_, ()> {
+        self.calls.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_calls(&self) -> RwLockWriteGuard<'_, ()> {
+        self.calls.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     // A poisoned lock means that a thread panicked inside the module's wrapper. The state's
@@ -249,6 +358,16 @@ fn session_limit(setting: usize, token: &TokenInfo) -> usize {
         Limit::Unavailable | Limit::Infinite => usize::MAX,
     };
     setting.min(token_limit).max(1)
+}
+
+/// What the token's flags say about further PIN tries (PKCS#11 v3.1 §3.2).
+fn pin_tries(token: &TokenInfo) -> PinTries {
+    match token {
+        token if token.user_pin_locked() => PinTries::None,
+        token if token.user_pin_final_try() => PinTries::One,
+        token if token.user_pin_count_low() => PinTries::Low,
+        _ => PinTries::Unknown,
+    }
 }
 
 fn is_session_count(error: &Error) -> bool {

@@ -1,0 +1,88 @@
+//! C_SignInit and C_Sign with a buffer that is large enough. PKCS#11 v3.1 §5.13.1, §5.13.2.
+//! cryptoki's own call asks for the length first: a round trip more for a token in the network,
+//! and modules exist that answer it badly. Here it is two calls and no allocation.
+//! Limit: [`SIGNATURE_LENGTH_MAX`].
+
+#![allow(unsafe_code, reason = "calls into a PKCS#11 module, each with a note")]
+
+use cryptoki::context::Function;
+use cryptoki::error::{Error, Rv};
+use cryptoki::mechanism::Mechanism;
+use cryptoki::object::ObjectHandle;
+use cryptoki::session::Session;
+use cryptoki_sys::{
+    CK_C_Sign, CK_C_SignInit, CK_FUNCTION_LIST, CK_MECHANISM, CK_RV, CK_ULONG, CKR_OK,
+};
+use std::path::Path;
+
+/// Longest signature taken: RSA with 8192 bits, twice what a DNSKEY holds.
+pub(super) const SIGNATURE_LENGTH_MAX: usize = 1024;
+
+/// The two functions of a loaded module.
+pub(super) struct RawSign {
+    init: unsafe extern "C" fn(u64, *mut CK_MECHANISM, u64) -> CK_RV,
+    sign: unsafe extern "C" fn(u64, *mut u8, CK_ULONG, *mut u8, *mut CK_ULONG) -> CK_RV,
+    /// Keeps the library where the two functions are.
+    _library: cryptoki_sys::Pkcs11,
+}
+
+impl RawSign {
+    /// The functions of a module that cryptoki has loaded already; `None` when it has not the
+    /// list of PKCS#11 v2.40, which v3 modules have as well.
+    pub(super) fn of(path: &Path) -> Option<RawSign> {
+        // SAFETY: the library is loaded already, so this runs no code of it.
+        let library = unsafe { cryptoki_sys::Pkcs11::new(path) }.ok()?;
+        if library.C_GetFunctionList.is_err() {
+            return None;
+        }
+        let mut list: *mut CK_FUNCTION_LIST = std::ptr::null_mut();
+        // SAFETY: the symbol is there, and gets a valid place for its answer.
+        let result = unsafe { library.C_GetFunctionList(&mut list) };
+        if result != CKR_OK || list.is_null() {
+            return None;
+        }
+        // SAFETY: the module says that its list is here; it stays as long as the library.
+        let list = unsafe { *list };
+        let (init, sign): (CK_C_SignInit, CK_C_Sign) = (list.C_SignInit, list.C_Sign);
+        Some(RawSign { init: init?, sign: sign?, _library: library })
+    }
+
+    /// Signs `data` and hands the signature out.
+    pub(super) fn sign<T>(
+        &self,
+        session: &Session,
+        mechanism: &Mechanism,
+        key: ObjectHandle,
+        data: &mut [u8],
+        take: impl FnOnce(&[u8]) -> T,
+    ) -> Result<T, Error> {
+        let mut mechanism: CK_MECHANISM = mechanism.into();
+        // SAFETY: the mechanism lives over the call; session and key are the module's own
+        // handles, which it checks.
+        let result = unsafe { (self.init)(session.handle(), &mut mechanism, key.handle()) };
+        check(result, Function::SignInit)?;
+        let mut signature = [0_u8; SIGNATURE_LENGTH_MAX];
+        let mut length = SIGNATURE_LENGTH_MAX as CK_ULONG;
+        // SAFETY: both buffers are ours alone, live over the call, and go with their lengths.
+        let result = unsafe {
+            (self.sign)(
+                session.handle(),
+                data.as_mut_ptr(),
+                data.len() as CK_ULONG,
+                signature.as_mut_ptr(),
+                &mut length,
+            )
+        };
+        check(result, Function::Sign)?;
+        // A module that claims more than it had room for gets nothing through.
+        let length = usize::try_from(length).unwrap_or(0).min(SIGNATURE_LENGTH_MAX);
+        Ok(take(&signature[..length]))
+    }
+}
+
+fn check(result: CK_RV, function: Function) -> Result<(), Error> {
+    match Rv::from(result) {
+        Rv::Ok => Ok(()),
+        Rv::Error(value) => Err(Error::Pkcs11(value, function)),
+    }
+}
