@@ -170,6 +170,13 @@ pub(crate) fn compare_names(left: &[u8], right: &[u8]) -> Ordering {
     if left == right {
         return Ordering::Equal;
     }
+    // Most names compared are neighbours: the first labels decide if all others are the same.
+    if let (Some((left_label, left_rest)), Some((right_label, right_rest))) =
+        (split_first(left), split_first(right))
+        && left_rest == right_rest
+    {
+        return compare_lowered(left_label, right_label);
+    }
     let (left, right) = (Labels::of(left), Labels::of(right));
     for step in 0..left.count.min(right.count) {
         match compare_lowered(left.label(step), right.label(step)) {
@@ -180,11 +187,20 @@ pub(crate) fn compare_names(left: &[u8], right: &[u8]) -> Ordering {
     left.count.cmp(&right.count)
 }
 
+/// The first label, without its length, and the rest of a name; nothing for the root.
+fn split_first(name: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (&length, rest) = name.split_first()?;
+    if length == 0 { None } else { rest.split_at_checked(usize::from(length)) }
+}
+
 /// Compares octet strings as if all letters were lower case.
 pub(crate) fn compare_lowered(left: &[u8], right: &[u8]) -> Ordering {
     let lowered = |bytes: &'_ [u8], at: usize| bytes[at].to_ascii_lowercase();
     let common = left.len().min(right.len());
     for at in 0..common {
+        if left[at] == right[at] {
+            continue;
+        }
         match lowered(left, at).cmp(&lowered(right, at)) {
             Ordering::Equal => {}
             unequal => return unequal,

@@ -103,6 +103,12 @@ impl Block {
         self.starts.len()
     }
 
+    /// Owner name of the first record; searches ask for it so often that it pays to look nowhere
+    /// else.
+    fn first_owner(&self) -> &[u8] {
+        &self.bytes[..wire::name_length(&self.bytes).unwrap_or(0)]
+    }
+
     fn owner(&self, at: usize) -> &[u8] {
         let bytes = &self.bytes[self.starts[at] as usize..];
         &bytes[..wire::name_length(bytes).unwrap_or(0)]
@@ -168,7 +174,7 @@ impl List {
 
     /// The first owner name.
     pub(super) fn first_owner(&self) -> Option<&[u8]> {
-        self.slots.first().map(|slot| slot.block.owner(0))
+        self.slots.first().map(|slot| slot.block.first_owner())
     }
 
     /// The last owner name.
@@ -179,7 +185,7 @@ impl List {
 
     /// First owner name of which `is_before` is not true; it must be true up to some name only.
     pub(super) fn partition(&self, is_before: impl Fn(&[u8]) -> bool) -> Position {
-        let after = self.slots.partition_point(|slot| is_before(slot.block.owner(0)));
+        let after = self.slots.partition_point(|slot| is_before(slot.block.first_owner()));
         let Some(slot) = after.checked_sub(1) else { return Position { slot: 0, at: 0 } };
         let at = first_not(&self.slots[slot].block, is_before);
         if at == self.slots[slot].block.len() {
@@ -261,9 +267,10 @@ impl List {
         while let Some(first) = rest.first() {
             let is_up_to =
                 |owner: &[u8], name: &[u8]| wire::compare_names(owner, name) != Ordering::Greater;
-            let after = self.slots.partition_point(|s| is_up_to(s.block.owner(0), &first.owner));
+            let after =
+                self.slots.partition_point(|s| is_up_to(s.block.first_owner(), &first.owner));
             let slot = after.saturating_sub(1);
-            let next = self.slots.get(slot + 1).map(|next| next.block.owner(0));
+            let next = self.slots.get(slot + 1).map(|next| next.block.first_owner());
             let here = rest.partition_point(|edit| {
                 next.is_none_or(|next| wire::compare_names(&edit.owner, next).is_lt())
             });

@@ -1,0 +1,255 @@
+//! The incremental audit's cost, its reasons to give up, and what time does to untouched names.
+
+use crate::common::*;
+use crate::incremental::{Random, World, full_audit, ordered_blocks, set_serial, start_source};
+use crate::naive::{Deviation, Signer};
+use audit::{
+    Approved, Denial, Difference, Expectations, FindingId, NotIncremental, RecordType, Side,
+    Verdict,
+};
+
+/// A world and its next version: the source changed by `change`, and signed.
+fn next(denial: Denial, change: impl Fn(&mut Vec<Rr>)) -> (World, Vec<Rr>, Vec<Rr>) {
+    let mut world = World::new(denial, start_source(), &mut Random::new());
+    let mut source = world.source.clone();
+    set_serial(&mut source, 11);
+    change(&mut source);
+    let signed = world.signer.sign(&source, NOW, 3600, &Deviation::default());
+    (world, signed, source)
+}
+
+#[track_caller]
+fn check_gives_up(
+    denial: Denial,
+    change: impl Fn(&mut Vec<Rr>),
+    tamper: impl Fn(&mut Vec<Rr>),
+    expect: impl Fn(&mut Expectations),
+    expected: &NotIncremental,
+) {
+    let (world, mut signed, source) = next(denial, change);
+    tamper(&mut signed);
+    let mut expectations = world.expectations.clone();
+    expect(&mut expectations);
+    let error = world.judge(&signed, &source, &expectations).unwrap_err();
+    assert_eq!(&error, expected, "{error}");
+}
+
+fn find<'z>(zone: &'z mut [Rr], owner: &str, rtype: u16) -> &'z mut Rr {
+    let is_it = |r: &&mut Rr| r.owner.eq_ignore_ascii_case(&name(owner)) && r.rtype == rtype;
+    zone.iter_mut().find(is_it).unwrap()
+}
+
+#[test]
+fn other_expectations_and_earlier_moments_need_a_full_audit() {
+    let other = NotIncremental::OtherExpectations;
+    check_gives_up(Denial::Nsec, |_| {}, |_| {}, |e| e.ttl_maximum = Some(9), &other);
+    check_gives_up(Denial::Nsec, |_| {}, |_| {}, |e| e.dnskeys = None, &other);
+    let back = NotIncremental::TimeWentBack { now: NOW - 1, last: NOW };
+    check_gives_up(Denial::Nsec, |_| {}, |_| {}, |e| e.now -= 1, &back);
+}
+
+#[test]
+fn changes_of_every_name_need_a_full_audit() {
+    let changed = |rtype| NotIncremental::ApexChanged { record_type: RecordType(rtype) };
+    let key = |z: &mut Vec<Rr>| z.push(rr("example", DNSKEY, &Key::new(7, 256).rdata));
+    check_gives_up(Denial::Nsec, |_| {}, key, |_| {}, &changed(DNSKEY));
+    let ttl = |z: &mut Vec<Rr>| find(z, "example", NSEC3PARAM).ttl = 7;
+    check_gives_up(nsec3(false), |_| {}, ttl, |_| {}, &changed(NSEC3PARAM));
+    // The TTL of all denial records follows from the SOA.
+    let minimum = |z: &mut Vec<Rr>| find(z, "example", SOA).rdata = soa(11, 500);
+    check_gives_up(Denial::Nsec, minimum, |_| {}, |_| {}, &changed(SOA));
+}
+
+#[test]
+fn a_difference_must_fit_the_state_and_the_source() {
+    let world = World::new(Denial::Nsec, start_source(), &mut Random::new());
+    let present = block(&[rr("www.example", TXT, b"\x05hello")]);
+    let absent = block(&[rr("www.example", TXT, b"\x05other")]);
+    let judge = |difference: Difference<'_>| {
+        world.approved.judge(&difference, &world.expectations).unwrap_err()
+    };
+    let owner = name("www.example");
+    let misfit = |side, owner: &[u8]| NotIncremental::Misfit { side, owner: owner.to_vec() };
+    let both = |removed, added, source_removed, source_added| {
+        judge(Difference { removed, added, source_removed, source_added })
+    };
+    assert_eq!(both(&absent, &[], &absent, &[]), misfit(Side::Removed, &owner));
+    assert_eq!(both(&[], &present, &[], &present), misfit(Side::Added, &owner));
+    let no_soa = block(&[rr("example", SOA, &soa(77, 600))]);
+    assert_eq!(both(&[], &[], &no_soa, &[]), misfit(Side::Removed, &name("example")));
+    let differs = NotIncremental::SourceDiffers { owner };
+    assert_eq!(both(&present, &[], &[], &[]), differs);
+    assert_eq!(both(&[], &[], &[], &absent), differs);
+    let cut = &present[..present.len() - 1];
+    let damaged = |side, offset| NotIncremental::Damaged { side, offset };
+    assert_eq!(both(&[], cut, &[], &[]), damaged(Side::Added, 0));
+    let text = both(&[&present, cut].concat(), &[], &[], &[]);
+    assert_eq!(text, damaged(Side::Removed, present.len()));
+}
+
+#[test]
+fn what_no_changed_name_explains_needs_a_full_audit() {
+    let (mut world, _, source) = next(nsec3(true), |_| {});
+    let put_in = vec![(name("sub.example"), vec![NS])];
+    let deviation = Deviation { put_in, ..Deviation::default() };
+    let signed = world.signer.sign(&source, NOW, 3600, &deviation);
+    let owner = nsec3_owner(&nsec3_hash(&name("sub.example")));
+    let error = world.judge(&signed, &source, &world.expectations).unwrap_err();
+    assert_eq!(error, NotIncremental::UnexplainedNsec3 { owner });
+    // It may be there, though.
+    let blocks = ordered_blocks(&signed);
+    assert_eq!(full_audit(&blocks, &source, &world.expectations).0.verdict(), Verdict::Approve);
+
+    let stray = NotIncremental::StrayRecords { owner: name("mail.example") };
+    check_gives_up(
+        Denial::Nsec,
+        |z| z.retain(|r| r.owner != name("Mail.example")),
+        |z| {
+            let signed = rr("mail.example", A, &[192, 0, 2, 3]);
+            z.push(zsk().rrsig_with(&[signed], |_| {}));
+        },
+        |_| {},
+        &stray,
+    );
+}
+
+#[test]
+fn large_differences_need_a_full_audit() {
+    let glue = |z: &mut Vec<Rr>| {
+        z.extend((0..1100).map(|n| rr(&format!("g{n}.sub.example"), A, &[192, 0, 2, 7])));
+    };
+    let (world, signed, source) = next(Denial::Nsec, glue);
+    let error = world.judge(&signed, &source, &world.expectations).unwrap_err();
+    // The apex has a new SOA.
+    assert_eq!(error, NotIncremental::TooMuch { names: 1101, limit: 1024 });
+}
+
+#[test]
+fn a_cut_above_many_names_needs_a_full_audit() {
+    let mut source = start_source();
+    source.extend((0..4097).map(|n| rr(&format!("g{n}.sub.example"), A, &[192, 0, 2, 7])));
+    let mut world = World::new(nsec3(true), source.clone(), &mut Random::new());
+    set_serial(&mut source, 11);
+    // Above them there is a cut already, so a DNAME there changes nothing below it.
+    source.push(rr("sub.example", DNAME, &name("www.example")));
+    let signed = world.signer.sign(&source, NOW, 3600, &Deviation::default());
+    world.judge(&signed, &source, &world.expectations).unwrap();
+    source.retain(|r| r.owner != name("sub.example"));
+    // Nobody signs all that came to light: it is not looked at.
+    let mut signed = world.signed.clone();
+    signed.retain(|r| r.owner != name("sub.example"));
+    set_serial(&mut signed, 11);
+    let error = world.judge(&signed, &source, &world.expectations).unwrap_err();
+    assert_eq!(error, NotIncremental::TooMuch { names: 4097, limit: 4096 });
+}
+
+#[test]
+fn an_irregular_source_needs_a_full_audit() {
+    for ttl in [3600, 7200] {
+        let mut source = start_source();
+        let mut signer = Signer::new(Denial::Nsec);
+        let signed = signer.sign(&source, NOW, 3600, &Deviation::default());
+        // A repetition, or one address with another TTL.
+        let copy = Rr { ttl, ..rr("www.example", A, &[192, 0, 2, 81]) };
+        if ttl != 3600 {
+            source.retain(|r| r.rdata != copy.rdata);
+        }
+        source.push(copy);
+        let blocks = ordered_blocks(&signed);
+        let expectations = expectations(&Denial::Nsec);
+        let (_, approval) = full_audit(&blocks, &source, &expectations);
+        let approved = Approved::new(approval.unwrap(), blocks).unwrap();
+        let error = approved.judge(&Difference::default(), &expectations).unwrap_err();
+        assert_eq!(error, NotIncremental::IrregularSource);
+    }
+}
+
+#[test]
+fn blocks_in_order_are_taken_as_they_are() {
+    let source = start_source();
+    let signed = Signer::new(nsec3(true)).sign(&source, NOW, 3600, &Deviation::default());
+    let blocks = ordered_blocks(&signed);
+    let places: Vec<*const u8> = blocks.iter().map(|block| block.as_ptr()).collect();
+    let (_, approval) = full_audit(&blocks, &source, &expectations(&nsec3(true)));
+    let approved = Approved::new(approval.unwrap(), blocks).unwrap();
+    assert_eq!(approved.blocks().map(<[u8]>::as_ptr).collect::<Vec<_>>(), places);
+}
+
+#[test]
+fn a_refusal_gives_no_approval() {
+    let source = start_source();
+    let mut signed = Signer::new(Denial::Nsec).sign(&source, NOW, 3600, &Deviation::default());
+    signed.pop();
+    let blocks = ordered_blocks(&signed);
+    let (report, approval) = full_audit(&blocks, &source, &expectations(&Denial::Nsec));
+    assert_eq!(report.verdict(), Verdict::Reject);
+    assert!(approval.is_none());
+}
+
+#[test]
+fn signatures_that_time_makes_unfit_are_found_at_untouched_names() {
+    for denial in [Denial::Nsec, nsec3(true)] {
+        let (world, signed, source) = next(denial, |_| {});
+        let (report, _) =
+            full_audit(&ordered_blocks(&world.signed), &world.source, &world.expectations);
+        let soonest = report.soonest_expiration.unwrap();
+        for (before, expected) in [
+            (3600, vec![]),
+            (3599, vec![FindingId::SignatureTooOld]),
+            (0, vec![FindingId::SignatureExpired]),
+        ] {
+            let mut expectations = world.expectations.clone();
+            expectations.now = soonest - before;
+            let report = world.judge(&signed, &source, &expectations).unwrap().report;
+            let (full, _) = full_audit(&ordered_blocks(&signed), &source, &expectations);
+            assert_eq!(report.findings, full.findings);
+            let mut ids: Vec<FindingId> = report.findings.iter().map(|f| f.id).collect();
+            ids.retain(|id| *id != FindingId::SignatureTooOld || before != 0);
+            assert_eq!(ids, expected);
+        }
+    }
+}
+
+/// A zone of several thousand names, of which a few change: how many names are looked at.
+#[track_caller]
+fn check_cost(denial: Denial, names_checked_max: u64) {
+    let mut source = start_source();
+    for number in 0..3000 {
+        let owner = format!("d{number:04}.example");
+        source.push(rr(&owner, NS, &name("ns1.example")));
+        if number % 10 == 0 {
+            source.push(rr(&owner, DS, &[[0x12, 0x34, 13, 2].as_slice(), &[7; 32]].concat()));
+        }
+    }
+    let mut world = World::new(denial, source.clone(), &mut Random::new());
+    set_serial(&mut source, 11);
+    let ds = [[0x12, 0x35, 13, 2].as_slice(), &[7; 32]].concat();
+    // Ten changes of all sorts.
+    source.push(rr("d0001.example", NS, &name("ns2.example")));
+    source.push(rr("d0007.example", DS, &ds));
+    source.push(rr("d0010.example", DS, &ds));
+    source.push(rr("new.example", NS, &name("ns1.example")));
+    source.push(rr("newer.example", A, &[192, 0, 2, 7]));
+    source.push(rr("new.ent.example", A, &[192, 0, 2, 7]));
+    source.push(rr("ns.d0008.example", A, &[192, 0, 2, 7]));
+    source.retain(|r| ![name("d0020.example"), name("d0021.example")].contains(&r.owner));
+    source.retain(|r| r.rtype != DS || r.owner != name("d0030.example"));
+    let signed = world.signer.sign(&source, NOW, 3600, &Deviation::default());
+    let judgement = world.judge(&signed, &source, &world.expectations).unwrap();
+    assert_eq!(judgement.report.findings, []);
+    let counts = judgement.report.counts;
+    assert!(counts.names <= names_checked_max, "{counts:?}");
+    assert!(counts.records <= 5 * names_checked_max, "{counts:?}");
+    let added = signed.iter().filter(|r| r.rtype == RRSIG && !world.signed.contains(r)).count();
+    assert_eq!(counts.signatures_verified, added as u64, "each new signature, and no other");
+    let approved = judgement.approved.unwrap();
+    let (full, _) = full_audit(&ordered_blocks(&signed), &source, &world.expectations);
+    assert_eq!(approved.counts(), &full.counts);
+}
+
+#[test]
+fn cost_follows_the_change() {
+    check_cost(Denial::Nsec, 30);
+    check_cost(nsec3(false), 40);
+    check_cost(nsec3(true), 40);
+}
