@@ -1,7 +1,8 @@
 //! A disk in memory that loses power and fills up on command. For tests, here and elsewhere; the
 //! product only makes the first bytes of a new state store on it.
-//! In: writes, lengths and syncs of redb or a journal, kept as a log. Out: what a disk may hold after a power
-//! cut at any point of that log: all that was synced, and of the rest whatever the test says.
+//! In: writes, lengths and syncs of redb or a journal, kept as a log. Out: what a disk may hold
+//! after a power cut at any point of that log: all that was synced, and of the rest whatever the
+//! test says.
 //! Limits: a write is torn at most once; nothing is read wrongly.
 
 use redb::StorageBackend;

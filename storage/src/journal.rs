@@ -171,8 +171,8 @@ fn io_error(path: &std::path::Path, operation: JournalOperation, cause: io::Erro
 /// Committed versions that cannot be read back. It is a value, not an error: the versions before
 /// are there.
 #[derive(Debug, thiserror::Error)]
-#[error("journal {}: offset {offset}: {kind}; nothing is known of the versions after serial {known}{}",
-    path.display(), committed.map_or(String::new(), |serial| format!(" up to {serial}")))]
+#[error("journal {}: offset {offset}: {kind}; nothing is known of the versions after serial \
+    {known}{}", path.display(), up_to(*committed))]
 pub struct Damage {
     /// The segment.
     pub path: PathBuf,
@@ -184,6 +184,10 @@ pub struct Damage {
     pub committed: Option<Serial>,
     /// What is wrong there.
     pub kind: DamageKind,
+}
+
+fn up_to(committed: Option<Serial>) -> String {
+    committed.map_or(String::new(), |serial| format!(" up to {serial}"))
 }
 
 /// What is wrong with a journal.

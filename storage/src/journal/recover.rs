@@ -39,7 +39,8 @@ pub struct Recovered {
 }
 
 /// Replays the journal after the snapshot of `zone` and `generation`, up to the `committed`
-/// serial; with `None`, as far as it goes. All entries are in memory at once.
+/// serial; with `None`, as far as it goes, and then a torn end counts as damage too. All entries
+/// are in memory at once.
 pub fn recover(
     folder: &Path,
     zone: &Name,
@@ -66,7 +67,10 @@ pub fn recover_each(
     let mut place = Place { folder, zone, generation, serial, found };
     loop {
         // A power cut may have left one that was begun and never used: it does not count.
-        let next = read::find(folder, zone, place.generation.saturating_add(1))?;
+        let next = match place.generation.checked_add(1) {
+            Some(generation) => read::find(folder, zone, generation)?,
+            None => Found::Missing,
+        };
         let next_start = match &next {
             Found::Sound(segment) if segment.has_records() => Some(segment.start),
             _ => None,
@@ -151,7 +155,7 @@ impl Place<'_> {
     /// All is well: what was never committed leaves the disk, for good, so that it can never be
     /// taken for something else.
     fn finish(self, end: Option<End>) -> Result<Recovered, JournalError> {
-        remove_from(self.folder, self.zone, self.generation.saturating_add(1))?;
+        remove_after(self.folder, self.zone, self.generation)?;
         let (mut journal, mut dropped_length) = (None, 0);
         if let (Some(end), Found::Sound(segment)) = (end, &self.found) {
             let path = journal_path(self.folder, self.zone, self.generation);
@@ -168,7 +172,7 @@ impl Place<'_> {
     /// The next segment starts where this one is good to, so this one ends there and can stay.
     fn finish_damaged(mut self, damage: Damage) -> Result<Recovered, JournalError> {
         self.generation = self.generation.saturating_add(1);
-        remove_from(self.folder, self.zone, self.generation.saturating_add(1))?;
+        remove_after(self.folder, self.zone, self.generation)?;
         Ok(self.recovered(None, 0, Some(damage)))
     }
 
@@ -189,10 +193,10 @@ fn cut(path: &Path, length: u64) -> io::Result<()> {
     file.sync_data()
 }
 
-/// Removes, for good, the segments from `generation` on.
-fn remove_from(folder: &Path, zone: &Name, generation: u64) -> Result<(), JournalError> {
+/// Removes, for good, the segments of the generations after `last`.
+fn remove_after(folder: &Path, zone: &Name, last: u64) -> Result<(), JournalError> {
     let mut removed = false;
-    for generation in generation..=u64::MAX {
+    for generation in (last..=u64::MAX).skip(1) {
         let path = journal_path(folder, zone, generation);
         match fs::remove_file(&path) {
             Ok(()) => removed = true,

@@ -26,7 +26,7 @@ fn entry(from: u32, to: u32) -> JournalEntry {
     JournalEntry {
         from: Serial(from),
         to: Serial(to),
-        input_serial: (to % 2 == 0).then_some(Serial(to / 2)),
+        input_serial: to.is_multiple_of(2).then_some(Serial(to / 2)),
         signed_at: Timestamp(1_800_000_000 + u64::from(to)),
         signed: Records { removed: list(1), added: list(2) },
         source: Records { removed: vec![], added: list(3) },
@@ -214,6 +214,8 @@ fn damage_is_named_and_the_next_segment_goes_on() {
     check_damage(&recovered(folder, 1, 14), "example.1.journal", 13, "ends early");
 
     let mut bytes = whole.clone();
+    fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+    check_damage(&recovered(folder, 1, 13), "example.1.journal", 12, "torn");
     bytes[second + 20] ^= 1;
     fs::write(&path, &bytes).unwrap();
     let found = recovered(folder, 1, 13);
@@ -320,6 +322,25 @@ fn the_bytes_of_format_md() {
         let drawn = format!("{:3}  {line}\n", index * 16);
         assert!(format_md.contains(&drawn), "FORMAT.md lacks:\n{}", hex.join("\n"));
     }
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::create_dir(journal_path(folder, &zone(), 1)).unwrap();
+    let error = Journal::create(folder, &zone(), 1, Serial(1)).unwrap_err();
+    assert!(matches!(error, JournalError::NotBegun(ReplaceError::IsDirectory { .. })));
+    fs::write(folder.join("file"), "").unwrap();
+    let error = Journal::create(&folder.join("file"), &zone(), 1, Serial(1)).unwrap_err();
+    let create = JournalOperation::CreateFolder;
+    assert!(matches!(error, JournalError::Io { operation, .. } if operation == create));
+    // The last generation there is has none after it.
+    snapshot(folder, u64::MAX, 10);
+    segment(folder, u64::MAX, &[10, 11, 12]);
+    let found = recovered(folder, u64::MAX, 11);
+    assert_eq!((serials(&found), found.generation), (vec![11], u64::MAX));
+    assert_eq!(recovered(folder, u64::MAX, 11).journal.unwrap().entry_count(), 1);
 }
 
 #[test]

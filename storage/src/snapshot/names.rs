@@ -1,5 +1,6 @@
-//! File names of snapshots and journal segments, from zone names. RFC 1035 §2.3.1 allows any octet in a label; a file
-//! name here has only `[a-z0-9_.%@~-]` and upper-case hexadecimal digits.
+//! File names of snapshots and journal segments, from zone names. RFC 1035 §2.3.1 allows any
+//! octet in a label; a file name here has only `[a-z0-9_.%@~-]` and upper-case hexadecimal
+//! digits.
 //! In: a zone name, in any case. Out: `<stem>.<generation>.snapshot`, `.journal`.
 //! The stem is the name in lower case without its final dot; octets other than `[a-z0-9_-]` are
 //! `%XX`, the root is `@`. A stem that would pass [`STEM_LENGTH_MAX`] is cut and gets `~` and the

@@ -1,7 +1,8 @@
 //! Policies and zones in the state store.
 //! `commit_version` is the moment a snapshot becomes true, `commit_difference` the one of a
-//! journal entry: after its file is synced, before anybody outside sees the version. The last serial of a zone outlives the zone, so that a zone
-//! removed and added again goes on above it: one serial never has two contents.
+//! journal entry: after its file is synced, before anybody outside sees the version.
+//! The last serial of a zone outlives the zone, so that a zone removed and added again goes on
+//! above it: one serial never has two contents.
 
 use super::StateStore;
 use super::error::{Failure, StateError};

@@ -116,11 +116,11 @@ fn check_fault(folder: &Path, from: usize, fault: DiskFault) {
 fn a_failing_disk_leaves_what_was_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     snapshot(folder.path(), 1, 10);
-    for from in 0..6 {
+    for from in 0..4 {
         check_fault(folder.path(), from, DiskFault::Full);
         check_fault(folder.path(), from, DiskFault::SyncFails);
         check_fault(folder.path(), from, DiskFault::Broken);
-        for kept_bytes in [0, 1, 7, 8, 9, 40, 1000] {
+        for kept_bytes in [1, 8, 40] {
             check_fault(folder.path(), from, DiskFault::FullWithin { kept_bytes });
         }
     }
