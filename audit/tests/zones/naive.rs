@@ -191,7 +191,7 @@ fn listed(name: &Name) -> Vec<u16> {
 
 fn nsec3_chain(names: &[Name], opt_out: bool, deviation: &Deviation, ttl: u32) -> Vec<Rr> {
     let mut chain: BTreeMap<Vec<u8>, Vec<u16>> = BTreeMap::new();
-    for name in names.iter().filter(|n| !n.is_hidden && !(opt_out && n.is_insecure())) {
+    for name in names.iter().filter(|n| !(n.is_hidden || opt_out && n.is_insecure())) {
         let mut types = listed(name);
         if !name.is_insecure() {
             types.push(RRSIG);
