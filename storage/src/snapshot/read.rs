@@ -14,7 +14,7 @@ use super::format::{
 use super::names::snapshot_path;
 use super::{SnapshotError, SnapshotOperation, SnapshotPart};
 use dnssec::Name;
-use memmap2::{Advice, Mmap};
+use memmap2::Mmap;
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
@@ -152,8 +152,6 @@ pub fn open_snapshot_file(path: &Path) -> Result<Snapshot, SnapshotError> {
     // to write there does to it meanwhile is outside what the program can hold.
     #[allow(unsafe_code, reason = "mapping our own snapshots")]
     let map = unsafe { Mmap::map(&file) }.map_err(io(SnapshotOperation::Map))?;
-    // All of it is read now: a hint that may fail, which lets the disk read ahead of the sums.
-    let _ = map.advise(Advice::WillNeed);
     let (header, sections) = Reader { path, bytes: &map, length: map.len() as u64 }.read()?;
     Ok(Snapshot { path: path.to_owned(), map: Arc::new(map), header, sections })
 }
