@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod daemon;
+pub mod fault_module;
 pub mod judges;
 pub mod program;
 pub mod signing;
