@@ -107,6 +107,7 @@ fn what_was_never_committed_leaves_the_disk() {
     snapshot(folder, 1, 10);
     segment(folder, 1, &[10, 11, 12, 13]);
     segment(folder, 2, &[12, 20]);
+    segment(folder, 3, &[20, 21]);
     let found = recovered(folder, 1, 11);
     assert_eq!(serials(&found), [11]);
     let mut journal = found.journal.unwrap();
