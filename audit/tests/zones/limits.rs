@@ -210,6 +210,87 @@ fn signatures_that_time_makes_unfit_are_found_at_untouched_names() {
     }
 }
 
+/// Both audits must refuse the next version, and the incremental one with findings.
+#[track_caller]
+fn check_refused(
+    denial: Denial,
+    change: impl Fn(&mut Vec<Rr>),
+    deviation: &Deviation,
+    tamper: impl Fn(&mut Vec<Rr>, &[Rr]),
+) {
+    let (mut world, _, source) = next(denial, change);
+    let mut signed = world.signer.sign(&source, NOW, 3600, deviation);
+    tamper(&mut signed, &world.signed);
+    let (full, _) = full_audit(&ordered_blocks(&signed), &source, &world.expectations);
+    let judgement = world.judge(&signed, &source, &world.expectations).unwrap();
+    assert_eq!(full.verdict(), Verdict::Reject);
+    assert_eq!(judgement.report.verdict(), Verdict::Reject, "{:?}", full.findings);
+    assert!(judgement.approved.is_none());
+    assert_eq!(judgement.report.findings, full.findings);
+}
+
+fn leave_out(owner: &str) -> Deviation {
+    Deviation { left_out: [name(owner)].into(), ..Deviation::default() }
+}
+
+/// Puts the records of an owner back as they were.
+fn keep(owner: &str) -> impl Fn(&mut Vec<Rr>, &[Rr]) {
+    let owner = name(owner);
+    move |signed, before| {
+        signed.retain(|r| !r.owner.eq_ignore_ascii_case(&owner));
+        let kept = before.iter().filter(|r| r.owner.eq_ignore_ascii_case(&owner));
+        signed.extend(kept.cloned());
+    }
+}
+
+#[test]
+fn an_empty_non_terminal_keeps_its_nsec3_while_names_are_below_it() {
+    for denial in [nsec3(false), nsec3(true)] {
+        // The first of two names below it goes, and its NSEC3 goes with it.
+        let mut source = start_source();
+        source.push(rr("abc.ent.example", TXT, b"\x03abc"));
+        let mut world = World::new(denial, source.clone(), &mut Random::new());
+        set_serial(&mut source, 11);
+        source.retain(|r| r.owner != name("abc.ent.example"));
+        let signed = world.signer.sign(&source, NOW, 3600, &leave_out("ent.example"));
+        let (full, _) = full_audit(&ordered_blocks(&signed), &source, &world.expectations);
+        let report = world.judge(&signed, &source, &world.expectations).unwrap().report;
+        assert_eq!(report.verdict(), Verdict::Reject);
+        assert_eq!(report.findings, full.findings);
+    }
+}
+
+#[test]
+fn known_mistakes_of_signers_are_found() {
+    let book = Deviation::default();
+    let nothing = |_: &mut Vec<Rr>, _: &[Rr]| {};
+    let remove = |owner: &'static str| {
+        move |z: &mut Vec<Rr>| z.retain(|r| !r.owner.eq_ignore_ascii_case(&name(owner)))
+    };
+    // A cut or a DNAME comes above a name, whose signatures and NSEC stay.
+    let cut = |z: &mut Vec<Rr>| z.push(rr("ent.example", NS, &name("ns1.example")));
+    check_refused(Denial::Nsec, cut, &book, keep("deep.ent.example"));
+    let dname = |z: &mut Vec<Rr>| z.push(rr("ent.example", DNAME, &name("www.example")));
+    check_refused(Denial::Nsec, dname, &book, keep("deep.ent.example"));
+    // A cut or a DNAME goes, and what it hid is not signed.
+    check_refused(Denial::Nsec, remove("sub.example"), &book, keep("ns.sub.example"));
+    check_refused(nsec3(true), remove("tree.example"), &book, keep("hidden.tree.example"));
+    check_refused(nsec3(false), remove("sub.example"), &leave_out("ns.sub.example"), nothing);
+    // The NSEC of the neighbour is not made anew.
+    check_refused(Denial::Nsec, remove("ns1.example"), &book, keep("Mail.example"));
+    // The NSEC3 of a name that is gone stays in the chain.
+    let put_in = vec![(name("ns1.example"), vec![A, RRSIG])];
+    let ghost = Deviation { put_in, ..Deviation::default() };
+    check_refused(nsec3(true), remove("ns1.example"), &ghost, nothing);
+    // A delegation becomes secure or a name comes, without an NSEC3.
+    let ds = [[0x12, 0x34, 13, 2].as_slice(), &[7; 32]].concat();
+    let secure = move |z: &mut Vec<Rr>| z.push(rr("sub.example", DS, &ds));
+    check_refused(nsec3(true), &secure, &leave_out("sub.example"), nothing);
+    let lone_ds = [[0x12, 0x34, 13, 2].as_slice(), &[7; 32]].concat();
+    let lone = move |z: &mut Vec<Rr>| z.push(rr("lone.only.example", DS, &lone_ds));
+    check_refused(nsec3(true), lone, &leave_out("only.example"), nothing);
+}
+
 /// A zone of several thousand names, of which a few change: how many names are looked at.
 #[track_caller]
 fn check_cost(denial: Denial, names_checked_max: u64) {
