@@ -1,7 +1,9 @@
 //! The incremental audit's cost, its reasons to give up, and what time does to untouched names.
 
 use crate::common::*;
-use crate::incremental::{Random, World, full_audit, ordered_blocks, set_serial, start_source};
+use crate::incremental::{
+    Random, World, full_audit, only_in, ordered_blocks, set_serial, start_source,
+};
 use crate::naive::{Deviation, Signer};
 use audit::{
     Approved, Denial, Difference, Expectations, FindingId, NotIncremental, RecordType, Side,
@@ -245,18 +247,47 @@ fn keep(owner: &str) -> impl Fn(&mut Vec<Rr>, &[Rr]) {
 
 #[test]
 fn an_empty_non_terminal_keeps_its_nsec3_while_names_are_below_it() {
-    for denial in [nsec3(false), nsec3(true)] {
-        // The first of two names below it goes, and its NSEC3 goes with it.
-        let mut source = start_source();
-        source.push(rr("abc.ent.example", TXT, b"\x03abc"));
-        let mut world = World::new(denial, source.clone(), &mut Random::new());
-        set_serial(&mut source, 11);
-        source.retain(|r| r.owner != name("abc.ent.example"));
-        let signed = world.signer.sign(&source, NOW, 3600, &leave_out("ent.example"));
-        let (full, _) = full_audit(&ordered_blocks(&signed), &source, &world.expectations);
-        let report = world.judge(&signed, &source, &world.expectations).unwrap().report;
-        assert_eq!(report.verdict(), Verdict::Reject);
-        assert_eq!(report.findings, full.findings);
+    let ds = |owner: &str| rr(owner, DS, &[[0x12, 0x34, 13, 2].as_slice(), &[7; 32]].concat());
+    let ns = |owner: &str| rr(owner, NS, &name("ns1.example"));
+    let text = |owner: &str| rr(owner, TXT, b"\x04text");
+    // What is there before, and the record that goes; what else is below stays untouched.
+    let cases = [
+        (vec![text("abc.ent.example")], text("abc.ent.example"), "ent.example"),
+        (vec![text("two.ent.example")], text("two.ent.example"), "ent.example"),
+        (
+            vec![text("abc.x.y.example"), text("d.z.y.example")],
+            text("abc.x.y.example"),
+            "y.example",
+        ),
+        // Only the last name below it must have an NSEC3.
+        (
+            vec![
+                ns("aaa.only.example"),
+                ds("aaa.only.example"),
+                ns("z.only.example"),
+                ds("z.only.example"),
+            ],
+            ds("aaa.only.example"),
+            "only.example",
+        ),
+    ];
+    for (before, gone, above) in cases {
+        for denial in [nsec3(false), nsec3(true)] {
+            let mut source = start_source();
+            source.extend(before.iter().cloned());
+            let mut world = World::new(denial, source.clone(), &mut Random::new());
+            set_serial(&mut source, 11);
+            source.retain(|r| *r != gone);
+            let book = Deviation::default();
+            let signed = world.signer.sign(&source, NOW, 3600, &book);
+            let report = world.judge(&signed, &source, &world.expectations).unwrap().report;
+            assert_eq!(report.findings, []);
+            let signed = world.signer.sign(&source, NOW, 3600, &leave_out(above));
+            let (full, _) = full_audit(&ordered_blocks(&signed), &source, &world.expectations);
+            let report = world.judge(&signed, &source, &world.expectations).unwrap().report;
+            assert_eq!(report.verdict(), Verdict::Reject);
+            assert_eq!(report.findings, full.findings);
+        }
     }
 }
 
@@ -333,4 +364,31 @@ fn cost_follows_the_change() {
     check_cost(Denial::Nsec, 30);
     check_cost(nsec3(false), 40);
     check_cost(nsec3(true), 40);
+}
+
+#[test]
+fn random_octets_in_a_difference_never_panic() {
+    let mut random = Random::new();
+    for denial in [Denial::Nsec, nsec3(true)] {
+        let (world, signed, source) = next(denial, |z| z.push(rr("new.ent.example", A, &[7; 4])));
+        let parts = [
+            only_in(&world.signed, &signed),
+            only_in(&signed, &world.signed),
+            only_in(&world.source, &source),
+            only_in(&source, &world.source),
+        ];
+        for _ in 0..500 {
+            let mut parts = parts.clone();
+            // Mostly what comes: what goes must fit anyway.
+            let part = &mut parts[random.pick(&[0, 1, 1, 1, 1, 2, 3])];
+            for _ in 0..=random.below(3) {
+                let at = random.below(part.len());
+                part[at] = random.below(256) as u8;
+            }
+            let [removed, added, source_removed, source_added] = &parts;
+            let difference = Difference { removed, added, source_removed, source_added };
+            // Nothing to expect of the result, for some octets do not matter.
+            drop(world.approved.judge(&difference, &world.expectations));
+        }
+    }
 }
