@@ -1,7 +1,8 @@
-//! The inner loops of the zone engine on one thread, in records a second: parse, pack, assemble,
-//! NSEC3 hash, denial chains, signing plan, rendering. In: the made zone of 100,000 delegations
-//! (276,497 records). Out: criterion's rates. Limits: no files, no threads, no signatures; whole
-//! programs are compared by `cargo xtask bench-peers`.
+//! The inner loops of the zone engine on one thread, in records a second: parse, pack, sort,
+//! assemble, NSEC3 hash, denial chains, signing plan, rendering. In: the made zone of 100,000
+//! delegations (276,497 records; of 1,000 when criterion only tests, as in CI). Out: criterion's
+//! rates. Limits: no files, no threads, no signatures; whole programs are compared by
+//! `cargo xtask bench-peers`.
 
 use std::convert::Infallible;
 use std::hint::black_box;
@@ -19,14 +20,14 @@ use dnssec::signing::reuse::Renewal;
 use dnssec::signing::{Signer, SigningTimes};
 use dnssec::zone::chunk::Chunk;
 use dnssec::zone::key::key_to_wire;
-use dnssec::zone::load::{Assembly, Limits, Packed, Packer, Place};
-use dnssec::zone::{ZoneVersion, render};
-use dnssec::zonefile::{
-    BlockEnd, IncludeRequest, Included, Position, Reader, RecordRef, Sink, State, Warning,
-};
+use dnssec::zone::load::Packer;
+use dnssec::zone::render;
+use dnssec::zonefile::{IncludeRequest, Included, Position, RecordRef, Sink, Warning};
 use dnssec::{Algorithm, KeyTag, Name, Timestamp, Ttl};
+use made::{ORIGIN, assemble, pack, packer, read};
 
-const ORIGIN: &str = "bench.";
+mod made;
+
 const DENIAL_TTL: Ttl = Ttl(3600);
 
 /// Takes records and forgets them.
@@ -49,45 +50,6 @@ impl Sink for Nothing {
     }
 }
 
-/// Packs records.
-struct Packing(Packer);
-
-impl Sink for Packing {
-    type Error = dnssec::zone::load::LoadError;
-
-    fn record(&mut self, record: RecordRef<'_>, at: Position) -> Result<(), Self::Error> {
-        let place = Place { source: at.source, line: at.line };
-        self.0.add(record.owner, record.rtype, record.ttl, record.rdata, place)
-    }
-
-    fn warning(&mut self, _: Warning, _: Position) -> Result<(), Self::Error> {
-        Ok(())
-    }
-
-    fn include(&mut self, request: IncludeRequest<'_>) -> Result<Included, Self::Error> {
-        Ok(Included { source: request.including, bytes: Vec::new() })
-    }
-}
-
-fn read<S: Sink<Error: std::fmt::Debug>>(apex: &Name, text: &[u8], sink: &mut S) {
-    let mut reader = Reader::new(State::new(Some(apex.clone()), 0));
-    reader.read_block(text, BlockEnd::Final, sink).expect("a made zone has no errors");
-}
-
-fn pack(apex: &Name, text: &[u8]) -> Packed {
-    let mut packing = Packing(Packer::new(apex, Limits::default()));
-    read(apex, text, &mut packing);
-    packing.0.finish()
-}
-
-fn assemble(apex: &Name, packed: Packed) -> ZoneVersion {
-    let assembly = Assembly::new(apex, vec![packed], Limits::default());
-    let assembly = assembly.expect("a made zone has no errors");
-    let ranges = assembly.ranges(1).into_iter();
-    let built = ranges.map(|range| assembly.build(range).expect("nor here")).collect();
-    assembly.finish(built).version
-}
-
 fn signer() -> Signer {
     Signer {
         id: KeyId::new(&[1; 16]).expect("16 octets are an identifier"),
@@ -99,9 +61,10 @@ fn signer() -> Signer {
 }
 
 fn engine(criterion: &mut Criterion) {
-    let apex = Name::parse(ORIGIN.as_bytes(), None).expect("it is absolute");
+    let apex = made::apex();
     let mut text = Vec::new();
-    let records = zonegen::tld(100_000, ORIGIN, zonegen::SEED, &mut text).expect("memory is there");
+    let records =
+        zonegen::tld(made::zone_size(), ORIGIN, zonegen::SEED, &mut text).expect("memory is there");
     let version = assemble(&apex, pack(&apex, &text));
     let parameters = Nsec3Parameters { iterations: 0, salt: Vec::new(), opt_out: false };
 
@@ -110,8 +73,11 @@ fn engine(criterion: &mut Criterion) {
     group.measurement_time(Duration::from_secs(2)).throughput(Throughput::Elements(records));
     group.bench_function("parse", |bencher| bencher.iter(|| read(&apex, &text, &mut Nothing)));
     group.bench_function("parse and pack", |bencher| bencher.iter(|| pack(&apex, &text)));
+    let size = criterion::BatchSize::LargeInput;
+    group.bench_function("sort", |bencher| {
+        bencher.iter_batched(|| packer(&apex, &text), Packer::finish, size);
+    });
     group.bench_function("assemble", |bencher| {
-        let size = criterion::BatchSize::LargeInput;
         bencher.iter_batched(|| pack(&apex, &text), |packed| assemble(&apex, packed), size);
     });
     group.bench_function("NSEC chain", |bencher| {

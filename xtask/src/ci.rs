@@ -28,7 +28,11 @@ const TIDY: Step = ("tidy", tidy::run);
 const DENY: Step = ("deny", deny::run);
 const TESTS: Step = ("tests", tests);
 
-const FULL: &[Step] = &[SETUP, FORMAT, CLIPPY, TIDY, DENY, TESTS];
+/// Each criterion bench once, with small zones: it measures nothing, it shows that they work.
+const BENCHES: Step =
+    ("benches", || run_command(cargo().args(["test", "-p", "anchorite-benches", "--benches"])));
+
+const FULL: &[Step] = &[SETUP, FORMAT, CLIPPY, TIDY, DENY, TESTS, BENCHES];
 const QUICK: &[Step] = &[FORMAT, TIDY, DENY, TESTS];
 
 /// Runs the steps and prints each one's time.
