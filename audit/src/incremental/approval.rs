@@ -6,7 +6,9 @@
 
 use crate::expectations::Expectations;
 use crate::incremental::Approved;
-use crate::incremental::block::{BLOCK_SIZE, List, Records, Slot, is_nsec3, push_blocks};
+use crate::incremental::block::{
+    BLOCK_SIZE, List, Outline, Records, Slot, Window, is_nsec3, push_blocks, push_outlined,
+};
 use crate::prepared::Prepared;
 use crate::report::{Counts, Report, Verdict};
 use crate::wire::{self, rtype};
@@ -107,38 +109,56 @@ impl Approved {
 /// The two lists, made of the blocks themselves; or the blocks back, if they are not in order.
 fn lists_of(blocks: Vec<Vec<u8>>, now: u64) -> Result<(List, List), Vec<Vec<u8>>> {
     let (mut last_other, mut last_nsec3) = (None, None);
+    let mut outlines = Vec::with_capacity(blocks.len());
     for block in &blocks {
-        let Some((_, first)) = Records(block).next() else { continue };
-        let is_of_nsec3 = is_nsec3(&first);
+        let is_of_nsec3 = Records(block).next().is_some_and(|(_, first)| is_nsec3(&first));
         let last = if is_of_nsec3 { &mut last_nsec3 } else { &mut last_other };
-        for (_, record) in Records(block) {
-            if is_nsec3(&record) != is_of_nsec3 {
-                return Err(blocks);
-            }
-            let is_in_order = match *last {
-                Some(last) if wire::equal_names(last, record.owner) => {
-                    // An owner name must not go on in the next block.
-                    !std::ptr::eq(record.owner.as_ptr(), block.as_ptr())
-                }
-                Some(last) => wire::compare_names(last, record.owner).is_lt(),
-                None => true,
-            };
-            if !is_in_order {
-                return Err(blocks);
-            }
-            *last = Some(record.owner);
+        match outline_in_order(block, is_of_nsec3, last, now) {
+            Some(outline) => outlines.push((is_of_nsec3, outline)),
+            None => return Err(blocks),
         }
     }
     let (mut others, mut nsec3s) = (List::default(), List::default());
-    for mut block in blocks {
-        let Some((_, first)) = Records(&block).next() else { continue };
-        let list = if is_nsec3(&first) { &mut nsec3s } else { &mut others };
+    for (mut block, (is_of_nsec3, outline)) in blocks.into_iter().zip(outlines) {
         if block.capacity() - block.len() > block.len() / 4 {
             block.shrink_to_fit();
         }
-        append(block, now, list);
+        let mut slots: Vec<Slot> = Vec::new();
+        push_outlined(block, outline, now, &mut slots);
+        let list = if is_of_nsec3 { &mut nsec3s } else { &mut others };
+        slots.into_iter().for_each(|slot| list.push(slot));
     }
     Ok((others, nsec3s))
+}
+
+/// The outline of a block, if it has records of one sort only and its owner names follow those
+/// before in canonical order, up to `last`.
+fn outline_in_order<'b>(
+    block: &'b [u8],
+    is_of_nsec3: bool,
+    last: &mut Option<&'b [u8]>,
+    now: u64,
+) -> Option<Outline> {
+    let mut outline = Outline { starts: Vec::new(), window: Window::EMPTY };
+    let mut offset = 0;
+    for (bytes, record) in Records(block) {
+        if is_nsec3(&record) != is_of_nsec3 {
+            return None;
+        }
+        // An owner name must not go on in the next block.
+        let is_same = |last| offset > 0 && wire::equal_names(last, record.owner);
+        if !last.is_some_and(is_same) {
+            if last.is_some_and(|last| !wire::compare_names(last, record.owner).is_lt()) {
+                return None;
+            }
+            *last = Some(record.owner);
+            // A zone is audited only if its blocks are smaller than 2^32 octets.
+            outline.starts.push(offset as u32);
+        }
+        outline.window.note(&record, now);
+        offset += bytes.len();
+    }
+    Some(outline)
 }
 
 /// Copies all records into new blocks, in order.

@@ -316,7 +316,13 @@ fn rebuild(old: Option<&Block>, edits: &[Edit], now: u64, slots: &mut Vec<Slot>)
 
 /// Makes blocks of records that are grouped by owner name and in order.
 pub(super) fn push_blocks(bytes: Vec<u8>, now: u64, slots: &mut Vec<Slot>) {
-    let (starts, window) = outline(&bytes, now);
+    let outline = Outline::of(&bytes, now);
+    push_outlined(bytes, outline, now, slots);
+}
+
+/// As [`push_blocks`], if the outline of the records is known.
+pub(super) fn push_outlined(bytes: Vec<u8>, outline: Outline, now: u64, slots: &mut Vec<Slot>) {
+    let Outline { starts, window } = outline;
     if starts.is_empty() {
         return;
     }
@@ -329,7 +335,7 @@ pub(super) fn push_blocks(bytes: Vec<u8>, now: u64, slots: &mut Vec<Slot>) {
         let next_end = starts.get(at + 1).map_or(bytes.len(), |&start| start as usize);
         if at == starts.len() || next_end - from > BLOCK_SIZE {
             let part = bytes[from..end].to_vec();
-            let (starts, window) = outline(&part, now);
+            let Outline { starts, window } = Outline::of(&part, now);
             slots.push(Slot { block: Arc::new(Block { bytes: part, starts }), window });
             from = end;
         }
@@ -337,18 +343,25 @@ pub(super) fn push_blocks(bytes: Vec<u8>, now: u64, slots: &mut Vec<Slot>) {
 }
 
 /// Where owner names start, and the window of all signatures.
-fn outline(bytes: &[u8], now: u64) -> (Vec<u32>, Window) {
-    let (mut starts, mut window) = (Vec::new(), Window::EMPTY);
-    let mut previous: Option<&[u8]> = None;
-    let mut offset = 0;
-    for (record_bytes, record) in Records(bytes) {
-        if previous.is_none_or(|previous| !wire::equal_names(previous, record.owner)) {
-            // A zone is audited only if its blocks are smaller than 2^32 octets.
-            starts.push(offset as u32);
-            previous = Some(record.owner);
+pub(super) struct Outline {
+    pub(super) starts: Vec<u32>,
+    pub(super) window: Window,
+}
+
+impl Outline {
+    fn of(bytes: &[u8], now: u64) -> Self {
+        let mut outline = Outline { starts: Vec::new(), window: Window::EMPTY };
+        let mut previous: Option<&[u8]> = None;
+        let mut offset = 0;
+        for (record_bytes, record) in Records(bytes) {
+            if previous.is_none_or(|previous| !wire::equal_names(previous, record.owner)) {
+                // A zone is audited only if its blocks are smaller than 2^32 octets.
+                outline.starts.push(offset as u32);
+                previous = Some(record.owner);
+            }
+            outline.window.note(&record, now);
+            offset += record_bytes.len();
         }
-        window.note(&record, now);
-        offset += record_bytes.len();
+        outline
     }
-    (starts, window)
 }

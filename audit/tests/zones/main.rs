@@ -1,5 +1,5 @@
-//! Tests of whole zones: tampered ones that our own test signer makes, ones that foreign
-//! signers make.
+//! Tests of whole zones: tampered ones that our own test signers make, ones that foreign signers
+//! make, and differences between zones.
 
 mod common;
 mod foreign;
