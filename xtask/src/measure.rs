@@ -1,8 +1,8 @@
 //! Wall time, user time and peak memory of one command. The kernel tells a process the peak of
 //! *all* children it waited for (getrusage(2)), so each measured command gets a parent of its own:
 //! this program started again as `xtask measure COMMAND ARGUMENTS..`, which runs the command, asks,
-//! and prints one line. That needs no `unsafe` and no package. A daemon does not end: it is measured
-//! until it has put its file in place, and then killed.
+//! and prints one line. That needs no `unsafe` and no package. A daemon does not end: it is
+//! measured until it has put its file in place, and then killed.
 
 use std::os::fd::AsFd;
 use std::path::Path;
