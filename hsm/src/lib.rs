@@ -10,6 +10,7 @@
 //! `unsafe`: in `system` (locking memory, signals) and `pkcs11::raw` (C_Sign) only.
 #![deny(unsafe_code, unsafe_op_in_unsafe_fn)]
 
+pub mod absence;
 pub mod builtin;
 mod der;
 pub mod error;

@@ -519,6 +519,39 @@ fn capacity_is_kept() {
     check_signing(&slot, &id, &key);
 }
 
+/// The token is unplugged and plugged in again (fault R9): nothing is called lost, no key is made,
+/// and the same host goes on when it is back. SoftHSM's own state has to be made anew for that.
+#[test]
+fn token_that_is_away_comes_back() {
+    let tokens = Tokens::new(&["OpenDNSSEC"]);
+    let slot = tokens.open("OpenDNSSEC");
+    let (id, key) = new_key(&slot, Algorithm::EcdsaP256Sha256);
+    let (other, _) = new_key(&slot, Algorithm::EcdsaP256Sha256);
+    check_signing(&slot, &id, &key);
+    let host = slot.process_id();
+    let [place, away] = ["tokens", "away"].map(|name| tokens.folder.path().join(name));
+    let batch = SignBatch { key: id.clone(), algorithm: key.algorithm, messages: messages() };
+    for _ in 0..2 {
+        std::fs::rename(&place, &away).unwrap();
+        std::fs::create_dir(&place).unwrap();
+        let request = GenerateRequest::new(new_id(), Algorithm::EcdsaP256Sha256);
+        for error in [
+            slot.sign(&batch).unwrap_err(),
+            slot.public_key(&other, key.algorithm).unwrap_err(),
+            slot.list().map(|_| ()).unwrap_err(),
+            slot.generate(&request).unwrap_err(),
+        ] {
+            let is_retry = matches!(error.disposition(), Disposition::Retry { .. });
+            assert!(is_retry, "{error}");
+        }
+        std::fs::remove_dir(&place).unwrap();
+        std::fs::rename(&away, &place).unwrap();
+        assert_eq!(slot.list().unwrap().len(), 2);
+        check_signing(&slot, &id, &key);
+    }
+    assert_eq!(slot.process_id(), host, "initialising the module anew was enough");
+}
+
 /// Gives the public object of the second key the id of the first; see the next test.
 #[test]
 fn swap_process() {

@@ -33,6 +33,7 @@ impl Pkcs11Slot {
         let place = &self.sessions.place;
         self.call("C_FindObjects", |lease| {
             self.sessions.check_login(lease)?;
+            self.check_witness(lease)?;
             self.check_capacity(lease, new.id)?;
             for class in [ObjectClass::PRIVATE_KEY, ObjectClass::PUBLIC_KEY] {
                 if !objects::find(lease, class, new.id)?.is_empty() {

@@ -34,7 +34,7 @@ use sessions::{Lease, Sessions};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 /// A repository of `conf.xml`, as far as its token is concerned.
 #[derive(Clone, Debug)]
@@ -83,6 +83,10 @@ pub struct Pkcs11Slot {
     /// Held while the token's objects change: tokens do not generate well in parallel, and two
     /// requests must not take one id.
     changing: Mutex<()>,
+    /// A key that the token has shown since the module was initialised. When it is not shown any
+    /// more, neither is what else is asked for: the token is away, or the module has lost it.
+    /// Only kept where the module may be initialised anew.
+    witness: Mutex<Option<KeyId>>,
 }
 
 struct KnownKey {
@@ -107,12 +111,15 @@ impl Pkcs11Slot {
         pin: Option<Arc<Pin>>,
     ) -> Result<Pkcs11Slot, SlotError> {
         let settings = Pkcs11Settings { pin: None, ..settings.clone() };
-        Ok(Pkcs11Slot {
+        let slot = Pkcs11Slot {
             sessions: Sessions::connect(&settings, options, pin)?,
             settings,
             known: RwLock::default(),
             changing: Mutex::default(),
-        })
+            witness: Mutex::default(),
+        };
+        slot.find_witness()?;
+        Ok(slot)
     }
 
     /// Algorithms that want whole messages, not what [`hash::to_raw_mechanism`] makes.
@@ -139,7 +146,7 @@ impl Pkcs11Slot {
     ) -> Result<T, SlotError> {
         let (mut has_new_session, mut has_new_module) = (false, false);
         loop {
-            let generation = self.sessions.generation();
+            let module_generation = self.sessions.module_generation();
             let error = match self.call_once(operation, &work) {
                 Err(error) => error,
                 result => return result,
@@ -153,9 +160,10 @@ impl Pkcs11Slot {
                 has_new_session = true;
             } else if (is_lost || is_away || is_fault)
                 && !has_new_module
-                && self.sessions.reinitialise(generation, is_away)?
+                && self.sessions.reinitialise(module_generation, is_away)?
             {
                 has_new_module = true;
+                self.find_witness()?;
             } else {
                 return Err(error);
             }
@@ -185,6 +193,49 @@ impl Pkcs11Slot {
         Err(to_slot_error(&self.sessions.place, operation, &error))
     }
 
+    /// Takes the first key that the token shows for a witness.
+    fn find_witness(&self) -> Result<(), SlotError> {
+        if !self.sessions.owns_process() {
+            return Ok(());
+        }
+        let found = self.call_once("C_FindObjects", |lease| {
+            let class = [Attribute::Class(ObjectClass::PRIVATE_KEY)];
+            for handle in lease.find_objects(&class)? {
+                if let Some(entry) = objects::describe(lease, handle)? {
+                    return Ok(Some(entry.id));
+                }
+            }
+            Ok(None)
+        })?;
+        *self.lock_witness() = found;
+        Ok(())
+    }
+
+    /// An error when the token does not show the witness: then "not found" means nothing
+    /// (rule HSM-3). Asked before anything is called not found, or free.
+    fn check_witness(&self, session: &Session) -> Result<(), CallFault> {
+        let Some(witness) = self.lock_witness().clone() else { return Ok(()) };
+        if !objects::find(session, ObjectClass::PRIVATE_KEY, &witness)?.is_empty() {
+            return Ok(());
+        }
+        let place = self.sessions.place.clone();
+        let cause = Cause::of(format_args!("it has shown key {witness} and shows it no more"));
+        Err(SlotError::TokenGone { place, cause }.into())
+    }
+
+    fn lock_witness(&self) -> MutexGuard<'_, Option<KeyId>> {
+        self.witness.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The one private key with this id.
+    fn find_private(&self, session: &Session, id: &KeyId) -> Result<ObjectHandle, CallFault> {
+        let found = objects::find_private(session, &self.sessions.place, id);
+        if let Err(CallFault::Slot(SlotError::NotFound { .. })) = &found {
+            self.check_witness(session)?;
+        }
+        found
+    }
+
     /// The key's handle, public half and verifier, from memory or from the token.
     fn known(
         &self,
@@ -201,7 +252,7 @@ impl Pkcs11Slot {
         }
         let place = &self.sessions.place;
         self.sessions.check_login(lease)?;
-        let private = objects::find_private(lease, place, id)?;
+        let private = self.find_private(lease, id)?;
         let (kind, _) = objects::kind_and_bits(lease, private)?;
         if kind != KeyKind::of(algorithm) {
             let (place, key) = (place.clone(), id.clone());
@@ -216,6 +267,9 @@ impl Pkcs11Slot {
             key: id.clone(),
             cause: Cause::of("what the token shows is no key of this algorithm"),
         })?;
+        if self.sessions.owns_process() {
+            *self.lock_witness() = Some(id.clone());
+        }
         let known = Arc::new(KnownKey { generation: lease.generation, private, public, verifier });
         let mut all = self.known.write().unwrap_or_else(PoisonError::into_inner);
         all.insert(name, Arc::clone(&known));
@@ -319,6 +373,7 @@ impl Slot for Pkcs11Slot {
             for handle in lease.find_objects(&class)? {
                 entries.extend(objects::describe(lease, handle)?);
             }
+            self.check_witness(lease)?;
             entries.sort_by(|a: &KeyEntry, b| a.id.cmp(&b.id));
             Ok(entries)
         })
@@ -350,13 +405,15 @@ impl Slot for Pkcs11Slot {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         self.call("C_DestroyObject", |lease| {
             self.sessions.check_login(lease)?;
-            let private = objects::find_private(lease, &self.sessions.place, id)?;
+            let private = self.find_private(lease, id)?;
             let public = objects::find(lease, ObjectClass::PUBLIC_KEY, id)?;
             self.forget(id);
             // The public half first: should the second step fail, the key is still listed.
             for handle in public.into_iter().chain([private]) {
                 lease.destroy_object(handle)?;
             }
+            let mut witness = self.lock_witness();
+            witness.take_if(|witness| witness == id);
             Ok(())
         })
     }

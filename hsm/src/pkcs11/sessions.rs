@@ -43,6 +43,8 @@ pub(super) struct Sessions {
 
 struct State {
     generation: u64,
+    /// How often the module has been initialised anew.
+    module_generation: u64,
     slot: Slot,
     login_required: bool,
     mechanisms: Arc<Mechanisms>,
@@ -76,6 +78,7 @@ impl Sessions {
         let (slot, token) = module.find_token(&place, options.serial.as_deref())?;
         let state = State {
             generation: 0,
+            module_generation: 0,
             slot,
             login_required: token.login_required(),
             mechanisms: Arc::new(Mechanisms::read(&module.context, slot)),
@@ -103,14 +106,19 @@ impl Sessions {
         self.lock().mechanisms.clone()
     }
 
+    /// Whether the module may be initialised anew.
+    pub(super) fn owns_process(&self) -> bool {
+        self.options.owns_process
+    }
+
     /// Most private keys that the token is to hold.
     pub(super) fn capacity(&self) -> Option<usize> {
         self.options.capacity
     }
 
-    /// The present generation.
-    pub(super) fn generation(&self) -> u64 {
-        self.lock().generation
+    /// How often the module has been initialised anew.
+    pub(super) fn module_generation(&self) -> u64 {
+        self.lock().module_generation
     }
 
     /// Says that something succeeded.
@@ -120,21 +128,27 @@ impl Sessions {
         }
     }
 
-    /// Ends the module and begins it anew, unless another caller has done so since `generation`.
+    /// Ends the module and begins it anew, unless another caller has done so since
+    /// `module_generation` was asked for.
     /// `Ok(false)` when that is not allowed: other slots may live in this process, or it has not
     /// helped the last time, which is no reason while the token is away.
-    pub(super) fn reinitialise(&self, generation: u64, is_away: bool) -> Result<bool, SlotError> {
+    pub(super) fn reinitialise(
+        &self,
+        module_generation: u64,
+        is_away: bool,
+    ) -> Result<bool, SlotError> {
         if !self.options.owns_process {
             return Ok(false);
         }
         let _no_calls = self.write_calls();
         let mut state = self.lock();
-        if state.generation != generation {
+        if state.module_generation != module_generation {
             return Ok(true);
         }
         if self.is_unproven.swap(true, Ordering::Relaxed) && !is_away {
             return Ok(false);
         }
+        state.module_generation += 1;
         // All leases have ended, so these are all sessions there are.
         state.idle.clear();
         state.anchor = None;
