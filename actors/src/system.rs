@@ -136,6 +136,7 @@ pub fn start_with(
         pool: pool.clone(),
         snapshot_folder: settings.snapshot_folder.clone(),
         notify_command: settings.notify_command.clone(),
+        keeps_approved: settings.keeps_approved,
     });
 
     let parts = Arc::new(EnforcerParts {

@@ -360,7 +360,8 @@ fn a_version_that_was_not_delivered_keeps_its_serial_to_itself() {
         let status = tree.sign(ILL).await;
         Tree::check_failed(&status, Phase::Failed, "is a directory, a file was expected");
         let again = lab.store.zone(&lab.settings.zones[0].name).unwrap().unwrap();
-        assert_eq!(again.generation, 2);
+        // As a difference to the one before, which nobody has seen either.
+        assert_eq!(again.generation, 1);
         assert!(again.output_serial > saved.output_serial);
         std::fs::remove_dir(&output).unwrap();
         let status = tree.sign(ILL).await;

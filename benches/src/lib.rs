@@ -3,6 +3,8 @@
 //! they share. Never: a part of the product.
 #![forbid(unsafe_code)]
 
+pub mod one_zone;
+
 use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;

@@ -159,8 +159,13 @@ impl World {
         assert_eq!(records.count(), keys, "keys in the token: {:?}", files_below(&token));
         let left = |folder: &str| files_below(&self.installation.path(folder));
         assert_eq!(left("signed").len(), self.zones.len(), "leftovers: {:?}", left("signed"));
-        let snapshots = left("signer/snapshots");
-        assert_eq!(snapshots.len(), self.zones.len(), "leftovers: {snapshots:?}");
+        let saved = left("signer/snapshots");
+        let count = |end: &str| saved.iter().filter(|path| path.ends_with(end)).count();
+        assert_eq!(count(".snapshot"), self.zones.len(), "leftovers: {saved:?}");
+        // A zone has a journal from its first difference on.
+        let journals = saved.len() - count(".snapshot");
+        assert_eq!(journals, count(".journal"), "leftovers: {saved:?}");
+        assert!(journals <= self.zones.len(), "leftovers: {saved:?}");
     }
 }
 

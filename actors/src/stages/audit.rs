@@ -1,13 +1,17 @@
 //! Audit: has the independent auditor judge a candidate. Only here can an [`AuditedZone`] be made,
 //! and only an approving report makes one.
-//! In: candidate, unsigned source, what the policy expects. Out: the proof, or the findings.
+//! In: candidate, unsigned source, what the policy expects; for a version that follows another, that
+//! one, and the auditor's own copy of it. Out: the proof, or the findings; the difference between
+//! the two versions, which the journal keeps.
 //! This stage only carries bytes between the two sides; it knows no rule.
 
+use super::publish::Stored;
 use super::{Stage, StageError};
 use crate::runtime::WorkerPool;
-use ::audit::{Expectations, PartialReport, Prepared, Report, Severity, Verdict, Zones};
-use dnssec::Name;
+use ::audit::{Approved, Expectations, PartialReport, Prepared, Report, Severity, Verdict, Zones};
+use dnssec::zone::diff::{Difference, difference};
 use dnssec::zone::{ZoneVersion, render};
+use dnssec::{Name, Serial};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,6 +27,56 @@ pub struct AuditInput {
     pub unsigned: Arc<ZoneVersion>,
     /// What it must be like.
     pub expectations: Expectations,
+    /// The version that it follows, where it is a small step from there.
+    pub previous: Option<Stored>,
+    /// The auditor's copy of that version.
+    pub approved: Option<Approved>,
+    /// Whether the auditor is to keep a copy of this one.
+    pub keeps_approved: bool,
+}
+
+/// What turns one version into the next: the journal keeps it, an IXFR sends it, the auditor judges
+/// it.
+#[derive(Debug)]
+pub struct VersionChange {
+    /// Serial of the version before.
+    pub from: Serial,
+    /// Between the signed versions.
+    pub signed: Difference,
+    /// Between the unsigned versions.
+    pub source: Difference,
+}
+
+impl VersionChange {
+    /// The change that makes `candidate`, of `unsigned`, out of `previous`; `None` when that has no
+    /// serial.
+    pub fn new(
+        previous: &Stored,
+        candidate: &ZoneVersion,
+        unsigned: &Arc<ZoneVersion>,
+    ) -> Option<VersionChange> {
+        let source = match Arc::ptr_eq(&previous.unsigned, unsigned) {
+            true => Difference::default(),
+            false => difference(&previous.unsigned, unsigned),
+        };
+        let from = previous.version.serial()?;
+        Some(VersionChange { from, signed: difference(&previous.version, candidate), source })
+    }
+
+    /// Bytes of all its records.
+    pub fn byte_count(&self) -> usize {
+        let parts = [&self.signed, &self.source];
+        parts.into_iter().map(|part| part.removed.len() + part.added.len()).sum()
+    }
+
+    fn for_auditor(&self) -> ::audit::Difference<'_> {
+        ::audit::Difference {
+            removed: &self.signed.removed,
+            added: &self.signed.added,
+            source_removed: &self.source.removed,
+            source_added: &self.source.added,
+        }
+    }
 }
 
 /// This exact version passed the audit. Nothing else can make one.
@@ -30,6 +84,9 @@ pub struct AuditedZone {
     version: Arc<ZoneVersion>,
     unsigned: Arc<ZoneVersion>,
     report: Report,
+    approved: Option<Approved>,
+    change: Option<VersionChange>,
+    is_judged_by_difference: bool,
 }
 
 impl AuditedZone {
@@ -46,6 +103,21 @@ impl AuditedZone {
     /// The approving report.
     pub fn report(&self) -> &Report {
         &self.report
+    }
+
+    /// The difference to the version before, where it is a small step from there.
+    pub fn change(&self) -> Option<&VersionChange> {
+        self.change.as_ref()
+    }
+
+    /// Whether only the difference was judged, against the auditor's copy of the version before.
+    pub fn is_judged_by_difference(&self) -> bool {
+        self.is_judged_by_difference
+    }
+
+    /// The auditor's copy, for the next difference.
+    pub fn into_approved(self) -> Option<Approved> {
+        self.approved
     }
 }
 
@@ -89,24 +161,61 @@ impl Stage for Audit {
     type Output = AuditedZone;
 
     fn run(pool: &WorkerPool, input: AuditInput) -> Result<AuditedZone, StageError> {
-        let candidate = wire_blocks(pool, &input.candidate)?;
-        let source = wire_blocks(pool, &input.unsigned)?;
-        let candidate: Vec<&[u8]> = candidate.iter().map(Vec::as_slice).collect();
-        let source: Vec<&[u8]> = source.iter().map(Vec::as_slice).collect();
-        let zones = Zones { candidate: &candidate, source: Some(&source) };
-        let prepared = Prepared::new(zones, &input.expectations)?;
-        let parts = verify(&prepared, pool);
-        let report = prepared.finish(parts)?;
-        match report.verdict() {
-            Verdict::Approve => {
-                Ok(AuditedZone { version: input.candidate, unsigned: input.unsigned, report })
+        let AuditInput { candidate, unsigned, previous, approved, expectations, .. } = &input;
+        let change = previous.as_ref();
+        let change = change.and_then(|stored| VersionChange::new(stored, candidate, unsigned));
+        let judged = approved.as_ref().zip(change.as_ref());
+        let judged = judged.map(|(approved, change)| {
+            approved.judge(&change.for_auditor(), expectations)
+        });
+        let (report, approved, is_judged_by_difference) = match judged {
+            Some(Ok(judgement)) => (judgement.report, judgement.approved, true),
+            None | Some(Err(_)) => {
+                if let Some(Err(reason)) = judged {
+                    let zone = crate::settings::zone_text(&candidate.apex);
+                    tracing::debug!(target: "audit", %zone, %reason,
+                        "the difference cannot be judged by itself; the whole zone is audited");
+                }
+                let (report, approved) = audit_whole(pool, &input)?;
+                (report, approved, false)
             }
+        };
+        match report.verdict() {
+            Verdict::Approve => Ok(AuditedZone {
+                version: input.candidate,
+                unsigned: input.unsigned,
+                report,
+                approved,
+                change,
+                is_judged_by_difference,
+            }),
             Verdict::Reject => {
                 let zone = input.candidate.apex.clone();
                 Err(StageError::Rejected(Box::new(Rejection { zone, report })))
             }
         }
     }
+}
+
+/// Has the whole zone judged; the auditor's copy is made of the very blocks that it judged.
+fn audit_whole(
+    pool: &WorkerPool,
+    input: &AuditInput,
+) -> Result<(Report, Option<Approved>), StageError> {
+    let candidate = wire_blocks(pool, &input.candidate)?;
+    let source = wire_blocks(pool, &input.unsigned)?;
+    let (report, approval) = {
+        let candidate: Vec<&[u8]> = candidate.iter().map(Vec::as_slice).collect();
+        let source: Vec<&[u8]> = source.iter().map(Vec::as_slice).collect();
+        let zones = Zones { candidate: &candidate, source: Some(&source) };
+        let prepared = Prepared::new(zones, &input.expectations)?;
+        let parts = verify(&prepared, pool);
+        prepared.finish_with_approval(parts)?
+    };
+    drop(source);
+    let approval = approval.filter(|_| input.keeps_approved);
+    let approved = approval.map(|approval| Approved::new(approval, candidate)).transpose()?;
+    Ok((report, approved))
 }
 
 fn wire_blocks(pool: &WorkerPool, version: &ZoneVersion) -> Result<Vec<Vec<u8>>, StageError> {

@@ -65,9 +65,22 @@ pub enum StageError {
     /// The auditor was called wrongly.
     #[error(transparent)]
     Audit(#[from] ::audit::AuditError),
+    /// A bug: the auditor was given other blocks to keep than it had judged.
+    #[error(transparent)]
+    Approved(#[from] ::audit::ApprovedError),
     /// The snapshot could not be written.
     #[error(transparent)]
     Snapshot(#[from] storage::SnapshotError),
+    /// The journal could not be written.
+    #[error("{error}{}", cause_text(.error))]
+    Journal {
+        /// Which file, and why.
+        #[from]
+        error: storage::journal::JournalError,
+    },
+    /// A bug: no version is journalled without its difference to the one before.
+    #[error("a version without a difference to the one before cannot be journalled")]
+    NoDifference,
     /// The signed file could not be written.
     #[error("{error}{}", cause_text(.error))]
     Output {

@@ -1,21 +1,28 @@
 //! Publish: makes an audited version durable, then visible.
-//! In: an [`AuditedZone`], nothing less. Out: a snapshot on disk; then, after the commit that the
-//! zone asks of the store in between, the signed file in its place.
-//! Save, then send: a [`Durable`] version is made by writing its snapshot, and only such a one is
-//! delivered.
+//! In: an [`AuditedZone`], nothing less. Out: a snapshot on disk, or an entry in the journal; then,
+//! after the commit that the zone asks of the store in between, the signed file in its place.
+//! Save, then send: a [`Durable`] version is made by writing it, whole or as a difference, and only
+//! such a one is delivered.
+
+mod journal;
+mod recovery;
+
+pub use journal::ZoneJournal;
+pub use recovery::{Recovered, recovered};
 
 use super::audit::AuditedZone;
 use super::{Stage, StageError};
 use crate::io::signed_files;
 use crate::runtime::WorkerPool;
-use dnssec::zone::chunk::{Backing, Chunk, ChunkError};
+use ::audit::Approved;
+use dnssec::zone::chunk::Chunk;
 use dnssec::zone::{ChunkList, ZoneVersion, render};
-use dnssec::{Name, Serial};
+use dnssec::{Serial, Timestamp};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use storage::snapshot::{SectionNumber, SnapshotHeader, SnapshotSection};
-use storage::{FileMode, Snapshot, SnapshotError, replace_file, write_snapshot};
+use storage::{FileMode, SnapshotError, replace_file, write_snapshot};
 
 /// Section of the unsigned version's names; the signed one's are storage's own numbers.
 const UNSIGNED: SectionNumber = SectionNumber(2);
@@ -39,6 +46,19 @@ pub enum PublishInput {
         /// Generation of the version.
         generation: u64,
     },
+    /// Write the difference to the version before into the journal; the zone has one.
+    Append {
+        /// What is to be published.
+        zone: AuditedZone,
+        /// Folder of the journals.
+        folder: PathBuf,
+        /// Generation of the snapshot that the journal follows, should it have to be begun.
+        generation: u64,
+        /// The journal.
+        journal: ZoneJournal,
+        /// When the version was signed.
+        signed_at: Timestamp,
+    },
     /// Replace the signed file.
     Deliver {
         /// What is to be published; its commit is done.
@@ -48,20 +68,20 @@ pub enum PublishInput {
     },
 }
 
-/// An audited version whose snapshot is on disk.
+/// An audited version that is on disk.
 pub struct Durable {
     zone: AuditedZone,
 }
 
 impl Durable {
-    /// An audited version that came from a snapshot in the first place.
-    pub fn from_snapshot(zone: AuditedZone, _: &Stored) -> Durable {
+    /// An audited version that came from the disk in the first place.
+    pub fn from_disk(zone: AuditedZone, _: &Stored) -> Durable {
         Durable { zone }
     }
 
-    /// The version.
-    pub fn zone(&self) -> &AuditedZone {
-        &self.zone
+    /// The auditor's copy of it, where there is one.
+    pub fn into_approved(self) -> Option<Approved> {
+        self.zone.into_approved()
     }
 }
 
@@ -73,7 +93,12 @@ impl Stage for Publish {
     fn run(pool: &WorkerPool, input: PublishInput) -> Result<Durable, StageError> {
         match input {
             PublishInput::Save { zone, folder, generation } => {
-                save(&zone, &folder, generation)?;
+                let stored = Stored::of(&zone);
+                write_stored(&stored, &folder, generation)?;
+                Ok(Durable { zone })
+            }
+            PublishInput::Append { zone, folder, generation, journal, signed_at } => {
+                journal.append(&zone, &folder, generation, signed_at)?;
                 Ok(Durable { zone })
             }
             PublishInput::Deliver { zone, output } => {
@@ -84,8 +109,9 @@ impl Stage for Publish {
     }
 }
 
-fn save(zone: &AuditedZone, folder: &Path, generation: u64) -> Result<(), SnapshotError> {
-    let version = zone.version();
+/// Writes a version that was audited as a snapshot.
+pub fn write_stored(stored: &Stored, folder: &Path, generation: u64) -> Result<(), SnapshotError> {
+    let version = &stored.version;
     let header = SnapshotHeader {
         zone: version.apex.clone(),
         generation,
@@ -98,7 +124,7 @@ fn save(zone: &AuditedZone, folder: &Path, generation: u64) -> Result<(), Snapsh
     let lists = [
         (SectionNumber::OWNERS, bytes(&version.names)),
         (SectionNumber::NSEC3, bytes(&version.hashes)),
-        (UNSIGNED, bytes(&zone.unsigned().names)),
+        (UNSIGNED, bytes(&stored.unsigned.names)),
     ];
     let slices: Vec<(SectionNumber, Vec<&[u8]>)> = lists
         .iter()
@@ -156,7 +182,7 @@ pub fn is_in_place(version: &ZoneVersion, output: &Path) -> bool {
     matches!(signed_files::beginning(output, wanted.len()), Ok(found) if found == wanted)
 }
 
-/// What a snapshot held: a version that was published, and what it was made from.
+/// A version that was published, and what it was made from.
 #[derive(Clone, Debug)]
 pub struct Stored {
     /// The signed version.
@@ -165,18 +191,8 @@ pub struct Stored {
     pub unsigned: Arc<ZoneVersion>,
 }
 
-/// Takes the versions out of a snapshot; the chunks stay mapped.
-pub fn stored_of(snapshot: &Snapshot, apex: &Name) -> Result<Stored, ChunkError> {
-    let list = |number: SectionNumber| -> Result<ChunkList, ChunkError> {
-        snapshot
-            .chunks(number)
-            .map(|bytes| Chunk::open(Arc::new(bytes) as Backing).map(Arc::new))
-            .collect::<Result<Vec<_>, _>>()
-            .map(ChunkList::from)
-    };
-    let version = |names, hashes| Arc::new(ZoneVersion { apex: apex.clone(), names, hashes });
-    Ok(Stored {
-        version: version(list(SectionNumber::OWNERS)?, list(SectionNumber::NSEC3)?),
-        unsigned: version(list(UNSIGNED)?, Arc::new([])),
-    })
+impl Stored {
+    fn of(zone: &AuditedZone) -> Stored {
+        Stored { version: zone.version().clone(), unsigned: zone.unsigned().clone() }
+    }
 }

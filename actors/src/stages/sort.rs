@@ -1,20 +1,25 @@
 //! Sort: from a zone file to an unsigned zone version.
-//! In: the open file, the zone's name. Out: the version and what was odd about the file.
+//! In: the open file, the zone's name, the version before. Out: the version, which owners changed,
+//! and what was odd about the file. Where little changed, the version shares its chunks with the
+//! one before.
 //! The file is read in blocks, and blocks without directives are parsed on all workers at once
 //! ([`blocks`]); ranges of owners then become chunks on all workers.
 //! A file that changed meanwhile is read again. Included files are read here, too, since only the
 //! reader knows their names.
 
 mod blocks;
+mod compare;
 
 use super::{Stage, StageError};
 use crate::io::zone_files::{READ_ATTEMPT_COUNT, SourceError, ZoneFile};
 use crate::runtime::{Panicked, WorkerPool};
 use blocks::{Parts, read_blocks, read_in_order};
+use compare::compared;
 use dnssec::Name;
 use dnssec::zone::ZoneVersion;
 use dnssec::zone::load::{Assembly, Limits, LoadError, LoadWarning, Loaded, Place};
 use dnssec::zonefile::{Position, SyntaxError};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -29,16 +34,29 @@ pub struct SortInput {
     pub file: ZoneFile,
     /// What it may have.
     pub limits: Limits,
+    /// What the zone was before, to be compared with.
+    pub previous: Option<Arc<ZoneVersion>>,
 }
 
 /// A zone that was read.
 pub struct Sorted {
     /// The zone, unsigned.
     pub version: Arc<ZoneVersion>,
+    /// How it differs from the version before.
+    pub touched: Touched,
     /// What was odd, for people: file, line, text. Not all when there were many.
     pub warnings: Vec<String>,
     /// How much was odd in all.
     pub warning_count: usize,
+}
+
+/// Which owners of a version differ from the version before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Touched {
+    /// Those with these keys; none when it is the version before.
+    Owners(BTreeSet<Vec<u8>>),
+    /// There was none before, or so much changed that everything is made anew.
+    Unknown,
 }
 
 /// What is wrong with a zone file.
@@ -81,13 +99,17 @@ impl Stage for Sort {
     type Output = Sorted;
 
     fn run(pool: &WorkerPool, input: SortInput) -> Result<Sorted, StageError> {
-        let SortInput { apex, mut file, limits } = input;
+        let SortInput { apex, mut file, limits, previous } = input;
         for _ in 0..READ_ATTEMPT_COUNT {
             pool.progress().begin(Self::NAME, file.length());
             // A file that is being written may look wrong: first see whether it is.
             let sorted = sort(pool, &apex, &mut file, limits);
             if file.is_unchanged()? {
-                return sorted;
+                let sorted = sorted?;
+                return match &previous {
+                    Some(previous) => compared(pool, previous, sorted),
+                    None => Ok(sorted),
+                };
             }
             file = ZoneFile::open(file.path())?;
         }
@@ -129,6 +151,7 @@ fn sort(
     }
     Ok(Sorted {
         version: Arc::new(loaded.version),
+        touched: Touched::Unknown,
         warnings,
         warning_count: warning_count + loaded.warnings.count,
     })
@@ -159,10 +182,9 @@ fn error_place(error: &LoadError) -> Option<Place> {
         | LoadError::SeveralAliases { place, .. }
         | LoadError::DsWithoutDelegation { place, .. }
         | LoadError::TypeRefused { place, .. }
-        | LoadError::RrsetTooLong { place, .. } => Some(*place),
-        LoadError::NoSoa { .. }
-        | LoadError::LimitExceeded { .. }
-        | LoadError::RrsetTooLarge { .. } => None,
+        | LoadError::RrsetTooLong { place, .. }
+        | LoadError::RrsetTooLarge { place, .. } => Some(*place),
+        LoadError::NoSoa { .. } | LoadError::LimitExceeded { .. } => None,
     }
 }
 

@@ -26,6 +26,26 @@ pub enum StoreMessage {
         /// Durable, or not saved at all.
         reply: Reply<Result<(), StoreError>>,
     },
+    /// Command. Makes a version true whose difference to the last one is in the journal: the serial
+    /// rises. Answered when durable.
+    CommitDifference {
+        /// The zone.
+        zone: Name,
+        /// What is true now; the generation is that of the store.
+        state: ZoneState,
+        /// Durable, or not saved at all.
+        reply: Reply<Result<(), StoreError>>,
+    },
+    /// Command. Makes a snapshot of a version that was true already the one to begin with: the
+    /// generation rises. Answered when durable.
+    CommitSnapshot {
+        /// The zone.
+        zone: Name,
+        /// Of the snapshot.
+        generation: u64,
+        /// Durable, or not saved at all.
+        reply: Reply<Result<(), StoreError>>,
+    },
     /// Command. Saves what is true beside the version. Answered when durable.
     UpdateZone {
         /// The zone.

@@ -89,6 +89,12 @@ impl Handler<StoreMessage> for StoreActor {
             CommitVersion { zone, state, reply } => {
                 self.submit(reply, move |store| store.commit_version(&zone, &state))
             }
+            CommitDifference { zone, state, reply } => {
+                self.submit(reply, move |store| store.commit_difference(&zone, &state))
+            }
+            CommitSnapshot { zone, generation, reply } => {
+                self.submit(reply, move |store| store.commit_snapshot(&zone, generation))
+            }
             UpdateZone { zone, state, reply } => {
                 self.submit(reply, move |store| store.zone_update(&zone, &state))
             }
@@ -145,6 +151,17 @@ impl StoreClient {
     /// Makes a version true.
     pub async fn commit_version(&self, zone: &Name, state: ZoneState) -> Result<(), StoreError> {
         self.ask(|reply| StoreMessage::CommitVersion { zone: zone.clone(), state, reply }).await
+    }
+
+    /// Makes a version true that is in the journal.
+    pub async fn commit_difference(&self, zone: &Name, state: ZoneState) -> Result<(), StoreError> {
+        self.ask(|reply| StoreMessage::CommitDifference { zone: zone.clone(), state, reply }).await
+    }
+
+    /// Makes a snapshot the one to begin with.
+    pub async fn commit_snapshot(&self, zone: &Name, generation: u64) -> Result<(), StoreError> {
+        let zone = zone.clone();
+        self.ask(|reply| StoreMessage::CommitSnapshot { zone, generation, reply }).await
     }
 
     /// Saves what is true about a zone beside its version.

@@ -6,9 +6,12 @@
 //! Limits: one run at a time; failed runs pause 60 s doubling to 3600 s (catalogue 5.1), and after
 //! [`CRASH_COUNT_MAX`] crashed runs the zone is in quarantine: the longest pause at once.
 
+mod compaction;
+mod input;
 mod messages;
 pub mod pipeline;
 mod plan;
+mod saving;
 mod status;
 
 pub use messages::ZoneMessage;
@@ -23,7 +26,9 @@ use crate::runtime::{
 };
 use crate::settings::{ZoneSettings, zone_text};
 use crate::stages::StageError;
-use crate::stages::publish::{Stored, stored_of};
+use crate::stages::publish::{Recovered, Stored, ZoneJournal, recovered};
+use ::audit::Approved;
+use compaction::Compaction;
 use dnssec::Serial;
 use dnssec::zone::ZoneVersion;
 use dnssec::zonefile::serial_of_file;
@@ -31,7 +36,6 @@ use pipeline::{Reading, RunEnd, RunError, RunOrder, Services};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use storage::open_snapshot;
 use storage::state::ZoneState;
 use tokio::sync::watch;
 
@@ -60,6 +64,11 @@ pub struct ZoneActor {
     stored: Option<Stored>,
     unsigned: Option<Arc<ZoneVersion>>,
     basis: Option<Arc<Basis>>,
+    approved: Option<Approved>,
+    journal: ZoneJournal,
+    /// Generation that the journal belongs to.
+    journal_generation: u64,
+    compaction: Option<Compaction>,
     progress: Arc<Progress>,
     keys: Option<ZoneKeys>,
     reading: Reading,
@@ -102,6 +111,10 @@ impl ZoneActor {
             stored: None,
             unsigned: None,
             basis: None,
+            approved: None,
+            journal: ZoneJournal::default(),
+            journal_generation: 0,
+            compaction: None,
             progress: parts.progress.clone(),
             keys: None,
             reading: Reading::Read,
@@ -133,19 +146,23 @@ impl ZoneActor {
                 }
             }
             let folder = services.snapshot_folder.clone();
-            let generation = state.generation;
-            let open = move || open_stored(&folder, &zone, generation);
-            let stored = match generation {
+            let (generation, serial) = (state.generation, state.output_serial);
+            let own = pool.clone();
+            let read = move || {
+                let read = recovered(&own, &folder, &zone, generation, serial);
+                read.map(Some).map_err(|error| error.to_string())
+            };
+            let read = match generation {
                 0 => Ok(None),
-                _ => match pool.run(open) {
+                _ => match pool.run(read) {
                     Ok(answer) => answer.await.unwrap_or_else(|error| Err(error.to_string())),
                     Err(error) => Err(error.to_string()),
                 },
             };
-            Ok::<_, RunError>((state, stored))
+            Ok::<_, RunError>((state, read))
         };
         ctx.wait(load.into_actor(self).map(|loaded, actor, ctx| match loaded {
-            Ok((state, stored)) => actor.loaded(state, stored, ctx),
+            Ok((state, read)) => actor.loaded(state, read, ctx),
             Err(error) => {
                 actor.failed(&error, ctx);
             }
@@ -155,11 +172,24 @@ impl ZoneActor {
     fn loaded(
         &mut self,
         state: ZoneState,
-        stored: Result<Option<Stored>, String>,
+        read: Result<Option<Recovered>, String>,
         ctx: &mut Context<ZoneActor>,
     ) {
-        match stored {
-            Ok(stored) => self.stored = stored,
+        (self.stored, self.basis, self.approved) = (None, None, None);
+        self.journal = ZoneJournal::default();
+        self.journal_generation = state.generation;
+        match read {
+            Ok(None) => {}
+            Ok(Some(read)) => {
+                if let Some(damage) = read.damage {
+                    tracing::error!(target: "backup", zone = %self.name,
+                        "zone {}: {damage}; what was good before it is used, and the next version \
+                         follows the last published one", self.name);
+                }
+                self.stored = Some(read.stored);
+                self.journal = read.journal;
+                self.journal_generation = read.journal_generation;
+            }
             Err(error) => tracing::warn!(target: "backup", zone = %self.name, %error,
                 "unable to recover zone {} from backup, performing full sign", self.name),
         }
@@ -220,6 +250,10 @@ impl ZoneActor {
             unsigned: self.unsigned.clone(),
             reading: self.reading,
             basis: self.basis.clone(),
+            approved: self.approved.clone(),
+            journal: self.journal.clone(),
+            journal_generation: self.journal_generation,
+            generation_next: self.generation_next(),
             progress: self.progress.clone(),
         };
         self.running = true;
@@ -257,11 +291,13 @@ impl ZoneActor {
             status.take(&end.state);
             status.take_end(&end, keys, next);
         });
-        self.remove_old_snapshots(&end.state);
+        self.take_generation(end.state.generation);
         self.state = Some(end.state);
         self.stored = Some(end.stored);
         self.unsigned = Some(end.unsigned);
         self.basis = Some(end.basis);
+        self.approved = end.approved;
+        self.compact_if_due(ctx);
         match std::mem::take(&mut self.again) {
             true => self.read_and_sign(ctx),
             false => self.wake_at(next, ctx),
@@ -272,26 +308,6 @@ impl ZoneActor {
         self.reading = Reading::Read;
         self.again = self.running;
         self.want_run(ctx);
-    }
-
-    /// Snapshots of earlier generations are of no use once a later one is committed.
-    fn remove_old_snapshots(&self, state: &ZoneState) {
-        let before = self.state.as_ref().map_or(0, |state| state.generation);
-        if before == 0 || before == state.generation {
-            return;
-        }
-        let (folder, zone) = (self.services.snapshot_folder.clone(), self.settings.name.clone());
-        let name = self.name.clone();
-        let remove = move || storage::snapshot::remove_generation(&folder, &zone, before);
-        let removal = self.pool.submit(remove, move |result| {
-            if let Ok(Err(error)) = result {
-                tracing::warn!(zone = %name, %error, "an old snapshot of {name} was not removed");
-            }
-        });
-        if let Err(error) = removal {
-            tracing::warn!(zone = %self.name, %error,
-                "an old snapshot of {} was not removed", self.name);
-        }
     }
 
     /// Waits for the moment; a leap of the clock wakes too.
@@ -349,15 +365,6 @@ fn serial_of_output(output: &Path, zone: &dnssec::Name) -> Option<Serial> {
     Some(serial)
 }
 
-fn open_stored(
-    folder: &Path,
-    zone: &dnssec::Name,
-    generation: u64,
-) -> Result<Option<Stored>, String> {
-    let snapshot = open_snapshot(folder, zone, generation).map_err(|error| error.to_string())?;
-    stored_of(&snapshot, zone).map(Some).map_err(|error| error.to_string())
-}
-
 impl Actor for ZoneActor {
     type Context = Context<ZoneActor>;
 
@@ -372,6 +379,9 @@ impl Supervised for ZoneActor {
         self.stored = None;
         self.unsigned = None;
         self.basis = None;
+        self.approved = None;
+        self.journal = ZoneJournal::default();
+        self.compaction = None;
         self.keys = None;
         self.reading = Reading::Read;
         self.running = false;

@@ -2,26 +2,29 @@
 //! In: what the zone knows and wants. Out: what became of it. The zone actor keeps the state;
 //! this function owns nothing, so that a run cut short by a crash has changed nothing but what
 //! it had made durable.
-//! Order of truth: snapshot, commit, signed file, notify command.
+//! A run costs what changed: owners of the input that differ from what the published version was
+//! made from, and chunks with something due. All is made anew only when keys or policy changed, or
+//! nothing is known of how the published version was made.
 
+use super::input::Input;
 use super::plan::{Basis, apex_plan, audit_expectations};
 use crate::enforcer::ZoneKeys;
-use crate::io::command;
 use crate::runtime::{Clock, Outbox, Progress, Reply, WorkerPool};
 use crate::settings::{ZoneSettings, zone_text};
 use crate::slot::{SlotClient, SlotFailure};
 use crate::stages::audit::{Audit, AuditInput, AuditedZone};
-use crate::stages::denial::{Denial, DenialInput};
+use crate::stages::denial::{Chained, Change, Denial, DenialInput};
 use crate::stages::fetch::Fetch;
-use crate::stages::publish::{Durable, Publish, PublishInput, Stored, is_in_place};
-use crate::stages::sign::{Extent, Sign, SignCounts, SignInput, SignOutput};
-use crate::stages::sort::{Sort, SortInput};
+use crate::stages::publish::{Durable, Publish, Stored, ZoneJournal};
+use crate::stages::sign::{Extent, Sign, SignCounts, SignInput, SignOutput, renewals_of};
+use crate::stages::sort::{Sort, Touched};
 use crate::stages::{Stage, StageError, Work};
 use crate::store::{StoreClient, StoreError};
+use ::audit::{Approved, Expectations};
+use dnssec::signing::apex::ApexPlan;
 use dnssec::signing::reuse::PublishedKey;
 use dnssec::signing::{Signer, SigningTimes};
 use dnssec::zone::ZoneVersion;
-use dnssec::zone::load::Limits;
 use hsm::Slot;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -58,6 +61,8 @@ pub struct Services {
     pub snapshot_folder: PathBuf,
     /// `<NotifyCommand>`.
     pub notify_command: Option<String>,
+    /// Whether the auditor keeps a copy of what it approved.
+    pub keeps_approved: bool,
 }
 
 /// Why a run failed.
@@ -111,6 +116,14 @@ pub struct RunOrder {
     pub reading: Reading,
     /// What the last published version was made with, when this process made it.
     pub basis: Option<Arc<Basis>>,
+    /// The auditor's copy of that version, when it has one.
+    pub approved: Option<Approved>,
+    /// The journal that goes on after that version.
+    pub journal: ZoneJournal,
+    /// Generation that the journal belongs to.
+    pub journal_generation: u64,
+    /// Generation of a version that is saved as a whole.
+    pub generation_next: u64,
     /// Where it is counted how far the run is.
     pub progress: Arc<Progress>,
 }
@@ -125,6 +138,8 @@ pub struct RunEnd {
     pub unsigned: Arc<ZoneVersion>,
     /// What the version was made with.
     pub basis: Arc<Basis>,
+    /// The auditor's copy of the version.
+    pub approved: Option<Approved>,
     /// What was odd about the input.
     pub warnings: Vec<String>,
     /// Why the input could not be read, when the last good one was signed instead.
@@ -170,7 +185,7 @@ pub struct StepLengths {
 }
 
 impl Services {
-    async fn ask<S: Stage>(
+    pub(super) async fn ask<S: Stage>(
         &self,
         order: &RunOrder,
         stage: &Outbox<Work<S>>,
@@ -213,7 +228,8 @@ impl Services {
                 let zone = zone_text(&order.settings.name);
                 tracing::error!(target: "audit", %zone,
                     "{rejection}; signing zone {zone} anew without what the last version had");
-                self.run_once(&RunOrder { stored: None, basis: None, ..order }).await
+                let anew = RunOrder { stored: None, basis: None, approved: None, ..order };
+                self.run_once(&anew).await
             }
             result => result,
         }
@@ -226,61 +242,90 @@ impl Services {
         let times = self.times(order);
         let plan = apex_plan(&order.settings.policy, &order.keys, order.state.output_serial);
         let basis = Arc::new(Basis::new(&order.settings.policy, &order.keys, &plan));
-        let ask = match is_made_with(order, &input, &basis) {
-            true => due_of(order, &times),
-            false => {
-                let unsigned = input.unsigned.clone();
-                let (nsec3, ttl) = (basis.nsec3.clone(), basis.ttl);
-                let denial = DenialInput { unsigned, apex: plan.clone(), nsec3, ttl };
-                let version = self.ask(order, &self.denial, denial).await?;
-                Some(SignAsk { version, extent: Extent::All, times: times.clone() })
-            }
-        };
+        let extent = self.extent(order, &input, &plan, &basis, &times).await?;
         lengths.denial = self.since(began).saturating_sub(lengths.read);
-        let signed = match ask {
-            Some(ask) => self.sign(order, &input.unsigned, ask).await?,
+        let signed = match extent {
+            Some(extent) => self.sign(order, &input.unsigned, extent, &times).await?,
             None => SignOutput::Unchanged,
         };
         lengths.sign = self.since(began).saturating_sub(lengths.read + lengths.denial);
         let last = order.state.output_serial.map(|serial| serial.0);
         let expectations = |last| audit_expectations(order, &plan, &input.unsigned, &times, last);
-        let (state, stored, action, notify) = match signed {
+        let end = match signed {
             SignOutput::Unchanged => {
-                let version = order.stored.clone().ok_or(RunError::NoInput)?.version;
-                self.deliver_again(order, version, &input, expectations(None)).await?
+                let stored = order.stored.clone().ok_or(RunError::NoInput)?;
+                self.deliver_again(order, stored, expectations(None)).await?
             }
             SignOutput::Signed { version, counts } => {
-                let audited = self.audit(order, &version, &input, expectations(last)).await?;
-                let audit = audited.report().counts;
+                let is_small =
+                    counts.made <= RESIGNED_COUNT.max(version.signature_count() / RESIGNED_SHARE);
+                let previous = order.stored.clone().filter(|_| is_small);
                 let stored = Stored { version, unsigned: input.unsigned.clone() };
+                let audited = self.audit(order, &stored, expectations(last), previous).await?;
+                let audit = audited.report().counts;
                 let (state, durable) = self.save(order, &times, audited).await?;
-                let (state, notify) = self.deliver(order, state, durable).await?;
+                let (state, durable, notify) = self.deliver(order, state, durable).await?;
                 lengths.total = self.since(began);
-                (state, stored, RunAction::Published { counts, audit, lengths }, notify)
+                let approved = durable.into_approved();
+                let action = RunAction::Published { counts, audit, lengths };
+                Delivery { state, stored, action, notify, approved }
             }
         };
-        Ok(input.end(basis, state, stored, action, notify))
+        Ok(end_of(input, basis, end))
+    }
+
+    /// What is to be signed; `None`: nothing.
+    async fn extent(
+        &self,
+        order: &RunOrder,
+        input: &Input,
+        plan: &ApexPlan,
+        basis: &Basis,
+        times: &SigningTimes,
+    ) -> Result<Option<Extent>, RunError> {
+        let made_so = order.stored.as_ref().filter(|_| order.basis.as_deref() == Some(basis));
+        let change = match (made_so, &input.touched) {
+            (Some(stored), Touched::Owners(touched)) if touched.is_empty() => {
+                let version = stored.version.clone();
+                let renewals = renewals_of(&version, times, works_ahead(order));
+                return Ok(renewals.iter().any(Option::is_some).then_some(Extent::Due(version)));
+            }
+            (Some(previous), Touched::Owners(touched)) => {
+                Some(Change { previous: previous.clone(), touched: touched.clone() })
+            }
+            _ => None,
+        };
+        let last = made_so.map(|stored| stored.version.clone());
+        let (unsigned, apex) = (input.unsigned.clone(), plan.clone());
+        let (nsec3, ttl) = (basis.nsec3.clone(), basis.ttl);
+        let denial = DenialInput { unsigned, apex, nsec3, ttl, change };
+        Ok(Some(match (self.ask(order, &self.denial, denial).await?, last) {
+            (Chained::Changed(changed), Some(last)) => Extent::Changed(last, changed),
+            (Chained::Whole(version), _) => Extent::Whole(version),
+            // Only asked for with a last version.
+            (Chained::Changed(_), None) => return Err(RunError::NoInput),
+        }))
     }
 
     /// Sees to it that the version that stands is in its file.
     async fn deliver_again(
         &self,
         order: &RunOrder,
-        version: Arc<ZoneVersion>,
-        input: &Input,
-        expectations: ::audit::Expectations,
-    ) -> Result<(ZoneState, Stored, RunAction, Option<String>), RunError> {
-        // Read anew, perhaps, but the same data.
-        let stored = Stored { version, unsigned: input.unsigned.clone() };
+        stored: Stored,
+        expectations: Expectations,
+    ) -> Result<Delivery, RunError> {
         if self.is_delivered(order, &stored).await {
-            return Ok((order.state.clone(), stored, RunAction::Nothing, None));
+            let (state, approved) = (order.state.clone(), order.approved.clone());
+            let action = RunAction::Nothing;
+            return Ok(Delivery { state, stored, action, notify: None, approved });
         }
         // Written before, perhaps long ago: judged again before it goes out.
-        let audited = self.audit(order, &stored.version, input, expectations).await?;
+        let audited = self.audit(order, &stored, expectations, None).await?;
         let action = RunAction::Delivered { audit: audited.report().counts };
-        let durable = Durable::from_snapshot(audited, &stored);
-        let (state, notify) = self.deliver(order, order.state.clone(), durable).await?;
-        Ok((state, stored, action, notify))
+        let durable = Durable::from_disk(audited, &stored);
+        let (state, durable, notify) = self.deliver(order, order.state.clone(), durable).await?;
+        let approved = durable.into_approved();
+        Ok(Delivery { state, stored, action, notify, approved })
     }
 
     fn since(&self, began: Duration) -> Duration {
@@ -298,56 +343,25 @@ impl Services {
         })
     }
 
-    /// The input: read now, or the last good one.
-    async fn input(&self, order: &RunOrder) -> Result<Input, RunError> {
-        let last = order.unsigned.clone();
-        let last_good = |failure| last.clone().map(|unsigned| Input::kept(unsigned, failure));
-        if order.reading == Reading::Skip
-            && let Some(input) = last_good(None)
-        {
-            return Ok(input);
-        }
-        match self.read(order).await {
-            Ok(input) => Ok(input),
-            Err(RunError::Stage(error)) => match last.is_some() {
-                true => last_good(Some(error)).ok_or(RunError::NoInput),
-                false => Err(error.into()),
-            },
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn read(&self, order: &RunOrder) -> Result<Input, RunError> {
-        let file = self.ask(order, &self.fetch, order.settings.input.clone()).await?;
-        let apex = order.settings.name.clone();
-        let sort = SortInput { apex, file, limits: Limits::default() };
-        let sorted = self.ask(order, &self.sort, sort).await?;
-        let mut warnings = sorted.warnings;
-        let more = sorted.warning_count.saturating_sub(warnings.len());
-        if more > 0 {
-            warnings.push(format!("{more} more warnings"));
-        }
-        Ok(Input { unsigned: sorted.version, warnings, failure: None })
-    }
-
     async fn sign(
         &self,
         order: &RunOrder,
         unsigned: &ZoneVersion,
-        ask: SignAsk,
+        extent: Extent,
+        times: &Arc<SigningTimes>,
     ) -> Result<SignOutput, RunError> {
-        let SignAsk { version, extent, times } = ask;
         let keys: Vec<_> = order.keys.keys.iter().map(|(key, _)| key.clone()).collect();
         let signers: Arc<[Signer]> = Signer::of_keys(&keys).into();
+        let published = PublishedKey::of_keys(&keys).into();
         let input_serial = unsigned.serial().ok_or(RunError::NoInput)?;
         let input = SignInput {
-            version,
             extent,
             previous: order.stored.as_ref().map(|stored| stored.version.clone()),
             slots: Arc::new(self.slots_of(&signers).await?),
             signers,
-            published: PublishedKey::of_keys(&keys).into(),
-            times,
+            published,
+            works_ahead: works_ahead(order),
+            times: times.clone(),
             serial_mode: order.settings.policy.zone.serial,
             input_serial,
             previous_serial: order.state.output_serial,
@@ -362,129 +376,58 @@ impl Services {
         result
     }
 
+    /// `previous` is what the difference is made against, where there is to be one.
     async fn audit(
         &self,
         order: &RunOrder,
-        candidate: &Arc<ZoneVersion>,
-        input: &Input,
-        expectations: ::audit::Expectations,
+        candidate: &Stored,
+        expectations: Expectations,
+        previous: Option<Stored>,
     ) -> Result<AuditedZone, RunError> {
-        let (candidate, unsigned) = (candidate.clone(), input.unsigned.clone());
-        self.ask(order, &self.audit, AuditInput { candidate, unsigned, expectations }).await
-    }
-
-    /// Snapshot, then commit: after this the version is true.
-    async fn save(
-        &self,
-        order: &RunOrder,
-        times: &SigningTimes,
-        zone: AuditedZone,
-    ) -> Result<(ZoneState, Durable), RunError> {
-        let generation = order.state.generation + 1;
-        let state = ZoneState {
-            policy: order.settings.policy.name.clone(),
-            input_serial: zone.unsigned().serial(),
-            output_serial: zone.version().serial(),
-            generation,
-            signed_at: Some(times.now),
-            denial: Some(super::plan::denial_state(&order.settings.policy, &order.keys)),
-            // Not yet: that is what a run after a crash has to know.
-            last_published: None,
+        let input = AuditInput {
+            candidate: candidate.version.clone(),
+            unsigned: candidate.unsigned.clone(),
+            expectations,
+            previous,
+            approved: order.approved.clone(),
+            keeps_approved: self.keeps_approved,
         };
-        let folder = self.snapshot_folder.clone();
-        let save = PublishInput::Save { zone, folder, generation };
-        let durable = self.ask(order, &self.publish, save).await?;
-        self.store.commit_version(&order.settings.name, state.clone()).await?;
-        Ok((state, durable))
-    }
-
-    /// Whether the true version stands in its file, and the notify command has heard of it.
-    async fn is_delivered(&self, order: &RunOrder, stored: &Stored) -> bool {
-        if order.state.last_published.is_none() {
-            return false;
-        }
-        let (version, output) = (stored.version.clone(), order.settings.output.clone());
-        match self.pool.run(move || is_in_place(&version, &output)) {
-            // On doubt it is written again, which harms nothing.
-            Ok(look) => look.await.unwrap_or(false),
-            Err(_) => false,
-        }
-    }
-
-    /// The signed file, the notify command, the note that both are done: after a crash in
-    /// between, all three are done again.
-    async fn deliver(
-        &self,
-        order: &RunOrder,
-        state: ZoneState,
-        zone: Durable,
-    ) -> Result<(ZoneState, Option<String>), RunError> {
-        let output = order.settings.output.clone();
-        self.ask(order, &self.publish, PublishInput::Deliver { zone, output }).await?;
-        let notify = match &self.notify_command {
-            None => Ok(()),
-            Some(command) => {
-                let zone = zone_text(&order.settings.name);
-                command::run(&command::expand(command, &zone, &order.settings.output)).await
-            }
-        };
-        let state = ZoneState { last_published: Some(self.clock.now()), ..state };
-        self.store.update_zone(&order.settings.name, state.clone()).await?;
-        Ok((state, notify.err().map(|error| error.to_string())))
+        self.ask(order, &self.audit, input).await
     }
 }
 
-/// Whether the published version was made with this input and this basis, and nothing is left
-/// to do but to renew what is due.
-fn is_made_with(order: &RunOrder, input: &Input, basis: &Basis) -> bool {
-    let same_input =
-        order.stored.as_ref().is_some_and(|stored| Arc::ptr_eq(&stored.unsigned, &input.unsigned));
-    same_input && order.basis.as_deref() == Some(basis)
+/// Part of the signatures that may be new in a version that is saved and judged as a difference,
+/// as a divisor.
+const RESIGNED_SHARE: usize = 8;
+/// So many may always be new.
+const RESIGNED_COUNT: usize = 1000;
+
+/// How the steps of a run ended.
+struct Delivery {
+    state: ZoneState,
+    stored: Stored,
+    action: RunAction,
+    notify: Option<String>,
+    approved: Option<Approved>,
 }
 
-/// What of the published version is due; the chain and every other record stand. `None`: nothing.
-fn due_of(order: &RunOrder, times: &Arc<SigningTimes>) -> Option<SignAsk> {
-    let version = order.stored.as_ref()?.version.clone();
-    let is_due = version.earliest_expiration().is_some_and(|earliest| times.is_due(earliest));
-    is_due.then(|| SignAsk { version, extent: Extent::Due, times: times.clone() })
-}
-
-/// What the sign stage is asked for.
-struct SignAsk {
-    version: Arc<ZoneVersion>,
-    extent: Extent,
-    times: Arc<SigningTimes>,
-}
-
-/// The input of a run.
-struct Input {
-    unsigned: Arc<ZoneVersion>,
-    warnings: Vec<String>,
-    failure: Option<StageError>,
-}
-
-impl Input {
-    fn kept(unsigned: Arc<ZoneVersion>, failure: Option<StageError>) -> Input {
-        Input { unsigned, warnings: Vec::new(), failure }
+fn end_of(input: Input, basis: Arc<Basis>, end: Delivery) -> RunEnd {
+    RunEnd {
+        state: end.state,
+        // Where nothing changed, the input has no other data than what was signed, and that is
+        // what the journal goes on from.
+        unsigned: end.stored.unsigned.clone(),
+        stored: end.stored,
+        basis,
+        approved: end.approved,
+        warnings: input.warnings,
+        input_failure: input.failure,
+        action: end.action,
+        notify_failure: end.notify,
     }
+}
 
-    fn end(
-        self,
-        basis: Arc<Basis>,
-        state: ZoneState,
-        stored: Stored,
-        action: RunAction,
-        notify_failure: Option<String>,
-    ) -> RunEnd {
-        RunEnd {
-            state,
-            stored,
-            unsigned: self.unsigned,
-            basis,
-            warnings: self.warnings,
-            input_failure: self.failure,
-            action,
-            notify_failure,
-        }
-    }
+/// A run that does not read the input is a pass of the resign timer.
+fn works_ahead(order: &RunOrder) -> bool {
+    order.reading == Reading::Skip
 }

@@ -99,8 +99,8 @@ fn unsigned_blocks(
     let workers = threads - 1;
     let pool = WorkerPool::start(PoolSpec { name: "worker", workers, queue_bound: 64 })?;
     let file = ZoneFile::open(path)?;
-    let input = SortInput { apex: apex.clone(), file, limits: Limits::default() };
-    let version = Sort::run(&pool, input)?.version;
+    let (apex, limits) = (apex.clone(), Limits::default());
+    let version = Sort::run(&pool, SortInput { apex, file, limits, previous: None })?.version;
     let chunks: Vec<_> = version.chunks().cloned().collect();
     Ok(on_threads(threads, &chunks, |chunk| {
         let mut block = Vec::new();

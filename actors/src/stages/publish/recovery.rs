@@ -1,0 +1,122 @@
+//! The last published version, read back after a restart: its snapshot and the journal after it.
+//! In: what the store says is true. Out: the version, and the journal to go on with; damage is said,
+//! and what was good before it is used.
+
+use super::{Stored, UNSIGNED, ZoneJournal};
+use crate::runtime::{Panicked, WorkerPool};
+use dnssec::zone::chunk::{Backing, Chunk, ChunkError};
+use dnssec::zone::diff::Difference;
+use dnssec::zone::patch::{self, PatchError};
+use dnssec::zone::{ChunkList, ZoneVersion};
+use dnssec::{Name, Serial};
+use std::path::Path;
+use std::sync::Arc;
+use storage::journal::{JournalEntry, JournalError, Records, recover_each};
+use storage::snapshot::{MappedBytes, SectionNumber};
+use storage::{Snapshot, SnapshotError, open_snapshot};
+
+/// Why nothing could be read back.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoveryError {
+    /// The snapshot.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// What is in the snapshot.
+    #[error("snapshot: {0}")]
+    Chunk(#[from] ChunkError),
+    /// The journal cannot even be opened.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A bug.
+    #[error("reading it crashed: {0}")]
+    Crashed(#[from] Panicked),
+}
+
+/// What was read back.
+pub struct Recovered {
+    /// The last version that could be read.
+    pub stored: Stored,
+    /// The journal to go on with.
+    pub journal: ZoneJournal,
+    /// Generation of that journal.
+    pub journal_generation: u64,
+    /// What was lost, for people: versions after this one had been published.
+    pub damage: Option<String>,
+}
+
+/// Reads back the version of `generation` and `serial`.
+pub fn recovered(
+    pool: &WorkerPool,
+    folder: &Path,
+    zone: &Name,
+    generation: u64,
+    serial: Option<Serial>,
+) -> Result<Recovered, RecoveryError> {
+    let snapshot = open_snapshot(folder, zone, generation)?;
+    let mut stored = stored_of(pool, &snapshot, zone)?;
+    let mut misfit = None;
+    let found = recover_each(folder, zone, generation, serial, |entry| {
+        // What follows one that does not fit cannot be understood either.
+        if misfit.is_none() {
+            match applied(&stored, &entry) {
+                Ok(next) => stored = next,
+                Err(error) => misfit = Some(Misfit { from: entry.from, error }),
+            }
+        }
+    })?;
+    let damage = found.damage.map(|damage| damage.to_string());
+    let journal_generation = found.generation;
+    Ok(match misfit {
+        None => {
+            let journal = ZoneJournal::new(found.journal);
+            Recovered { stored, journal, journal_generation, damage }
+        }
+        Some(misfit) => {
+            let (journal, damage) = (ZoneJournal::unusable(), Some(misfit.to_string()));
+            Recovered { stored, journal, journal_generation, damage }
+        }
+    })
+}
+
+/// An entry that is sound by itself, but not after the version before it.
+#[derive(Debug, thiserror::Error)]
+#[error("the journal does not fit the version of serial {from}: {error}")]
+struct Misfit {
+    from: Serial,
+    error: PatchError,
+}
+
+fn applied(stored: &Stored, entry: &JournalEntry) -> Result<Stored, PatchError> {
+    let next = |version: &Arc<ZoneVersion>, records: &Records| {
+        if records.removed.is_empty() && records.added.is_empty() {
+            return Ok(version.clone());
+        }
+        let Records { removed, added } = records.clone();
+        patch::apply(version, &Difference { removed, added }).map(Arc::new)
+    };
+    Ok(Stored {
+        version: next(&stored.version, &entry.signed)?,
+        unsigned: next(&stored.unsigned, &entry.source)?,
+    })
+}
+
+/// Takes the versions out of a snapshot; the chunks stay mapped.
+fn stored_of(
+    pool: &WorkerPool,
+    snapshot: &Snapshot,
+    apex: &Name,
+) -> Result<Stored, RecoveryError> {
+    let list = |number: SectionNumber| -> Result<ChunkList, RecoveryError> {
+        let parts: Vec<MappedBytes> = snapshot.chunks(number).collect();
+        let open = |_: usize, bytes: &MappedBytes| {
+            Chunk::open(Arc::new(bytes.clone()) as Backing).map(Arc::new)
+        };
+        let chunks = pool.map(parts.into(), open)?;
+        Ok(chunks.into_iter().collect::<Result<Vec<_>, _>>()?.into())
+    };
+    let version = |names, hashes| Arc::new(ZoneVersion { apex: apex.clone(), names, hashes });
+    Ok(Stored {
+        version: version(list(SectionNumber::OWNERS)?, list(SectionNumber::NSEC3)?),
+        unsigned: version(list(UNSIGNED)?, Arc::new([])),
+    })
+}

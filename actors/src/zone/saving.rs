@@ -1,0 +1,99 @@
+//! What makes a version true and visible: snapshot or journal, commit, signed file, notify command.
+//! In: an audited version. Out: the zone's new state.
+//! Order of truth: snapshot or journal synced, then the commit, then delivery.
+
+use super::pipeline::{RunError, RunOrder, Services};
+use crate::io::command;
+use crate::settings::zone_text;
+use crate::stages::audit::AuditedZone;
+use crate::stages::publish::{Durable, PublishInput, Stored, is_in_place};
+use dnssec::signing::SigningTimes;
+use storage::state::ZoneState;
+
+/// Part of the zone's bytes that a difference may have, as a divisor: a larger one is saved as a
+/// whole version.
+const JOURNALLED_SHARE: usize = 4;
+/// A difference of so many bytes is never too large.
+const JOURNALLED_BYTES: usize = 64 << 10;
+
+impl Services {
+    /// Journal or snapshot, then commit: after this the version is true.
+    pub(super) async fn save(
+        &self,
+        order: &RunOrder,
+        times: &SigningTimes,
+        zone: AuditedZone,
+    ) -> Result<(ZoneState, Durable), RunError> {
+        let state = ZoneState {
+            policy: order.settings.policy.name.clone(),
+            input_serial: zone.unsigned().serial(),
+            output_serial: zone.version().serial(),
+            generation: order.state.generation,
+            signed_at: Some(times.now),
+            denial: Some(super::plan::denial_state(&order.settings.policy, &order.keys)),
+            // Not yet: that is what a run after a crash has to know.
+            last_published: None,
+        };
+        let (folder, name) = (self.snapshot_folder.clone(), &order.settings.name);
+        if order.journal.is_usable() && is_journalled(&zone) {
+            let (generation, journal) = (order.journal_generation, order.journal.clone());
+            let signed_at = times.now;
+            let append = PublishInput::Append { zone, folder, generation, journal, signed_at };
+            let durable = self.ask(order, &self.publish, append).await?;
+            self.store.commit_difference(name, state.clone()).await?;
+            return Ok((state, durable));
+        }
+        let generation = order.generation_next;
+        let state = ZoneState { generation, ..state };
+        let save = PublishInput::Save { zone, folder, generation };
+        let durable = self.ask(order, &self.publish, save).await?;
+        self.store.commit_version(name, state.clone()).await?;
+        // What comes next follows this snapshot.
+        order.journal.clear();
+        Ok((state, durable))
+    }
+
+    /// Whether the true version stands in its file, and the notify command has heard of it.
+    pub(super) async fn is_delivered(&self, order: &RunOrder, stored: &Stored) -> bool {
+        if order.state.last_published.is_none() {
+            return false;
+        }
+        let (version, output) = (stored.version.clone(), order.settings.output.clone());
+        match self.pool.run(move || is_in_place(&version, &output)) {
+            // On doubt it is written again, which harms nothing.
+            Ok(look) => look.await.unwrap_or(false),
+            Err(_) => false,
+        }
+    }
+
+    /// The signed file, the notify command, the note that both are done: after a crash in
+    /// between, all three are done again.
+    pub(super) async fn deliver(
+        &self,
+        order: &RunOrder,
+        state: ZoneState,
+        zone: Durable,
+    ) -> Result<(ZoneState, Durable, Option<String>), RunError> {
+        let output = order.settings.output.clone();
+        let deliver = PublishInput::Deliver { zone, output };
+        let zone = self.ask(order, &self.publish, deliver).await?;
+        let notify = match &self.notify_command {
+            None => Ok(()),
+            Some(command) => {
+                let zone = zone_text(&order.settings.name);
+                command::run(&command::expand(command, &zone, &order.settings.output)).await
+            }
+        };
+        let state = ZoneState { last_published: Some(self.clock.now()), ..state };
+        self.store.update_zone(&order.settings.name, state.clone()).await?;
+        Ok((state, zone, notify.err().map(|error| error.to_string())))
+    }
+}
+
+/// Whether it is the difference that is saved.
+fn is_journalled(zone: &AuditedZone) -> bool {
+    let bytes = || zone.version().chunks().map(|chunk| chunk.as_bytes().len()).sum::<usize>();
+    zone.change().is_some_and(|change| {
+        change.byte_count() <= JOURNALLED_BYTES.max(bytes() / JOURNALLED_SHARE)
+    })
+}
