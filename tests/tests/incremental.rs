@@ -7,6 +7,7 @@
 
 use actors::io::zone_files::ZoneFile;
 use actors::runtime::{Clock, PoolSpec, WorkerPool};
+use actors::stages::Stage;
 use actors::stages::audit::{Audit, AuditInput};
 use actors::stages::denial::{Chained, Change, Denial, DenialInput};
 use actors::stages::publish::{
@@ -14,7 +15,6 @@ use actors::stages::publish::{
 };
 use actors::stages::sign::{Extent, Sign, SignInput, SignOutput};
 use actors::stages::sort::{Sort, SortInput, Touched};
-use actors::stages::Stage;
 use anchorite_tests::judges::dnssec_verify;
 use audit::{Approved, Expectations, SignatureLifetimes};
 use dnssec::denial::nsec3::Nsec3Parameters;
@@ -23,9 +23,9 @@ use dnssec::policy::{SerialMode, SignaturesPolicy};
 use dnssec::signing::apex::{ApexPlan, expected_dnskeys};
 use dnssec::signing::reuse::PublishedKey;
 use dnssec::signing::{Signer, SigningTimes, ZoneKey};
+use dnssec::zone::ZoneVersion;
 use dnssec::zone::load::Limits;
 use dnssec::zone::render;
-use dnssec::zone::ZoneVersion;
 use dnssec::{Algorithm, Name, RrType, Seconds, Serial, Timestamp, Ttl};
 use hsm::builtin::{BuiltinToken, Unlock};
 use hsm::{GenerateRequest, Slot};
@@ -77,8 +77,24 @@ enum Step {
 }
 
 const OWNERS: [&str; 18] = [
-    "@", "a", "b", "b.a", "c.b.a", "*.w", "w", "sub", "ns.sub", "in.sub", "x.in.sub", "e.ent",
-    "f.ent", "g.deep.ent2", "host", "HOST2", "zz", "d",
+    "@",
+    "a",
+    "b",
+    "b.a",
+    "c.b.a",
+    "*.w",
+    "w",
+    "sub",
+    "ns.sub",
+    "in.sub",
+    "x.in.sub",
+    "e.ent",
+    "f.ent",
+    "g.deep.ent2",
+    "host",
+    "HOST2",
+    "zz",
+    "d",
 ];
 
 fn any_content() -> impl Strategy<Value = Content> {

@@ -1,8 +1,8 @@
 //! Audit: has the independent auditor judge a candidate. Only here can an [`AuditedZone`] be made,
 //! and only an approving report makes one.
-//! In: candidate, unsigned source, what the policy expects; for a version that follows another, that
-//! one, and the auditor's own copy of it. Out: the proof, or the findings; the difference between
-//! the two versions, which the journal keeps.
+//! In: candidate, unsigned source, what the policy expects; for a version that follows another,
+//! that one, and the auditor's own copy of it. Out: the proof, or the findings; the difference
+//! between the two versions, which the journal keeps.
 //! This stage only carries bytes between the two sides; it knows no rule.
 
 use super::publish::Stored;
@@ -165,9 +165,8 @@ impl Stage for Audit {
         let change = previous.as_ref();
         let change = change.and_then(|stored| VersionChange::new(stored, candidate, unsigned));
         let judged = approved.as_ref().zip(change.as_ref());
-        let judged = judged.map(|(approved, change)| {
-            approved.judge(&change.for_auditor(), expectations)
-        });
+        let judged =
+            judged.map(|(approved, change)| approved.judge(&change.for_auditor(), expectations));
         let (report, approved, is_judged_by_difference) = match judged {
             Some(Ok(judgement)) => (judgement.report, judgement.approved, true),
             None | Some(Err(_)) => {

@@ -76,12 +76,12 @@ impl ZoneActor {
         let folder = self.services.snapshot_folder.clone();
         let begin = move || journal.go_on_in(&folder, &zone, generation, serial);
         // Nothing else may happen until it is known where the next difference goes.
-        ctx.wait(done(self.pool.clone(), begin).into_actor(self).map(
-            move |begun, actor, ctx| match begun {
+        ctx.wait(done(self.pool.clone(), begin).into_actor(self).map(move |begun, actor, ctx| {
+            match begun {
                 Ok(()) => actor.write_compacted(generation, ctx),
                 Err(error) => actor.not_compacted(&error),
-            },
-        ));
+            }
+        }));
     }
 
     fn write_compacted(&mut self, generation: u64, ctx: &mut Context<ZoneActor>) {

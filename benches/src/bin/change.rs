@@ -1,10 +1,10 @@
-//! How long a small change of a large zone takes, from the change in memory until the new version is
-//! audited, durable and committed: the stages of the product, its journal and its state store, on a
-//! real disk. The output file is left out, as is the network.
+//! How long a small change of a large zone takes, from the change in memory until the new version
+//! is audited, durable and committed: the stages of the product, its journal and its state store,
+//! on a real disk. The output file is left out, as is the network.
 //! In: `change ZONE_FILE ORIGIN nsec|nsec3|nsec3-opt-out FOLDER [CHANGES [RECORDS]]`. Out: a line
-//! `median MS p90 MS p99 MS most MS` and a histogram; medians by step; CPU time of a pass with
-//! nothing due; time to read everything back. Each change touches RECORDS (10) names: some come, some
-//! go, some get a DS, some lose it.
+//! `median MS p90 MS p99 MS most MS` and a histogram; medians by step; time of a pass with nothing
+//! due; time to read everything back. Each change touches RECORDS (10) names: some come, some go,
+//! some get a DS, some lose it.
 #![forbid(unsafe_code)]
 
 use actors::io::zone_files::ZoneFile;
@@ -195,8 +195,7 @@ impl Bench {
         let now = self.clock.now();
         let extent = Extent::Changed(previous.version.clone(), changed);
         let last = Some(previous.version.clone());
-        let sign =
-            self.zone.sign_input(extent, last, unsigned.serial().unwrap_or_default(), now);
+        let sign = self.zone.sign_input(extent, last, unsigned.serial().unwrap_or_default(), now);
         let SignOutput::Signed { version, .. } = Sign::run(&self.pool, sign)? else {
             return Err("nothing changed".into());
         };
@@ -249,8 +248,10 @@ impl Bench {
             return Err("what was saved is not read back".into());
         }
         let (bytes, entries) = read.journal.size();
-        println!("read back: {:.0} ms, {entries} journal entries of {bytes} bytes in all",
-            length.as_secs_f64() * 1e3);
+        println!(
+            "read back: {:.0} ms, {entries} journal entries of {bytes} bytes in all",
+            length.as_secs_f64() * 1e3
+        );
         Ok(())
     }
 }
@@ -288,7 +289,8 @@ fn report(laps: &[Lap]) {
         quantile(&totals, 1.0),
         laps.len()
     );
-    let steps: [(&str, fn(&Lap) -> f64); 6] = [
+    type Step = fn(&Lap) -> f64;
+    let steps: [(&str, Step); 6] = [
         ("edit", |lap| lap.edit),
         ("denial", |lap| lap.denial),
         ("sign", |lap| lap.sign),
@@ -298,15 +300,22 @@ fn report(laps: &[Lap]) {
     ];
     for (name, of) in steps {
         let values = sorted(of);
-        println!("  {name:<8} {:.2} ms (p99 {:.2})", quantile(&values, 0.5), quantile(&values, 0.99));
+        println!(
+            "  {name:<8} {:.2} ms (p99 {:.2})",
+            quantile(&values, 0.5),
+            quantile(&values, 0.99)
+        );
     }
     let mut limit = 1.0;
     let mut below = 0;
     while below < totals.len() {
         let count = totals.iter().filter(|total| **total < limit).count();
         if count > below {
-            println!("  below {limit:>6.1} ms: {:>5} {}", count - below,
-                "#".repeat((count - below) * 60 / totals.len()));
+            println!(
+                "  below {limit:>6.1} ms: {:>5} {}",
+                count - below,
+                "#".repeat((count - below) * 60 / totals.len())
+            );
         }
         below = count;
         limit *= 1.4;

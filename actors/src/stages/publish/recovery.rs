@@ -1,6 +1,6 @@
 //! The last published version, read back after a restart: its snapshot and the journal after it.
-//! In: what the store says is true. Out: the version, and the journal to go on with; damage is said,
-//! and what was good before it is used.
+//! In: what the store says is true. Out: the version, and the journal to go on with; damage is
+//! said, and what was good before it is used.
 
 use super::{Stored, UNSIGNED, ZoneJournal};
 use crate::runtime::{Panicked, WorkerPool};
@@ -101,11 +101,7 @@ fn applied(stored: &Stored, entry: &JournalEntry) -> Result<Stored, PatchError> 
 }
 
 /// Takes the versions out of a snapshot; the chunks stay mapped.
-fn stored_of(
-    pool: &WorkerPool,
-    snapshot: &Snapshot,
-    apex: &Name,
-) -> Result<Stored, RecoveryError> {
+fn stored_of(pool: &WorkerPool, snapshot: &Snapshot, apex: &Name) -> Result<Stored, RecoveryError> {
     let list = |number: SectionNumber| -> Result<ChunkList, RecoveryError> {
         let parts: Vec<MappedBytes> = snapshot.chunks(number).collect();
         let open = |_: usize, bytes: &MappedBytes| {

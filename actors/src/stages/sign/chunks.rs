@@ -69,7 +69,8 @@ pub fn renewals_of(
     };
     match works_ahead {
         true => {
-            let lives: Vec<ChunkLife> = version.chunks().map(|chunk| ChunkLife::of(chunk)).collect();
+            let lives: Vec<ChunkLife> =
+                version.chunks().map(|chunk| ChunkLife::of(chunk)).collect();
             share::renewals(&lives, times)
         }
         false => version.chunks().map(|chunk| is_due(chunk).then_some(Renewal::Due)).collect(),
