@@ -17,6 +17,7 @@ use hsm::hosted::{Deadlines, HostProgram, HostedSettings, HostedSlot, HostedToke
 use hsm::pkcs11::Pkcs11Settings;
 use hsm::{GenerateRequest, Packed, SignBatch, Slot, Verifier, random_key_id};
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -44,18 +45,18 @@ fn main() {
 /// Makes a token and runs this program again with it.
 fn with_token() {
     let folder = tempfile::tempdir().unwrap();
-    let configuration = folder.path().join("softhsm2.conf");
-    let text = format!("directories.tokendir = {}\n", folder.path().display());
-    std::fs::write(&configuration, text).unwrap();
+    let mut configuration = tempfile::NamedTempFile::new().unwrap();
+    writeln!(configuration, "directories.tokendir = {}", folder.path().display()).unwrap();
+    let configuration = configuration.path();
     let status = Command::new("softhsm2-util")
-        .env("SOFTHSM2_CONF", &configuration)
+        .env("SOFTHSM2_CONF", configuration)
         .args(["--init-token", "--free", "--label", "bench", "--so-pin", "5678", "--pin", PIN])
         .output()
         .unwrap();
     assert!(status.status.success(), "{status:?}");
     let status = Command::new(std::env::current_exe().unwrap())
         .args(std::env::args_os().skip(1))
-        .env("SOFTHSM2_CONF", &configuration)
+        .env("SOFTHSM2_CONF", configuration)
         .env(FOLDER, folder.path())
         .status()
         .unwrap();

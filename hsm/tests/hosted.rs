@@ -303,6 +303,38 @@ fn host_that_cannot_be_started() {
     assert!(error.to_string().contains("/nonexistent/anchorite"), "{error}");
 }
 
+/// A host that dies each time is not started for ever: its owner decides when to try again.
+#[test]
+fn starts_in_a_row_are_limited() {
+    let tokens = Tokens::new(&["OpenDNSSEC"]);
+    let starts = tokens.folder.path().join("starts");
+    let broken = tokens.folder.path().join("broken");
+    let mut settings = tokens.settings("OpenDNSSEC");
+    // Writes down that it was started; then is a host, unless it is broken.
+    let script = format!(
+        "echo x >>{}; test -e {} || exec \"$0\" \"$@\"",
+        starts.display(),
+        broken.display()
+    );
+    let program = &mut settings.program;
+    let host = std::mem::replace(&mut program.path, PathBuf::from("/bin/sh"));
+    program.arguments.splice(0..0, ["-c".into(), script.into(), host.into()]);
+    let count = || std::fs::read_to_string(&starts).unwrap().lines().count();
+    let slot = HostedSlot::open(settings.clone()).unwrap();
+    slot.list().unwrap();
+    assert_eq!(count(), 1);
+    std::fs::write(&broken, "").unwrap();
+    signal(slot.process_id().unwrap(), Signal::SIGKILL);
+    for _ in 0..3 * HOST_STARTS_MAX {
+        let error = slot.list().unwrap_err();
+        assert!(matches!(error, SlotError::HostEnded { .. }), "{error}");
+    }
+    assert!(count() <= 1 + HOST_STARTS_MAX as usize, "{} starts", count());
+    // Opened anew it is tried again, also with the PIN: the token has counted no wrong one.
+    std::fs::remove_file(&broken).unwrap();
+    assert!(HostedSlot::open(settings).unwrap().list().unwrap().is_empty());
+}
+
 /// What comes from the host's side is no answer: its own request back, noise, half a frame.
 #[test]
 fn garbage_from_the_host() {

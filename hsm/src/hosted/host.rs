@@ -26,8 +26,8 @@ use std::thread;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// How often the reading thread looks whether nobody wants the host any more; a host that has
-/// been told to close has as long to do so.
+/// How often the reading thread looks whether nobody wants the host any more, or whether it has
+/// ended unnoticed; a host that has been told to close has as long to do so.
 const CLOSING_TIME_MAX: Duration = Duration::from_secs(2);
 /// How much is written to the socket at once, in bytes.
 const WRITE_LENGTH: usize = 256 << 10;
@@ -288,6 +288,17 @@ impl Shared {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether nobody waits for anything from the host any more.
+    fn is_unwanted(&self) -> bool {
+        self.is_closing.load(Ordering::Acquire) || self.flight().end.is_some()
+    }
+
+    /// Whether the process has ended. The socket tells that too, unless a module has left a child
+    /// behind that holds it open.
+    fn has_exited(&self) -> bool {
+        self.process().as_mut().is_some_and(|child| !matches!(child.try_wait(), Ok(None)))
+    }
+
     /// Kills the process; the reading thread then buries it.
     fn kill(&self) {
         if let Some(child) = self.process().as_mut() {
@@ -386,7 +397,7 @@ impl Keeper {
                     if is_last_look {
                         return Ok(());
                     }
-                    is_last_look = self.shared.is_closing.load(Ordering::Acquire);
+                    is_last_look = self.shared.is_unwanted() || self.shared.has_exited();
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 // A host that dies with requests unread resets the connection.
