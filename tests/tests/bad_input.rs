@@ -458,3 +458,35 @@ fn a_token_folder_that_is_gone_is_named_and_no_new_token_is_made() {
     daemon.wait_for(&["[STATS] example.net "]);
     daemon.stop();
 }
+
+/// Each of `<Limits>` stops a zone that goes beyond it, and the message says which, and how much;
+/// a zone that just fits is signed.
+#[test]
+fn a_zone_beyond_a_limit_is_refused_with_the_limit_named() {
+    let installation = installation();
+    let signed = signed_once(&installation);
+    let addresses: String = (0..200).map(|host| format!("www IN A 192.0.2.{host}\n")).collect();
+    installation.write_small_zone(ZONE, 2, &addresses);
+    let conf = installation.read("conf.xml");
+    let start = |limit: &str| {
+        installation.write("conf.xml", &conf);
+        installation.edit("conf.xml", "<Signer>", &format!("<Signer><Limits>{limit}</Limits>"));
+        installation.start()
+    };
+    // SOA, NS and the name server's address are three more.
+    for (limit, message) in [
+        ("<Records>202</Records>", "its limit of 202 records"),
+        ("<Bytes>4096</Bytes>", "its limit of 4096 bytes"),
+        ("<RecordsPerRRset>199</RecordsPerRRset>", "the limit of 199 records per name and type"),
+    ] {
+        let mut daemon = start(limit);
+        daemon.wait_for(&["unable to read zone example.net: ", message, "the last good input"]);
+        daemon.stop();
+        signed.check();
+    }
+    let fits = "<Records>203</Records><RecordsPerRRset>200</RecordsPerRRset>";
+    let mut daemon = start(fits);
+    daemon.wait_for(&["[STATS] example.net "]);
+    daemon.stop();
+    assert!(std::fs::read_to_string(installation.signed(ZONE)).unwrap().contains("192.0.2.199"));
+}
