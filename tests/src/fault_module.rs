@@ -32,6 +32,16 @@ pub struct FaultyToken {
 /// Runs `body` in a process of its own, where tokens with these labels exist and the fault module
 /// has no rules yet. Panics with all that was printed when it fails.
 pub fn with_tokens(test: &str, labels: &[&str], body: impl FnOnce(&FaultyToken)) {
+    with_tokens_and(test, labels, &[], body);
+}
+
+/// The same, with something more in the environment of the child.
+pub fn with_tokens_and(
+    test: &str,
+    labels: &[&str],
+    environment: &[(&str, &str)],
+    body: impl FnOnce(&FaultyToken),
+) {
     if let Some(folder) = std::env::var_os(CHILD) {
         return body(&FaultyToken { folder: PathBuf::from(folder) });
     }
@@ -44,6 +54,7 @@ pub fn with_tokens(test: &str, labels: &[&str], body: impl FnOnce(&FaultyToken))
         .args(["--exact", test, "--nocapture", "--test-threads=1"])
         .envs(token.environment())
         .env(CHILD, folder.path())
+        .envs(environment.iter().copied())
         .output()
         .expect("a test can run itself");
     let output = String::from_utf8_lossy(&child.stdout);

@@ -227,6 +227,10 @@ impl Call<'_> {
         for action in &self.actions {
             match action {
                 Action::Then(told) => value = *told,
+                Action::AbortAfter => {
+                    self.live.note(function, "ends the process");
+                    end_process(action);
+                }
                 Action::Unplug(Moment::During) => {
                     self.unplug();
                     value = answer_of_a_missing_token(function).unwrap_or(value);

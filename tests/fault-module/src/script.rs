@@ -69,6 +69,8 @@ pub(crate) enum Action {
     Stall(Option<Duration>),
     /// `abort`: SIGABRT.
     Abort,
+    /// `abort-after`: the same, once the call is carried out.
+    AbortAfter,
     /// `segfault`: SIGSEGV.
     Segfault,
     /// `exit N`: the process ends with this status.
@@ -222,6 +224,7 @@ impl Action {
             "stall" if argument.is_empty() => Action::Stall(None),
             "stall" => Action::Stall(Some(Duration::from_millis(number(argument)?))),
             "abort" => Action::Abort,
+            "abort-after" => Action::AbortAfter,
             "segfault" => Action::Segfault,
             "exit" => Action::Exit(number(argument)? as i32),
             "print" => Action::Print(argument.to_owned()),

@@ -1,0 +1,51 @@
+//! Which token it is (rule HSM-2), and modules that are odd when they begin.
+
+use crate::subject::{Kind, Subject, batch, new_key, on_both, on_one};
+use dnssec::Algorithm;
+use hsm::SlotError;
+
+const P256: Algorithm = Algorithm::EcdsaP256Sha256;
+
+/// Another token is in the slot after the sessions were lost.
+#[test]
+fn a_token_with_another_label_is_not_used() {
+    on_both("tokens::a_token_with_another_label_is_not_used", |subject| {
+        let mut caller = subject.caller();
+        let (id, key) = new_key(caller.slot(), P256);
+        subject
+            .token
+            .rules("C_GetTokenInfo always label Somebody else's\nC_SignInit 1 lose-sessions");
+        for _ in 0..2 {
+            let error = caller.slot().sign(&batch(&id, P256)).unwrap_err();
+            assert!(matches!(error, SlotError::TokenMissing { .. }), "{error}");
+        }
+        subject.token.rules("");
+        caller.sign(&id, &key);
+    });
+}
+
+#[test]
+fn a_token_with_another_serial_number_is_not_used() {
+    on_one("tokens::a_token_with_another_serial_number_is_not_used", Kind::Hosted, |subject| {
+        let serial = subject.open().unwrap().info().unwrap().serial;
+        let subject = Subject { serial: Some(serial), ..subject };
+        let mut caller = subject.caller();
+        let (id, key) = new_key(caller.slot(), P256);
+        subject.token.rules("C_GetTokenInfo always serial 42\nC_SignInit 1 lose-sessions");
+        let error = caller.slot().sign(&batch(&id, P256)).unwrap_err();
+        assert!(matches!(error, SlotError::TokenReplaced { .. }), "{error}");
+        let error = subject.open().err().unwrap();
+        assert!(matches!(error, SlotError::TokenReplaced { .. }), "{error}");
+        subject.token.rules("");
+        caller.sign(&id, &key);
+    });
+}
+
+#[test]
+fn a_module_that_says_it_was_initialised_already() {
+    on_both("tokens::a_module_that_says_it_was_initialised_already", |subject| {
+        subject.token.rules("C_Initialize always then CKR_CRYPTOKI_ALREADY_INITIALIZED");
+        let slot = subject.open().unwrap();
+        new_key(&*slot, P256);
+    });
+}
