@@ -124,6 +124,8 @@ impl ZoneActor {
                     state.generation = generation;
                 }
                 actor.set(|status| status.generation = generation);
+                tracing::debug!(target: "backup", zone = %actor.name,
+                    "zone {}: the journal has become snapshot {generation}", actor.name);
             }
             Err(error) => actor.not_compacted(&error),
         }));
