@@ -33,6 +33,7 @@ impl Engine {
                 allow_extraction,
                 sessions_max,
                 capacity,
+                witnesses,
             } => {
                 let settings = Pkcs11Settings {
                     repository: request.repository.to_owned(),
@@ -48,6 +49,7 @@ impl Engine {
                     capacity: capacity.map(|count| count as usize),
                     owns_process: true,
                     pin_in_doubt: request.pin_in_doubt,
+                    witnesses: witnesses.iter().filter_map(|id| KeyId::new(id)).collect(),
                 };
                 let pin = locked_pin(request)?;
                 let slot = Pkcs11Slot::open_with(&settings, options, pin)?;

@@ -440,8 +440,9 @@ fn command(program: &HostProgram, socket: UnixStream) -> Command {
 
 fn text_length(request: &OpenRequest<'_>) -> usize {
     let token = match &request.token {
-        TokenIn::Pkcs11 { module, label, serial, .. } => {
-            module.len() + label.len() + serial.map_or(0, str::len)
+        TokenIn::Pkcs11 { module, label, serial, witnesses, .. } => {
+            let ids: usize = witnesses.iter().map(|id| id.len() + 1).sum();
+            module.len() + label.len() + serial.map_or(0, str::len) + ids
         }
         TokenIn::BuiltIn { folder, create } => folder.len() + create.map_or(0, str::len),
     };

@@ -20,6 +20,7 @@ use crate::error::{Cause, PinTries, Place, SlotError};
 use crate::hash;
 use crate::packed::Packed;
 use crate::pin::Pin;
+use crate::pkcs11::WITNESSES_MAX;
 use crate::protocol::{
     Answer, FRAME_LENGTH_MAX, FrameFault, OpenRequest, Request, SecretIn, TokenIn,
 };
@@ -29,7 +30,7 @@ use dnssec::Algorithm;
 use dnssec::key::{KeyId, PublicKey};
 use host::Host;
 use pins::TokenName;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
@@ -52,6 +53,8 @@ pub struct HostedSlot {
     name: TokenName,
     running: Mutex<Running>,
     verifiers: RwLock<HashMap<(KeyId, Algorithm), Arc<Verifier>>>,
+    /// Keys that the token has shown; a new host is told.
+    seen: Mutex<BTreeSet<KeyId>>,
     /// The wrong signature that was wrong the second time too: the token is not used any more.
     lie: OnceLock<SlotError>,
     wrong_count: AtomicU64,
@@ -89,6 +92,7 @@ impl HostedSlot {
             name,
             running: Mutex::default(),
             verifiers: RwLock::default(),
+            seen: Mutex::default(),
             lie: OnceLock::new(),
             wrong_count: AtomicU64::new(0),
         };
@@ -274,6 +278,7 @@ impl HostedSlot {
             let (place, tries) = (self.place.clone(), PinTries::Unknown);
             return Err(SlotError::PinRejected { place, tries });
         }
+        let seen = self.seen().clone();
         let (module, label) = (self.name.0.as_str(), self.name.1.as_str());
         let mut secret = host::pin_text(pin.map(Arc::as_ref));
         let key_file;
@@ -286,6 +291,7 @@ impl HostedSlot {
                 allow_extraction: settings.allow_extraction,
                 sessions_max: u32::try_from(settings.sessions_max).unwrap_or(u32::MAX),
                 capacity: *capacity,
+                witnesses: seen.iter().map(KeyId::as_bytes).collect(),
             },
             HostedToken::BuiltIn { unlock, may_create, .. } => {
                 if let Unlock::KeyFile(path) = unlock {
@@ -313,6 +319,19 @@ impl HostedSlot {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn seen(&self) -> MutexGuard<'_, BTreeSet<KeyId>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_seen<'a>(&self, keys: impl Iterator<Item = &'a KeyId>) {
+        let mut seen = self.seen();
+        for key in keys {
+            if seen.len() < WITNESSES_MAX {
+                seen.insert(key.clone());
+            }
+        }
+    }
+
     fn check_honest(&self) -> Result<(), SlotError> {
         self.lie.get().map_or(Ok(()), |lie| Err(lie.clone()))
     }
@@ -330,21 +349,30 @@ impl Slot for HostedSlot {
         self.check_honest()?;
         let operation = "C_GenerateKeyPair";
         match self.ask_one(operation, Request::Generate(request.clone()))? {
-            Answer::PublicKey(key) if key.algorithm == request.algorithm => Ok(key),
+            Answer::PublicKey(key) if key.algorithm == request.algorithm => {
+                self.note_seen(std::iter::once(&request.id));
+                Ok(key)
+            }
             _ => Err(self.wrong_kind(operation)),
         }
     }
 
     fn list(&self) -> Result<Vec<KeyEntry>, SlotError> {
         match self.ask_one("list", Request::List)? {
-            Answer::Keys(keys) => Ok(keys),
+            Answer::Keys(keys) => {
+                self.note_seen(keys.iter().map(|entry| &entry.id));
+                Ok(keys)
+            }
             _ => Err(self.wrong_kind("list")),
         }
     }
 
     fn public_key(&self, id: &KeyId, algorithm: Algorithm) -> Result<PublicKey, SlotError> {
         match self.ask_one("public_key", Request::PublicKey { key: id.clone(), algorithm })? {
-            Answer::PublicKey(key) if key.algorithm == algorithm => Ok(key),
+            Answer::PublicKey(key) if key.algorithm == algorithm => {
+                self.note_seen(std::iter::once(id));
+                Ok(key)
+            }
             _ => Err(self.wrong_kind("public_key")),
         }
     }
@@ -368,6 +396,7 @@ impl Slot for HostedSlot {
     fn delete(&self, id: &KeyId) -> Result<(), SlotError> {
         match self.ask_one("C_DestroyObject", Request::Delete { key: id.clone() })? {
             Answer::Done => {
+                self.seen().remove(id);
                 let mut known = self.verifiers.write().unwrap_or_else(PoisonError::into_inner);
                 known.retain(|(key, _), _| key != id);
                 Ok(())

@@ -10,7 +10,7 @@ use crate::error::{Cause, SlotError};
 use crate::slot::GenerateRequest;
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::Mechanism;
-use cryptoki::object::{Attribute, ObjectClass, ObjectHandle};
+use cryptoki::object::{ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 use dnssec::Algorithm;
 use dnssec::key::{KeyId, PublicKey};
@@ -33,7 +33,7 @@ impl Pkcs11Slot {
         let place = &self.sessions.place;
         self.call("C_FindObjects", |lease| {
             self.sessions.check_login(lease)?;
-            self.check_witness(lease)?;
+            self.check_witnesses(lease)?;
             self.check_capacity(lease, new.id)?;
             for class in [ObjectClass::PRIVATE_KEY, ObjectClass::PUBLIC_KEY] {
                 if !objects::find(lease, class, new.id)?.is_empty() {
@@ -55,6 +55,7 @@ impl Pkcs11Slot {
             if !new.keep_public {
                 destroy(lease, &[public])?;
             }
+            self.add_witness(new.id);
             let bytes = bytes.ok_or_else(|| SlotError::PublicKeyUnavailable {
                 place: place.clone(),
                 key: new.id.clone(),
@@ -66,9 +67,8 @@ impl Pkcs11Slot {
 
     /// Refuses a key beyond the capacity that the settings name (rule HSM-11).
     fn check_capacity(&self, session: &Session, key: &KeyId) -> Result<(), CallFault> {
-        let Some(capacity) = self.sessions.capacity() else { return Ok(()) };
-        let class = [Attribute::Class(ObjectClass::PRIVATE_KEY)];
-        let count = session.find_objects(&class)?.len();
+        let Some(capacity) = self.sessions.options().capacity else { return Ok(()) };
+        let count = objects::find_all_private(session)?.len();
         if count < capacity {
             return Ok(());
         }

@@ -24,14 +24,14 @@ use crate::pin::Pin;
 use crate::slot::{GenerateRequest, KeyEntry, KeyKind, SignBatch, Slot, TokenInfo};
 use crate::verify::Verifier;
 use crate::{der, hash};
-use cryptoki::object::{Attribute, ObjectClass, ObjectHandle};
+use cryptoki::object::{ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 use dnssec::Algorithm;
 use dnssec::key::{KeyId, PublicKey};
 use fault::{CallFault, is_session_fault, to_slot_error};
 use secrecy::SecretString;
 use sessions::{Lease, Sessions};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -72,7 +72,14 @@ pub(crate) struct Options {
     pub(crate) owns_process: bool,
     /// Whether the PIN may have been offered before without an answer.
     pub(crate) pin_in_doubt: bool,
+    /// Keys that the token has shown to a host before this one.
+    pub(crate) witnesses: Vec<KeyId>,
 }
+
+/// Most keys that are remembered as having been shown.
+pub(crate) const WITNESSES_MAX: usize = 64;
+/// Keys that are looked at when a token is opened; each costs some calls.
+const WITNESSES_AT_OPEN: usize = 4;
 
 /// A token of a PKCS#11 module, logged in.
 pub struct Pkcs11Slot {
@@ -83,10 +90,10 @@ pub struct Pkcs11Slot {
     /// Held while the token's objects change: tokens do not generate well in parallel, and two
     /// requests must not take one id.
     changing: Mutex<()>,
-    /// A key that the token has shown since the module was initialised. When it is not shown any
-    /// more, neither is what else is asked for: the token is away, or the module has lost it.
-    /// Only kept where the module may be initialised anew.
-    witness: Mutex<Option<KeyId>>,
+    /// Keys that the token has shown. When it shows none of them any more, its "not found" means
+    /// nothing: it is away, or the module has lost it. Only kept where the module may be
+    /// initialised anew, which is what helps then.
+    witnesses: Mutex<BTreeSet<KeyId>>,
 }
 
 struct KnownKey {
@@ -116,9 +123,9 @@ impl Pkcs11Slot {
             settings,
             known: RwLock::default(),
             changing: Mutex::default(),
-            witness: Mutex::default(),
+            witnesses: Mutex::default(),
         };
-        slot.find_witness()?;
+        slot.find_witnesses()?;
         Ok(slot)
     }
 
@@ -163,7 +170,6 @@ impl Pkcs11Slot {
                 && self.sessions.reinitialise(module_generation, is_away)?
             {
                 has_new_module = true;
-                self.find_witness()?;
             } else {
                 return Err(error);
             }
@@ -193,45 +199,55 @@ impl Pkcs11Slot {
         Err(to_slot_error(&self.sessions.place, operation, &error))
     }
 
-    /// Takes the first key that the token shows for a witness.
-    fn find_witness(&self) -> Result<(), SlotError> {
+    /// Takes the witnesses of a host before this one, or else the first keys that are shown.
+    fn find_witnesses(&self) -> Result<(), SlotError> {
         if !self.sessions.owns_process() {
             return Ok(());
         }
-        let found = self.call_once("C_FindObjects", |lease| {
-            let class = [Attribute::Class(ObjectClass::PRIVATE_KEY)];
-            for handle in lease.find_objects(&class)? {
-                if let Some(entry) = objects::describe(lease, handle)? {
-                    return Ok(Some(entry.id));
-                }
-            }
-            Ok(None)
-        })?;
-        *self.lock_witness() = found;
+        let mut witnesses: BTreeSet<_> =
+            self.sessions.options().witnesses.iter().cloned().collect();
+        if witnesses.is_empty() {
+            witnesses = self.call_once("C_FindObjects", |lease| shown(lease, WITNESSES_AT_OPEN))?;
+        }
+        *self.lock_witnesses() = witnesses;
         Ok(())
     }
 
-    /// An error when the token does not show the witness: then "not found" means nothing
+    /// An error when the token shows none of the witnesses: then "not found" means nothing
     /// (rule HSM-3). Asked before anything is called not found, or free.
-    fn check_witness(&self, session: &Session) -> Result<(), CallFault> {
-        let Some(witness) = self.lock_witness().clone() else { return Ok(()) };
-        if !objects::find(session, ObjectClass::PRIVATE_KEY, &witness)?.is_empty() {
+    fn check_witnesses(&self, session: &Session) -> Result<(), CallFault> {
+        let witnesses = self.lock_witnesses().clone();
+        let Some(first) = witnesses.first() else { return Ok(()) };
+        if !objects::find(session, ObjectClass::PRIVATE_KEY, first)?.is_empty() {
+            return Ok(());
+        }
+        if !witnesses.is_disjoint(&shown(session, usize::MAX)?) {
             return Ok(());
         }
         let place = self.sessions.place.clone();
-        let cause = Cause::of(format_args!("it has shown key {witness} and shows it no more"));
+        let cause = Cause::of(format_args!(
+            "it shows none of the keys that it has shown, like {first}; were they removed on \
+             purpose, restart the slot"
+        ));
         Err(SlotError::TokenGone { place, cause }.into())
     }
 
-    fn lock_witness(&self) -> MutexGuard<'_, Option<KeyId>> {
-        self.witness.lock().unwrap_or_else(PoisonError::into_inner)
+    fn add_witness(&self, id: &KeyId) {
+        let mut witnesses = self.lock_witnesses();
+        if self.sessions.owns_process() && witnesses.len() < WITNESSES_MAX {
+            witnesses.insert(id.clone());
+        }
+    }
+
+    fn lock_witnesses(&self) -> MutexGuard<'_, BTreeSet<KeyId>> {
+        self.witnesses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The one private key with this id.
     fn find_private(&self, session: &Session, id: &KeyId) -> Result<ObjectHandle, CallFault> {
         let found = objects::find_private(session, &self.sessions.place, id);
         if let Err(CallFault::Slot(SlotError::NotFound { .. })) = &found {
-            self.check_witness(session)?;
+            self.check_witnesses(session)?;
         }
         found
     }
@@ -267,9 +283,7 @@ impl Pkcs11Slot {
             key: id.clone(),
             cause: Cause::of("what the token shows is no key of this algorithm"),
         })?;
-        if self.sessions.owns_process() {
-            *self.lock_witness() = Some(id.clone());
-        }
+        self.add_witness(id);
         let known = Arc::new(KnownKey { generation: lease.generation, private, public, verifier });
         let mut all = self.known.write().unwrap_or_else(PoisonError::into_inner);
         all.insert(name, Arc::clone(&known));
@@ -368,12 +382,11 @@ impl Slot for Pkcs11Slot {
     fn list(&self) -> Result<Vec<KeyEntry>, SlotError> {
         self.call("list", |lease| {
             self.sessions.check_login(lease)?;
-            let class = [Attribute::Class(ObjectClass::PRIVATE_KEY)];
             let mut entries = Vec::new();
-            for handle in lease.find_objects(&class)? {
+            for handle in objects::find_all_private(lease)? {
                 entries.extend(objects::describe(lease, handle)?);
             }
-            self.check_witness(lease)?;
+            self.check_witnesses(lease)?;
             entries.sort_by(|a: &KeyEntry, b| a.id.cmp(&b.id));
             Ok(entries)
         })
@@ -412,11 +425,19 @@ impl Slot for Pkcs11Slot {
             for handle in public.into_iter().chain([private]) {
                 lease.destroy_object(handle)?;
             }
-            let mut witness = self.lock_witness();
-            witness.take_if(|witness| witness == id);
+            self.lock_witnesses().remove(id);
             Ok(())
         })
     }
+}
+
+/// The ids of some private keys that the token shows.
+fn shown(session: &Session, count_max: usize) -> Result<BTreeSet<KeyId>, CallFault> {
+    let mut ids = BTreeSet::new();
+    for handle in objects::find_all_private(session)?.into_iter().take(count_max) {
+        ids.extend(objects::describe(session, handle)?.map(|entry| entry.id));
+    }
+    Ok(ids)
 }
 
 /// Appends a signature in wire form: ECDSA that comes in DER is taken apart (rule HSM-10).

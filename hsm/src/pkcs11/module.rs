@@ -6,6 +6,7 @@
 //! unloaded: some crash then, and the process that holds it ends instead. It is finalised only
 //! by a slot that has the process to itself (rule HSM-6).
 
+use super::fault;
 use super::raw::RawSign;
 use crate::error::{Cause, Place, SlotError};
 use crate::pin::Pin;
@@ -40,10 +41,12 @@ pub(super) fn load(place: &Place, path: &Path) -> Result<Arc<Module>, SlotError>
     if let Some(module) = loaded.get(&real) {
         return Ok(Arc::clone(module));
     }
-    let context = initialise(&real).map_err(|error| SlotError::ModuleUnusable {
-        place: place.clone(),
-        path: text,
-        cause: Cause::of(error),
+    let context = initialise(&real).map_err(|error| {
+        let (place, cause) = (place.clone(), Cause::of(&error));
+        match is_passing(&error) {
+            true => SlotError::ModuleFault { place, operation: "C_Initialize", cause },
+            false => SlotError::ModuleUnusable { place, path: text, cause },
+        }
     })?;
     let raw = RawSign::of(&real);
     let module = Arc::new(Module { context, raw, refused: Mutex::default() });
@@ -62,6 +65,21 @@ fn begin(context: &Pkcs11) -> Result<(), Error> {
         Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// Whether a module that does not begin may do so later: its device is away, or not well.
+fn is_passing(error: &Error) -> bool {
+    matches!(
+        fault::return_value(error),
+        Some(
+            RvError::DeviceRemoved
+                | RvError::DeviceError
+                | RvError::TokenNotPresent
+                | RvError::GeneralError
+                | RvError::FunctionFailed
+                | RvError::HostMemory
+        )
+    )
 }
 
 impl Module {

@@ -35,7 +35,20 @@ pub(super) fn find(
     class: ObjectClass,
     id: &KeyId,
 ) -> Result<Vec<ObjectHandle>, Error> {
-    session.find_objects(&[Attribute::Class(class), Attribute::Id(id.as_bytes().to_vec())])
+    search(session, &[Attribute::Class(class), Attribute::Id(id.as_bytes().to_vec())])
+}
+
+/// Every private key.
+pub(super) fn find_all_private(session: &Session) -> Result<Vec<ObjectHandle>, Error> {
+    search(session, &[Attribute::Class(ObjectClass::PRIVATE_KEY)])
+}
+
+/// Every object that fits, once: a module that gives a handle twice has still one object there.
+fn search(session: &Session, template: &[Attribute]) -> Result<Vec<ObjectHandle>, Error> {
+    let mut found = session.find_objects(template)?;
+    found.sort_unstable_by_key(ObjectHandle::handle);
+    found.dedup_by_key(|handle| handle.handle());
+    Ok(found)
 }
 
 /// The one private key with this id. None or several is an error, never a proof of absence.

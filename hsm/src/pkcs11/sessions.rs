@@ -111,9 +111,9 @@ impl Sessions {
         self.options.owns_process
     }
 
-    /// Most private keys that the token is to hold.
-    pub(super) fn capacity(&self) -> Option<usize> {
-        self.options.capacity
+    /// What is known beyond the settings.
+    pub(super) fn options(&self) -> &Options {
+        &self.options
     }
 
     /// How often the module has been initialised anew.

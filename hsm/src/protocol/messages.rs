@@ -47,6 +47,9 @@ pub(crate) enum TokenIn<'a> {
         sessions_max: u32,
         /// `<Capacity>`: most private keys.
         capacity: Option<u32>,
+        /// CKA_IDs of keys that the token has shown before: one that shows none of them is away.
+        #[serde(borrow)]
+        witnesses: Vec<&'a [u8]>,
     },
     /// A built-in token.
     BuiltIn {
