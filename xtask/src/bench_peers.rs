@@ -26,7 +26,7 @@ use crate::measure::{Cost, measure, measure_until_written, median};
 use crate::workspace::{self, Outcome, cargo};
 use promises::{Measured, Promise};
 use signers::Signer;
-use subjects::{Size, Subject};
+use subjects::{Denial, Size, Subject};
 use table::Row;
 
 /// Longest wait for a daemon's signed zone.
@@ -78,6 +78,9 @@ pub(crate) fn run(extent: Extent) -> Outcome {
         if subject.is_verified {
             println!("  verification of what cold-sign wrote");
             verify_in_turn(&subject, extent, &mut measured)?;
+        }
+        if subject.denial == Denial::OptOut {
+            measured.extend(pace::changes(&subject)?);
         }
     }
     if extent == Extent::Full {

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::promises::Measured;
+use super::subjects::Subject;
 use super::{release_binary, subjects};
 use crate::measure::measure;
 use crate::workspace::{Outcome, show};
@@ -48,6 +49,34 @@ pub(super) fn bytes_per_record(folder: &Path) -> Outcome<Measured> {
         fs::remove_file(&file).map_err(|e| format!("cannot remove {}: {e}", file.display()))?;
     }
     Ok(Measured { name: "tld-5m-bytes-per-record".to_owned(), value })
+}
+
+/// Small changes of a zone, one after the other, until each is audited and durable; a pass with
+/// nothing due; what a restart reads. Milliseconds.
+pub(super) fn changes(subject: &Subject) -> Outcome<Vec<Measured>> {
+    let folder = subject.folder_of("change");
+    fs::create_dir_all(&folder).map_err(|e| format!("cannot make {}: {e}", folder.display()))?;
+    let mut command = Command::new(release_binary("change"));
+    command.arg(&subject.file).args([subject.origin, subject.denial.word()]).arg(&folder);
+    let output = command.output().map_err(|e| format!("cannot start {}: {e}", show(&command)))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    if !output.status.success() {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("{} failed: {}", show(&command), errors.trim()));
+    }
+    println!("  300 changes of 10 names, in memory to audited, durable and committed (ms)");
+    text.lines().for_each(|line| println!("    {line}"));
+    let measured = |(word, name): (&str, &str)| {
+        let value = read_number(&text, word)?;
+        Ok(Measured { name: format!("{}-{name}", subject.name), value })
+    };
+    let words = [
+        ("median", "change-median-ms"),
+        ("p99", "change-p99-ms"),
+        ("idle-pass", "idle-pass-ms"),
+        ("read-back", "read-back-ms"),
+    ];
+    words.into_iter().map(measured).collect()
 }
 
 /// Finds a line `word NUMBER` in what a program printed.
