@@ -48,12 +48,30 @@ pub fn with_tokens_and(
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let token = FaultyToken { folder: folder.path().to_owned() };
     token.create(labels);
+    run_child(test, &token, environment);
+}
+
+/// Runs `body` in a process of its own, where the fault module stands before this module instead
+/// of SoftHSM. `parameters` are what it wants with C_Initialize; the folder stands for `FOLDER`.
+pub fn with_module(test: &str, real: &Path, parameters: &str, body: impl FnOnce(&FaultyToken)) {
+    if let Some(folder) = std::env::var_os(CHILD) {
+        return body(&FaultyToken { folder: PathBuf::from(folder) });
+    }
+    assert!(real.exists(), "{} is not installed: run cargo xtask setup", real.display());
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let token = FaultyToken { folder: folder.path().to_owned() };
+    let parameters = parameters.replace("FOLDER", &folder.path().display().to_string());
+    token.stand_before(&format!("module {}\nparameters {parameters}\n", real.display()));
+    run_child(test, &token, &[]);
+}
+
+fn run_child(test: &str, token: &FaultyToken, environment: &[(&str, &str)]) {
     let child = Command::new("timeout")
         .args(["--kill-after=5", TEST_SECONDS_MAX])
         .arg(std::env::current_exe().expect("a running test has a path"))
         .args(["--exact", test, "--nocapture", "--test-threads=1"])
         .envs(token.environment())
-        .env(CHILD, folder.path())
+        .env(CHILD, &token.folder)
         .envs(environment.iter().copied())
         .output()
         .expect("a test can run itself");
@@ -92,7 +110,8 @@ impl FaultyToken {
     pub fn rules(&self, rules: &str) {
         let number = self.log_number() + 1;
         let log = self.path(&format!("calls-{number}"));
-        let text = format!("module {SOFTHSM}\nlog {}\n{rules}\n", log.display());
+        let head = fs::read_to_string(self.path("head")).expect("written before the first rules");
+        let text = format!("{head}log {}\n{rules}\n", log.display());
         if let Err(error) = Script::parse(&text) {
             panic!("{error}");
         }
@@ -165,7 +184,7 @@ impl FaultyToken {
         fs::create_dir(&tokens).expect("a folder can be made in one of ours");
         let text = format!("directories.tokendir = {}\nlog.level = ERROR\n", tokens.display());
         fs::write(self.path("softhsm2.conf"), text).expect("a file of ours can be written");
-        self.rules("");
+        self.stand_before(&format!("module {SOFTHSM}\n"));
         for label in labels {
             let output = Command::new("softhsm2-util")
                 .envs(self.environment())
@@ -175,6 +194,12 @@ impl FaultyToken {
                 .expect("softhsm2-util cannot be run: run cargo xtask setup");
             assert!(output.status.success(), "{output:?}");
         }
+    }
+
+    /// Writes the first script; every later one has the same head.
+    fn stand_before(&self, head: &str) {
+        fs::write(self.path("head"), head).expect("a file in a folder of ours can be written");
+        self.rules("");
     }
 
     /// The number of the newest log; 0 before the first.

@@ -30,12 +30,19 @@ const NEEDS: &[(Proof, &str)] = &[
     (Program("unbound-host"), "unbound-host"),
     (Program("softhsm2-util"), "softhsm2"),
     (File("/usr/lib/softhsm/libsofthsm2.so"), "libsofthsm2"),
+    (File(SOFTOKEN), "libnss3"),
     (Program("xmllint"), "libxml2-utils"),
     (File("/usr/share/opendnssec/kasp.rng"), "opendnssec-common"),
     (Program("ods-kaspcheck"), "opendnssec-enforcer-sqlite3"),
     (Program("ods-signerd"), "opendnssec-signer"),
     (Program("openssl"), "openssl"),
 ];
+
+/// NSS's softoken, the second PKCS#11 module that tests use.
+const SOFTOKEN: &str = match cfg!(target_arch = "aarch64") {
+    true => "/usr/lib/aarch64-linux-gnu/libsoftokn3.so",
+    false => "/usr/lib/x86_64-linux-gnu/libsoftokn3.so",
+};
 
 const POLICY_FILE: &str = "/usr/sbin/policy-rc.d";
 

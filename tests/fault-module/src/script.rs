@@ -3,6 +3,7 @@
 //! ```text
 //! module /usr/lib/softhsm/libsofthsm2.so    the real module; needed
 //! log calls.log                             every call, appended: `C_Sign CKR_OK`
+//! parameters configdir='sql:/token'         for C_Initialize, as NSS's softoken wants them
 //! pin-tries tries.txt 3                     counts user PINs here and locks after 3 wrong ones
 //! seed 7                                    for rules by chance
 //! C_Sign 3 return CKR_DEVICE_ERROR          FUNCTION WHEN ACTION: a rule
@@ -15,6 +16,7 @@
 
 use crate::names;
 use cryptoki_sys::{CK_FLAGS, CK_RV};
+use std::ffi::CString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -23,6 +25,8 @@ use std::time::Duration;
 pub struct Script {
     pub(crate) module: PathBuf,
     pub(crate) log: Option<PathBuf>,
+    /// What C_Initialize is given beyond the standard.
+    pub(crate) parameters: Option<CString>,
     /// Where wrong PINs are counted, and how many lock the token.
     pub(crate) pin_tries: Option<(PathBuf, u32)>,
     pub(crate) seed: u64,
@@ -153,6 +157,10 @@ impl Script {
         match first {
             "module" => self.module = PathBuf::from(rest),
             "log" => self.log = Some(PathBuf::from(rest)),
+            "parameters" => {
+                let text = CString::new(rest).map_err(|_| "a zero byte")?;
+                self.parameters = Some(text);
+            }
             "seed" => self.seed = number(rest)?,
             "pin-tries" => {
                 let (path, most) = rest.rsplit_once(' ').ok_or("pin-tries FILE COUNT")?;

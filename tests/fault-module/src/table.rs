@@ -56,7 +56,7 @@ macro_rules! plain {
 /// The function list of version 2.40.
 pub(crate) static TABLE: CK_FUNCTION_LIST = CK_FUNCTION_LIST {
     version: CK_VERSION { major: 2, minor: 40 },
-    C_Initialize: plain!(C_Initialize(*mut c_void)),
+    C_Initialize: Some(initialize),
     C_Finalize: plain!(C_Finalize(*mut c_void)),
     C_GetInfo: plain!(C_GetInfo(*mut CK_INFO)),
     C_GetFunctionList: Some(crate::C_GetFunctionList),
@@ -136,6 +136,29 @@ pub(crate) static TABLE: CK_FUNCTION_LIST = CK_FUNCTION_LIST {
     C_CancelFunction: plain!(C_CancelFunction(Session)),
     C_WaitForSlotEvent: plain!(C_WaitForSlotEvent(CK_FLAGS, SlotIdPtr, *mut c_void)),
 };
+
+/// C_Initialize's argument in the form of NSS's softoken: the standard's, with a text in the place
+/// of the reserved pointer and that pointer after it.
+#[repr(C)]
+struct ArgumentsWithText {
+    standard: CK_C_INITIALIZE_ARGS,
+    reserved: *mut c_void,
+}
+
+unsafe extern "C" fn initialize(arguments: *mut c_void) -> CK_RV {
+    pass("C_Initialize", |call| {
+        let Some(text) = &call.live.script.parameters else {
+            return real!(call.C_Initialize(arguments));
+        };
+        // SAFETY: null, or the standard's arguments.
+        let given = unsafe { arguments.cast::<CK_C_INITIALIZE_ARGS>().as_ref() };
+        let Some(given) = given else { return CKR_ARGUMENTS_BAD };
+        let standard =
+            CK_C_INITIALIZE_ARGS { pReserved: text.as_ptr().cast_mut().cast(), ..*given };
+        let mut arguments = ArgumentsWithText { standard, reserved: std::ptr::null_mut() };
+        real!(call.C_Initialize((&raw mut arguments).cast()))
+    })
+}
 
 unsafe extern "C" fn get_token_info(slot: SlotId, info: *mut CK_TOKEN_INFO) -> CK_RV {
     pass("C_GetTokenInfo", |call| {
