@@ -8,14 +8,15 @@ use crate::runtime::{
     AddError, Child, ChildRef, Clock, Failure, HealthTable, PoolSpec, Progress, Supervised,
     SupervisorRef, WorkerPool, start_root,
 };
-use crate::settings::{Settings, zone_text};
-use crate::slot::{NewToken, OpenSlot, SlotActor, SlotClient, open_token};
+use crate::settings::{RepositorySettings, Settings, zone_text};
+use crate::slot::{self, NewToken, OpenSlot, SlotActor, SlotClient, SlotParts};
 use crate::stages::{Stage, StageActor};
 use crate::store::{StoreActor, StoreClient};
 use crate::tree;
 use crate::zone::pipeline::Services;
 use crate::zone::{ZoneActor, ZoneMessage, ZoneParts, ZoneStatus};
 use dnssec::Name;
+use hsm::hosted::HostProgram;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
@@ -82,14 +83,15 @@ pub fn open_store(settings: &Settings, clock: &Clock) -> Result<Arc<StateStore>,
 }
 
 /// Starts everything. Must be called in an actor system; `on_failure` is called when the root
-/// gives up.
+/// gives up. Tokens are opened in processes of their own by the program that calls this, which has
+/// to be `anchorite`.
 pub fn start(
     settings: &Settings,
     store: Arc<StateStore>,
     clock: Clock,
     on_failure: impl FnOnce(Failure) + Send + 'static,
 ) -> Result<Running, StartError> {
-    start_with(settings, store, clock, Arc::new(open_token), on_failure)
+    start_with(settings, store, clock, slot::hosted(HostProgram::own()), on_failure)
 }
 
 /// [`start`], with another way to open tokens.
@@ -114,7 +116,15 @@ pub fn start_with(
     let store_client = || StoreClient::new(storage.outbox());
 
     let slots = root.add_supervisor(&tree::slots())?;
-    let slot_actors = add_slots(&slots, settings, &keys, &open, &pool, &clock)?;
+    let openings = watch::Sender::new(0);
+    let slot_actors = add_slots(&slots, settings, &keys, |repository, new_token| SlotParts {
+        settings: repository.clone(),
+        new_token,
+        open: open.clone(),
+        pool: pool.clone(),
+        clock: clock.clone(),
+        openings: openings.clone(),
+    })?;
     let slot_clients = || -> BTreeMap<String, SlotClient> {
         let client = |(name, actor): (&String, &ChildRef<SlotActor>)| {
             (name.clone(), SlotClient::new(name, actor.outbox()))
@@ -160,6 +170,7 @@ pub fn start_with(
             pool: pool.clone(),
             status: sender,
             progress: progress.clone(),
+            openings: openings.subscribe(),
         };
         let spec = tree::zone(&zone_text(&zone.name));
         let actor = zones_supervisor.add(&spec, move || ZoneActor::new(&parts))?;
@@ -172,9 +183,7 @@ fn add_slots(
     slots: &SupervisorRef,
     settings: &Settings,
     keys: &[KeyRecord],
-    open: &OpenSlot,
-    pool: &WorkerPool,
-    clock: &Clock,
+    parts: impl Fn(&RepositorySettings, NewToken) -> SlotParts,
 ) -> Result<BTreeMap<String, ChildRef<SlotActor>>, AddError> {
     let mut actors = BTreeMap::new();
     for repository in &settings.repositories {
@@ -185,11 +194,9 @@ fn add_slots(
             true => NewToken::Refused,
             false => NewToken::Allowed,
         };
-        let (own, open) = (repository.clone(), open.clone());
-        let (pool, clock) = (pool.clone(), clock.clone());
-        let actor = slots.add(&tree::slot(&repository.name), move || {
-            SlotActor::new(own.clone(), new_token, open.clone(), pool.clone(), clock.clone())
-        })?;
+        let parts = parts(repository, new_token);
+        let spec = tree::slot(&repository.name);
+        let actor = slots.add(&spec, move || SlotActor::new(&parts))?;
         actors.insert(repository.name.clone(), actor);
     }
     Ok(actors)

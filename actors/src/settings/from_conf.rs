@@ -272,7 +272,7 @@ fn token(repository: &Repository) -> Option<TokenSettings> {
             Some(TokenSettings::BuiltIn { label, folder: directory.clone(), unlock })
         }
         (RepositoryKind::Module(module), TokenSecret::Pin(pin)) => {
-            Some(TokenSettings::Pkcs11(Pkcs11Settings {
+            let settings = Pkcs11Settings {
                 repository: repository.name.clone(),
                 module: module.clone(),
                 token_label: label,
@@ -280,7 +280,10 @@ fn token(repository: &Repository) -> Option<TokenSettings> {
                 skip_public_key: repository.skip_public_key,
                 allow_extraction: repository.allow_extraction,
                 sessions_max: Pkcs11Settings::SESSIONS_DEFAULT,
-            }))
+            };
+            // A limit that no token comes near is none.
+            let capacity = repository.capacity.and_then(|most| u32::try_from(most).ok());
+            Some(TokenSettings::Pkcs11 { settings, capacity })
         }
         // The reader of conf.xml refuses <KeyFile> beside <Module>.
         (RepositoryKind::Module(_), TokenSecret::KeyFile(_)) | (_, TokenSecret::Login) => None,

@@ -58,7 +58,12 @@ pub enum TokenSettings {
         unlock: hsm::builtin::Unlock,
     },
     /// A PKCS#11 module.
-    Pkcs11(hsm::pkcs11::Pkcs11Settings),
+    Pkcs11 {
+        /// Module, label, PIN and the rest.
+        settings: hsm::pkcs11::Pkcs11Settings,
+        /// `<Capacity>`: most private keys in the token.
+        capacity: Option<u32>,
+    },
 }
 
 /// One zone.

@@ -1,25 +1,27 @@
 //! The slot actor of one repository: opens its token, keeps it open, lends it to the sign stage,
 //! and makes keys. Opening and key generation block, so they run on the worker pool.
-//! In: [`SlotMessage`]. Out: the open slot, public keys, or why there are none.
+//! In: [`SlotMessage`]. Out: the open slot, public keys, or why there are none; a count of openings,
+//! which wakes zones that wait for a token.
 //! A PIN that was refused is not tried again before the operator restarts the repository.
-//! Never: which key is needed; that is the enforcer's. Not yet: a process of its own.
+//! Never: which key is needed; that is the enforcer's.
 
 mod messages;
+mod open;
 
 pub use messages::SlotMessage;
+pub use open::{NewToken, OpenSlot, hosted, open_token};
 
 use crate::runtime::{
     Actor, ActorFutureExt, AsyncContext, Child, Clock, Context, Handler, Outbox, Reply, Supervised,
     WorkerPool, WrapFuture,
 };
-use crate::settings::{RepositorySettings, TokenSettings};
+use crate::settings::RepositorySettings;
 use dnssec::Algorithm;
 use dnssec::key::{KeyId, PublicKey};
-use hsm::builtin::{BuiltinToken, Unlock, create_key_file};
-use hsm::pkcs11::Pkcs11Slot;
 use hsm::{Disposition, GenerateRequest, Slot, SlotError};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// Longest wait for a slot's answer; RSA keys take their time.
 pub const SLOT_DEADLINE: Duration = Duration::from_secs(120);
@@ -50,21 +52,6 @@ enum State {
     Closed(SlotError),
 }
 
-/// Whether a token may be made where there is none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NewToken {
-    /// The repository has no keys yet.
-    Allowed,
-    /// The repository has keys: a token that is not there is away, and an empty one in its place
-    /// would hide that.
-    Refused,
-}
-
-/// How the token of a repository is opened. An argument, so that a test can put a token of its
-/// own in the place.
-pub type OpenSlot =
-    Arc<dyn Fn(&RepositorySettings, NewToken) -> Result<Arc<dyn Slot>, SlotError> + Send + Sync>;
-
 /// The actor of one repository.
 pub struct SlotActor {
     settings: RepositorySettings,
@@ -72,21 +59,34 @@ pub struct SlotActor {
     open: OpenSlot,
     pool: WorkerPool,
     clock: Clock,
+    openings: watch::Sender<u64>,
     state: State,
     pause: Duration,
 }
 
+/// What outlives a slot actor's restarts.
+#[derive(Clone)]
+pub struct SlotParts {
+    /// The repository.
+    pub settings: RepositorySettings,
+    /// Whether its token may be made.
+    pub new_token: NewToken,
+    /// How its token is opened.
+    pub open: OpenSlot,
+    /// For what blocks.
+    pub pool: WorkerPool,
+    /// The time.
+    pub clock: Clock,
+    /// Counts how often a token of any repository was opened.
+    pub openings: watch::Sender<u64>,
+}
+
 impl SlotActor {
     /// An actor that opens the repository's token when it starts.
-    pub fn new(
-        settings: RepositorySettings,
-        new_token: NewToken,
-        open: OpenSlot,
-        pool: WorkerPool,
-        clock: Clock,
-    ) -> SlotActor {
-        let pause = Duration::from_secs(1);
-        SlotActor { settings, new_token, open, pool, clock, state: State::Opening, pause }
+    pub fn new(parts: &SlotParts) -> SlotActor {
+        let SlotParts { settings, new_token, open, pool, clock, openings } = parts.clone();
+        let (state, pause) = (State::Opening, Duration::from_secs(1));
+        SlotActor { settings, new_token, open, pool, clock, openings, state, pause }
     }
 
     /// Opens the token on a worker; the mailbox stays closed meanwhile, so that the first
@@ -120,6 +120,7 @@ impl SlotActor {
                 tracing::info!(target: "hsm", %repository, "HSM opened successfully.");
                 self.state = State::Open(slot);
                 self.pause = Duration::from_secs(1);
+                self.openings.send_modify(|count| *count += 1);
             }
             Err(error) => {
                 tracing::error!(target: "hsm", %repository, %error, "opening hsm failed");
@@ -169,28 +170,6 @@ impl SlotActor {
             // The reply went with the job: its asker hears at once that it was dropped.
             tracing::error!(target: "hsm", repository = %self.settings.name, %error,
                 "a slot request was not taken");
-        }
-    }
-}
-
-/// Opens the built-in token or the PKCS#11 module's, as the settings say.
-pub fn open_token(
-    settings: &RepositorySettings,
-    new_token: NewToken,
-) -> Result<Arc<dyn Slot>, SlotError> {
-    match &settings.token {
-        TokenSettings::Pkcs11(settings) => Ok(Arc::new(Pkcs11Slot::open(settings)?)),
-        TokenSettings::BuiltIn { label, folder, unlock } => {
-            if new_token == NewToken::Refused || folder.join("token").exists() {
-                return Ok(Arc::new(BuiltinToken::open(&settings.name, folder, unlock)?));
-            }
-            if let Unlock::KeyFile(path) = unlock
-                && !path.exists()
-                && !folder.exists()
-            {
-                create_key_file(&settings.name, path)?;
-            }
-            Ok(Arc::new(BuiltinToken::create(&settings.name, folder, label, unlock)?))
         }
     }
 }

@@ -78,6 +78,7 @@ pub struct ZoneActor {
     failures: u32,
     crashes: u32,
     timer: Option<SpawnHandle>,
+    openings: watch::Receiver<u64>,
 }
 
 /// What outlives a zone actor's restarts.
@@ -95,6 +96,8 @@ pub struct ZoneParts {
     pub status: watch::Sender<ZoneStatus>,
     /// Where everybody may see how far a run is.
     pub progress: Arc<Progress>,
+    /// Rises when a token was opened.
+    pub openings: watch::Receiver<u64>,
 }
 
 impl ZoneActor {
@@ -123,7 +126,23 @@ impl ZoneActor {
             failures: 0,
             crashes: 0,
             timer: None,
+            openings: parts.openings.clone(),
         }
+    }
+
+    /// A zone that waits after a failure tries again when a token was opened: perhaps its own.
+    fn wait_for_opening(&mut self, ctx: &mut Context<ZoneActor>) {
+        let mut openings = self.openings.clone();
+        let opened = async move { openings.changed().await.map(|()| openings) };
+        ctx.spawn(opened.into_actor(self).map(|opened, actor, ctx| {
+            // An error means that all slots are gone, and the system with them.
+            let Ok(openings) = opened else { return };
+            actor.openings = openings;
+            if actor.failures > 0 {
+                actor.want_run(ctx);
+            }
+            actor.wait_for_opening(ctx);
+        }));
     }
 
     fn set(&self, change: impl FnOnce(&mut ZoneStatus)) {
@@ -369,6 +388,7 @@ impl Actor for ZoneActor {
     type Context = Context<ZoneActor>;
 
     fn started(&mut self, ctx: &mut Context<ZoneActor>) {
+        self.wait_for_opening(ctx);
         self.load(ctx);
     }
 }
