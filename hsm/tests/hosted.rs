@@ -17,7 +17,7 @@ use hsm::pkcs11::Pkcs11Settings;
 use hsm::{Disposition, GenerateRequest, Packed, PinTries, SignBatch, Slot, SlotError};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, User, geteuid};
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::OwnedFd;
@@ -533,6 +533,34 @@ fn each_wrong_setting_has_its_own_error() {
         },
         |error| matches!(error, SlotError::TokenReplaced { found, .. } if found.len() == 1),
     );
+}
+
+/// Started by root with a user named, a host has that user's rights only; started by anybody else
+/// it has the rights that it had.
+#[test]
+fn host_takes_on_the_rights_of_its_user() {
+    let tokens = Tokens::new(&["OpenDNSSEC"]);
+    let nobody = User::from_name("nobody").unwrap().unwrap();
+    let is_root = geteuid().is_root();
+    let mut settings = tokens.settings("OpenDNSSEC");
+    if is_root {
+        let status =
+            Command::new("chown").args(["-R", "nobody"]).arg(tokens.folder.path()).status();
+        assert!(status.unwrap().success());
+        settings.user = Some("no such user".to_owned());
+        let error = open_error(settings.clone());
+        assert!(matches!(error, SlotError::HostRefused { .. }), "{error}");
+        assert!(error.to_string().contains("no such user"), "{error}");
+    }
+    settings.user = Some("nobody".to_owned());
+    let slot = HostedSlot::open(settings).unwrap();
+    let (id, key) = new_key(&slot, Algorithm::Ed25519);
+    check_signing(&slot, &id, &key);
+    let status = format!("/proc/{}/status", slot.process_id().unwrap());
+    let status = std::fs::read_to_string(status).unwrap();
+    let line = status.lines().find(|line| line.starts_with("Uid:")).unwrap();
+    let expected = if is_root { nobody.uid } else { geteuid() }.to_string();
+    assert!(line.split_whitespace().skip(1).all(|uid| uid == expected), "{line}");
 }
 
 #[test]

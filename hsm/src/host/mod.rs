@@ -30,6 +30,8 @@ use zeroize::Zeroizing;
 
 /// How long the module has to close its sessions when the parent is gone.
 const CLOSING_TIME_MAX: Duration = Duration::from_millis(500);
+/// Most workers, however many sessions the settings and the token allow.
+const WORKERS_MAX: usize = 512;
 /// Exit code of a host whose parent has closed the connection.
 const DONE: i32 = 0;
 
@@ -127,8 +129,9 @@ fn receive(
     writer: &Arc<AnswerWriter>,
 ) -> Result<(), HostFault> {
     let core_count = thread::available_parallelism().map_or(1, usize::from);
-    let queue = Arc::new(Queue::new(core_count, engine.session_count()));
-    for number in 0..engine.session_count() {
+    let worker_count = engine.session_count().min(WORKERS_MAX);
+    let queue = Arc::new(Queue::new(core_count, worker_count));
+    for number in 0..worker_count {
         let (engine, queue, writer) = (engine.clone(), queue.clone(), writer.clone());
         let place = place.clone();
         let name = format!("session-{number}");

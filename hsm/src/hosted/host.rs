@@ -60,6 +60,7 @@ struct Flight {
 
 struct Pending {
     operation: &'static str,
+    deadline: Duration,
     part: usize,
     reply: Sender<(usize, Result<Answer, SlotError>)>,
 }
@@ -71,6 +72,22 @@ enum End {
     Ended(Cause),
     /// It was killed since it did not answer.
     Silent(Duration),
+}
+
+/// Requests that were made before another one and are not answered yet.
+#[derive(Clone, Copy)]
+struct Older {
+    count: usize,
+    /// One of them may take longer than the other one; then its asker keeps the deadline.
+    has_slow: bool,
+}
+
+impl Older {
+    /// Whether the other one has reason to wait on. The first time there is nothing to compare
+    /// with, unless there are no older ones.
+    fn is_progress_since(self, last: Option<Older>) -> bool {
+        self.has_slow || (self.count > 0 && last.is_none_or(|last| self.count < last.count))
+    }
 }
 
 /// Requests of one caller that are under way.
@@ -126,7 +143,7 @@ impl Host {
         let (reply, replies) = mpsc::channel();
         let operation = "opening";
         let mut socket = self.lock_socket();
-        let id = self.enlist(operation, 0, &reply)?;
+        let id = self.enlist(operation, deadline, 0, &reply)?;
         write_frame(id, request, &mut frame).map_err(|fault| self.garbled(operation, &fault))?;
         self.write(&mut socket, &frame, deadline);
         drop(socket);
@@ -161,7 +178,7 @@ impl Host {
         let mut buffer = Vec::new();
         let mut socket = self.lock_socket();
         for (part, request) in requests.enumerate() {
-            let id = self.enlist(operation, part, &reply)?;
+            let id = self.enlist(operation, deadline, part, &reply)?;
             ids.push(id);
             write_frame(id, &request, &mut buffer)
                 .map_err(|fault| self.garbled(operation, &fault))?;
@@ -180,7 +197,7 @@ impl Host {
     pub(super) fn collect(&self, call: Call) -> Result<Vec<Answer>, SlotError> {
         let mut answers: Vec<Option<Answer>> = call.ids.iter().map(|_| None).collect();
         let mut missing_count = answers.len();
-        let mut older_count = None;
+        let mut last = None;
         while missing_count > 0 {
             match call.replies.recv_timeout(call.deadline) {
                 Ok((part, answer)) => {
@@ -188,17 +205,15 @@ impl Host {
                         *place = Some(answer?);
                         missing_count -= 1;
                     }
-                    older_count = None;
+                    last = None;
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     let first = answers.iter().position(Option::is_none).unwrap_or(0);
-                    let older = self.shared.flight().pending.range(..call.ids[first]).count();
-                    // The first time there is nothing to compare with, unless nothing is older.
-                    let is_moving = older > 0 && older_count.is_none_or(|before| older < before);
-                    if !is_moving {
+                    let older = self.older(call.ids[first], call.deadline);
+                    if !older.is_progress_since(last) {
                         return Err(self.kill_silent(call.operation, call.deadline));
                     }
-                    older_count = Some(older);
+                    last = Some(older);
                 }
                 Err(RecvTimeoutError::Disconnected) => {
                     let cause = Cause::of("its answers were lost");
@@ -207,6 +222,14 @@ impl Host {
             }
         }
         Ok(answers.into_iter().flatten().collect())
+    }
+
+    /// What is waited for before the request with this id has its turn.
+    fn older(&self, id: u64, deadline: Duration) -> Older {
+        let flight = self.shared.flight();
+        let older = flight.pending.range(..id);
+        let is_slow = |(_, pending): (&u64, &Pending)| pending.deadline > deadline;
+        Older { count: older.clone().count(), has_slow: older.into_iter().any(is_slow) }
     }
 
     /// Ends a host whose module does not get well (the last step of rule HSM-6).
@@ -240,6 +263,7 @@ impl Host {
     fn enlist(
         &self,
         operation: &'static str,
+        deadline: Duration,
         part: usize,
         reply: &Sender<(usize, Result<Answer, SlotError>)>,
     ) -> Result<u64, SlotError> {
@@ -249,7 +273,7 @@ impl Host {
         }
         let id = flight.next_id;
         flight.next_id += 1;
-        flight.pending.insert(id, Pending { operation, part, reply: reply.clone() });
+        flight.pending.insert(id, Pending { operation, deadline, part, reply: reply.clone() });
         Ok(id)
     }
 
