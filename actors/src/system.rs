@@ -9,7 +9,7 @@ use crate::runtime::{
     SupervisorRef, WorkerPool, start_root,
 };
 use crate::settings::{RepositorySettings, Settings, zone_text};
-use crate::slot::{self, NewToken, OpenSlot, SlotActor, SlotClient, SlotParts};
+use crate::slot::{self, NewToken, OpenSlot, Openings, SlotActor, SlotClient, SlotParts};
 use crate::stages::{Stage, StageActor};
 use crate::store::{StoreActor, StoreClient};
 use crate::tree;
@@ -116,7 +116,7 @@ pub fn start_with(
     let store_client = || StoreClient::new(storage.outbox());
 
     let slots = root.add_supervisor(&tree::slots())?;
-    let openings = watch::Sender::new(0);
+    let openings = watch::Sender::new(Openings::new());
     let slot_actors = add_slots(&slots, settings, &keys, |repository, new_token| SlotParts {
         settings: repository.clone(),
         new_token,

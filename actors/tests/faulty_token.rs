@@ -30,6 +30,7 @@ enum Fault {
     WrongSignatures,
     TooFewSignatures,
     BrokenModule,
+    Away,
 }
 
 /// A built-in token with a fault.
@@ -67,7 +68,7 @@ impl Slot for FaultyToken {
     fn sign(&self, batch: &SignBatch) -> Result<Packed, SlotError> {
         let signatures = self.inner.sign(batch)?;
         match self.fault() {
-            Fault::None | Fault::PanicAfterGenerating => Ok(signatures),
+            Fault::None | Fault::PanicAfterGenerating | Fault::Away => Ok(signatures),
             Fault::PanicWhileSigning => panic!("as the test wants it"),
             Fault::WrongSignatures => {
                 let mut wrong: Vec<Vec<u8>> = signatures.iter().map(<[u8]>::to_vec).collect();
@@ -171,6 +172,9 @@ impl Lab {
             // Nobody counts the openings in most tests.
             let _ = opened.send(());
             let place = Place { repository: settings.name.clone(), token: "faulty".to_owned() };
+            if *fault.lock().unwrap() == Fault::Away {
+                return Err(SlotError::SessionsBusy { place, waited: std::time::Duration::ZERO });
+            }
             Ok(Arc::new(FaultyToken { inner, fault: fault.clone(), place }) as Arc<dyn Slot>)
         });
         let running =
@@ -369,6 +373,24 @@ fn a_version_that_was_not_delivered_keeps_its_serial_to_itself() {
         assert!(lab.signed(ILL).is_some());
         let last = lab.store.zone(&lab.settings.zones[0].name).unwrap().unwrap();
         assert!(last.last_published.is_some());
+        tree.running.stop().await;
+    });
+}
+
+/// The zone's own pause after a failure is a minute; its slot tries again after a second.
+#[test]
+fn a_zone_is_signed_as_soon_as_its_token_is_there() {
+    let lab = Lab::new(Fault::Away);
+    System::new().block_on(async {
+        let (tree, mut openings) = lab.start();
+        let failed = tree.next(ILL).await;
+        assert_eq!(failed.phase, Phase::Failed);
+        check_well(&tree.next(WELL).await);
+        openings.recv().await.unwrap();
+        let before = lab.clock.uptime();
+        lab.set(Fault::None);
+        check_well(&tree.next(ILL).await);
+        assert!(lab.clock.uptime() - before < std::time::Duration::from_secs(50));
         tree.running.stop().await;
     });
 }

@@ -19,6 +19,7 @@ use crate::settings::RepositorySettings;
 use dnssec::Algorithm;
 use dnssec::key::{KeyId, PublicKey};
 use hsm::{Disposition, GenerateRequest, Slot, SlotError};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -59,7 +60,7 @@ pub struct SlotActor {
     open: OpenSlot,
     pool: WorkerPool,
     clock: Clock,
-    openings: watch::Sender<u64>,
+    openings: watch::Sender<Openings>,
     state: State,
     pause: Duration,
 }
@@ -77,9 +78,12 @@ pub struct SlotParts {
     pub pool: WorkerPool,
     /// The time.
     pub clock: Clock,
-    /// Counts how often a token of any repository was opened.
-    pub openings: watch::Sender<u64>,
+    /// Counts openings.
+    pub openings: watch::Sender<Openings>,
 }
+
+/// How often the token of each repository was opened.
+pub type Openings = BTreeMap<String, u64>;
 
 impl SlotActor {
     /// An actor that opens the repository's token when it starts.
@@ -120,7 +124,8 @@ impl SlotActor {
                 tracing::info!(target: "hsm", %repository, "HSM opened successfully.");
                 self.state = State::Open(slot);
                 self.pause = Duration::from_secs(1);
-                self.openings.send_modify(|count| *count += 1);
+                let name = repository.clone();
+                self.openings.send_modify(|counts| *counts.entry(name).or_default() += 1);
             }
             Err(error) => {
                 tracing::error!(target: "hsm", %repository, %error, "opening hsm failed");

@@ -25,14 +25,17 @@ use crate::runtime::{
     StopDone, Supervised, WorkerPool, WrapFuture,
 };
 use crate::settings::{ZoneSettings, zone_text};
+use crate::slot::Openings;
 use crate::stages::StageError;
 use crate::stages::publish::{Recovered, Stored, ZoneJournal, recovered};
 use ::audit::Approved;
 use compaction::Compaction;
 use dnssec::Serial;
+use dnssec::policy::Policy;
 use dnssec::zone::ZoneVersion;
 use dnssec::zonefile::serial_of_file;
 use pipeline::{Reading, RunEnd, RunError, RunOrder, Services};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,7 +81,7 @@ pub struct ZoneActor {
     failures: u32,
     crashes: u32,
     timer: Option<SpawnHandle>,
-    openings: watch::Receiver<u64>,
+    openings: watch::Receiver<Openings>,
 }
 
 /// What outlives a zone actor's restarts.
@@ -96,8 +99,8 @@ pub struct ZoneParts {
     pub status: watch::Sender<ZoneStatus>,
     /// Where everybody may see how far a run is.
     pub progress: Arc<Progress>,
-    /// Rises when a token was opened.
-    pub openings: watch::Receiver<u64>,
+    /// Openings of tokens.
+    pub openings: watch::Receiver<Openings>,
 }
 
 impl ZoneActor {
@@ -130,19 +133,27 @@ impl ZoneActor {
         }
     }
 
-    /// A zone that waits after a failure tries again when a token was opened: perhaps its own.
+    /// A zone that waits after a failure tries again when a token of its keys was opened.
     fn wait_for_opening(&mut self, ctx: &mut Context<ZoneActor>) {
-        let mut openings = self.openings.clone();
-        let opened = async move { openings.changed().await.map(|()| openings) };
+        let (mut openings, seen) = (self.openings.clone(), self.openings_of_tokens());
+        let policy = self.settings.policy.clone();
+        let opened = async move {
+            openings.wait_for(|counts| openings_of(&policy, counts) != seen).await.map(|_| ())
+        };
         ctx.spawn(opened.into_actor(self).map(|opened, actor, ctx| {
             // An error means that all slots are gone, and the system with them.
-            let Ok(openings) = opened else { return };
-            actor.openings = openings;
+            if opened.is_err() {
+                return;
+            }
             if actor.failures > 0 {
                 actor.want_run(ctx);
             }
             actor.wait_for_opening(ctx);
         }));
+    }
+
+    fn openings_of_tokens(&self) -> u64 {
+        openings_of(&self.settings.policy, &self.openings.borrow())
     }
 
     fn set(&self, change: impl FnOnce(&mut ZoneStatus)) {
@@ -369,6 +380,13 @@ impl ZoneActor {
         }
         self.run_later(pause, ctx, |actor, ctx| actor.want_run(ctx));
     }
+}
+
+/// How often tokens of this policy's keys were opened.
+fn openings_of(policy: &Policy, counts: &Openings) -> u64 {
+    let repositories: BTreeSet<&String> =
+        policy.keys.keys.iter().map(|key| &key.repository).collect();
+    repositories.into_iter().filter_map(|repository| counts.get(repository)).sum()
 }
 
 /// The serial of the version that stands in the output of a zone that knows of no version: its
