@@ -17,6 +17,7 @@ pub mod error;
 mod hash;
 pub mod host;
 pub mod hosted;
+pub mod import;
 pub mod packed;
 mod pin;
 pub mod pkcs11;
