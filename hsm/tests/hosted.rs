@@ -340,12 +340,16 @@ fn starts_in_a_row_are_limited() {
 fn garbage_from_the_host() {
     let tokens = Tokens::new(&[]);
     let programs = [
-        ("exec cat <&0 >&0", "sent a"),
+        ("exec cat <&0 >&0", "it sent a"),
         ("head -c 9 >/dev/null <&0; echo noise >&0; exec cat >/dev/null", "version 110"),
-        ("printf '\\001\\000' >&0", "ended within a frame"),
+        ("printf '\\001\\000' >&0", "cut off"),
         ("printf '\\001\\377\\377\\377\\377' >&0; exec cat >/dev/null", "4294967295 bytes"),
         ("printf '\\001\\002\\000\\000\\000\\007\\005' >&0; exec cat >/dev/null", "(id 7)"),
-        ("printf '\\001\\002\\000\\000\\000\\000\\005' >&0; exec cat >/dev/null", "wrong kind"),
+        (
+            "head -c 9 >/dev/null <&0; printf '\\001\\002\\000\\000\\000\\000\\005' >&0; \
+             exec cat >/dev/null",
+            "wrong kind",
+        ),
     ];
     for (script, words) in programs {
         let mut settings = tokens.settings("garbage");

@@ -5,10 +5,10 @@ use crate::error::{Cause, Place, SlotError};
 use crate::packed::Packed;
 use crate::pin::Pin;
 use crate::pkcs11::{Options, Pkcs11Settings, Pkcs11Slot};
-use crate::protocol::{Answer, OpenRequest, Opened, Request, SecretIn, TokenIn};
+use crate::protocol::{Answer, OpenRequest, Opened, Proof, Request, SecretIn, TokenIn};
 use crate::slot::{SignBatch, Slot};
 use dnssec::Algorithm;
-use dnssec::key::KeyId;
+use dnssec::key::{KeyId, PublicKey};
 use secrecy::SecretString;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -91,8 +91,8 @@ impl Engine {
             Request::Info => slot.info().map(Answer::Info),
             Request::Generate(request) => slot.generate(request).map(Answer::PublicKey),
             Request::List => slot.list().map(Answer::Keys),
-            Request::PublicKey { key, algorithm } => {
-                slot.public_key(key, *algorithm).map(Answer::PublicKey)
+            Request::PublicKey { key, algorithm, proof } => {
+                self.public_key(key, *algorithm, *proof).map(Answer::PublicKey)
             }
             Request::Delete { key } => slot.delete(key).map(|()| Answer::Done),
             Request::Sign { key, algorithm, inputs } => {
@@ -100,6 +100,18 @@ impl Engine {
             }
         };
         result.unwrap_or_else(Answer::Failed)
+    }
+
+    fn public_key(
+        &self,
+        key: &KeyId,
+        algorithm: Algorithm,
+        proof: Proof,
+    ) -> Result<PublicKey, SlotError> {
+        match (self, proof) {
+            (Engine::Pkcs11(slot), Proof::Follows) => slot.public_key_unproven(key, algorithm),
+            _ => self.slot().public_key(key, algorithm),
+        }
     }
 
     /// Signs some of the inputs.

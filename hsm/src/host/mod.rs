@@ -42,7 +42,7 @@ pub enum HostFault {
     #[error("a slot host is started by anchorite itself, with a socket as its standard input: {0}")]
     NoSocket(#[source] io::Error),
     /// The parent sent something that is no request.
-    #[error("the parent sent a {0}")]
+    #[error("the parent sent {0}")]
     Garbled(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The connection broke.
     #[error("the connection to the parent broke: {0}")]

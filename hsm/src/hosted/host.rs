@@ -239,7 +239,7 @@ impl Host {
 
     /// Ends a host that sent something that is no answer.
     pub(super) fn garbled(&self, operation: &'static str, fault: &FrameFault) -> SlotError {
-        let end = End::Ended(Cause::of(format_args!("it sent a {fault}")));
+        let end = End::Ended(Cause::of(format_args!("it sent {fault}")));
         self.end(end.clone());
         self.end_error(operation, &end)
     }
@@ -394,7 +394,7 @@ impl Keeper {
         let status = process.wait();
         let is_closing = self.shared.is_closing.load(Ordering::Acquire);
         let cause = match (read, status) {
-            (Err(fault), _) => Cause::of(format_args!("it sent a {fault}")),
+            (Err(fault), _) => Cause::of(format_args!("it sent {fault}")),
             (Ok(()), Ok(status)) => Cause::of(status),
             (Ok(()), Err(error)) => Cause::of(error),
         };

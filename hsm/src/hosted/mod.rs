@@ -22,7 +22,7 @@ use crate::packed::Packed;
 use crate::pin::Pin;
 use crate::pkcs11::WITNESSES_MAX;
 use crate::protocol::{
-    Answer, FRAME_LENGTH_MAX, FrameFault, OpenRequest, Request, SecretIn, TokenIn,
+    Answer, FRAME_LENGTH_MAX, FrameFault, OpenRequest, Proof, Request, SecretIn, TokenIn,
 };
 use crate::slot::{GenerateRequest, KeyEntry, SignBatch, Slot, TokenInfo};
 use crate::verify::Verifier;
@@ -188,7 +188,7 @@ impl HostedSlot {
             return Ok(Arc::clone(verifier));
         }
         drop(known);
-        let public = self.public_key(key, algorithm)?;
+        let public = self.ask_public_key(key, algorithm, Proof::Follows)?;
         let verifier = Verifier::new(&public).map(Arc::new).ok_or_else(|| {
             let cause = Cause::of("what the token shows is no key of this algorithm");
             let (place, key) = (self.place.clone(), key.clone());
@@ -197,6 +197,22 @@ impl HostedSlot {
         let mut known = self.verifiers.write().unwrap_or_else(PoisonError::into_inner);
         known.insert(name, Arc::clone(&verifier));
         Ok(verifier)
+    }
+
+    fn ask_public_key(
+        &self,
+        id: &KeyId,
+        algorithm: Algorithm,
+        proof: Proof,
+    ) -> Result<PublicKey, SlotError> {
+        let request = Request::PublicKey { key: id.clone(), algorithm, proof };
+        match self.ask_one("public_key", request)? {
+            Answer::PublicKey(key) if key.algorithm == algorithm => {
+                self.note_seen(std::iter::once(id));
+                Ok(key)
+            }
+            _ => Err(self.wrong_kind("public_key")),
+        }
     }
 
     /// One request, one answer.
@@ -368,13 +384,7 @@ impl Slot for HostedSlot {
     }
 
     fn public_key(&self, id: &KeyId, algorithm: Algorithm) -> Result<PublicKey, SlotError> {
-        match self.ask_one("public_key", Request::PublicKey { key: id.clone(), algorithm })? {
-            Answer::PublicKey(key) if key.algorithm == algorithm => {
-                self.note_seen(std::iter::once(id));
-                Ok(key)
-            }
-            _ => Err(self.wrong_kind("public_key")),
-        }
+        self.ask_public_key(id, algorithm, Proof::Needed)
     }
 
     fn sign(&self, batch: &SignBatch) -> Result<Packed, SlotError> {

@@ -5,7 +5,7 @@
 
 use super::fault::{CallFault, return_value, to_slot_error};
 use super::objects::{self, NewKey};
-use super::{Pkcs11Slot, Sessions};
+use super::{Lease, Pkcs11Slot, Sessions};
 use crate::error::{Cause, SlotError};
 use crate::slot::GenerateRequest;
 use cryptoki::error::{Error, RvError};
@@ -51,18 +51,53 @@ impl Pkcs11Slot {
                 let (place, key) = (place.clone(), new.id.clone());
                 return Err(SlotError::GenerateSurprise { place, key, surprise }.into());
             }
-            let bytes = objects::read_public(lease, public, new.algorithm)?;
+            let checked = self.check_new(lease, &new, public, private);
+            let Ok(key) = checked else {
+                // What cannot be found again, or does not fit, is of no use to anybody. What the
+                // token says to this is less than what it said before.
+                let _ = destroy(lease, &[public, private]);
+                return checked;
+            };
             if !new.keep_public {
                 destroy(lease, &[public])?;
             }
             self.add_witness(new.id);
-            let bytes = bytes.ok_or_else(|| SlotError::PublicKeyUnavailable {
-                place: place.clone(),
-                key: new.id.clone(),
-                cause: Cause::of("the new public object lacks the key's numbers"),
-            })?;
-            Ok(PublicKey { algorithm: new.algorithm, bytes })
+            Ok(key)
         })
+    }
+
+    /// The public half of a new pair, once it is sure that the pair is what was asked for: the
+    /// only one with its id, and its halves fit.
+    fn check_new(
+        &self,
+        lease: &Lease,
+        new: &NewKey,
+        public: ObjectHandle,
+        private: ObjectHandle,
+    ) -> Result<PublicKey, CallFault> {
+        let place = &self.sessions.place;
+        match objects::find(lease, ObjectClass::PRIVATE_KEY, new.id)?.len() {
+            1 => {}
+            // A token that does not show what it has just made may have hidden another as well.
+            0 => {
+                let (place, key) = (place.clone(), new.id.clone());
+                let cause = Cause::of("the token does not show the key that it has made");
+                return Err(SlotError::GenerateFailed { place, key, cause }.into());
+            }
+            _ => {
+                let (place, key) = (place.clone(), new.id.clone());
+                return Err(SlotError::KeyExists { place, key }.into());
+            }
+        }
+        let bytes = objects::read_public(lease, public, new.algorithm)?;
+        let bytes = bytes.ok_or_else(|| SlotError::PublicKeyUnavailable {
+            place: place.clone(),
+            key: new.id.clone(),
+            cause: Cause::of("the new public object lacks the key's numbers"),
+        })?;
+        let key = PublicKey { algorithm: new.algorithm, bytes };
+        self.prove(lease, new.id, private, &key)?;
+        Ok(key)
     }
 
     /// Refuses a key beyond the capacity that the settings name (rule HSM-11).

@@ -76,6 +76,9 @@ pub(crate) struct Options {
     pub(crate) witnesses: Vec<KeyId>,
 }
 
+/// What is signed to see that a public key fits. It can pass for no RRSIG's data: the third byte
+/// would be the algorithm there (RFC 4034 §3.1), and no key has algorithm 99.
+const PROOF_TEXT: &[u8] = b"anchorite: this signature proves that two halves of a key fit";
 /// Most keys that are remembered as having been shown.
 pub(crate) const WITNESSES_MAX: usize = 64;
 /// Keys that are looked at when a token is opened; each costs some calls.
@@ -247,6 +250,8 @@ impl Pkcs11Slot {
     fn find_private(&self, session: &Session, id: &KeyId) -> Result<ObjectHandle, CallFault> {
         let found = objects::find_private(session, &self.sessions.place, id);
         if let Err(CallFault::Slot(SlotError::NotFound { .. })) = &found {
+            // The login may have gone since it was looked at before the search.
+            self.sessions.check_login(session)?;
             self.check_witnesses(session)?;
         }
         found
@@ -290,6 +295,36 @@ impl Pkcs11Slot {
         Ok(known)
     }
 
+    /// The public half of a key as the token shows it, not proven to fit.
+    pub(crate) fn public_key_unproven(
+        &self,
+        id: &KeyId,
+        algorithm: Algorithm,
+    ) -> Result<PublicKey, SlotError> {
+        self.call("public_key", |lease| Ok(self.known(lease, id, algorithm)?.public.clone()))
+    }
+
+    /// Signs a text of our own and verifies that: a public key that does not fit its private key
+    /// must not get into a zone, or to its parent.
+    fn prove(
+        &self,
+        session: &Session,
+        id: &KeyId,
+        private: ObjectHandle,
+        public: &PublicKey,
+    ) -> Result<(), CallFault> {
+        let algorithm = public.algorithm;
+        let form = self.sessions.mechanisms().form(algorithm);
+        let texts: Packed = std::iter::once(PROOF_TEXT).collect();
+        let inputs = hash::inputs(form, algorithm, &texts);
+        let signatures = self.sign_with(session, private, algorithm, &inputs, 0..1)?;
+        if crate::verify::verify(public, PROOF_TEXT, signatures.get(0).unwrap_or_default()) {
+            return Ok(());
+        }
+        let (place, key) = (self.sessions.place.clone(), id.clone());
+        Err(SlotError::WrongSignature { place, key, algorithm, index: 0 }.into())
+    }
+
     /// Signs some of the inputs, which have the form that [`Pkcs11Slot::whole_messages`] says.
     /// The signatures are not verified: that is the asker's, in another process.
     pub(crate) fn sign_unverified(
@@ -301,18 +336,18 @@ impl Pkcs11Slot {
     ) -> Result<Packed, SlotError> {
         self.call("C_Sign", |lease| {
             let key = self.known(lease, id, algorithm)?;
-            self.sign_with(lease, &key, inputs, range.clone())
+            self.sign_with(lease, key.private, algorithm, inputs, range.clone())
         })
     }
 
     fn sign_with(
         &self,
         session: &Session,
-        key: &KnownKey,
+        private: ObjectHandle,
+        algorithm: Algorithm,
         inputs: &Packed,
         range: Range<usize>,
     ) -> Result<Packed, CallFault> {
-        let algorithm = key.public.algorithm;
         let mechanism = self.sessions.mechanisms().choose(&self.sessions.place, algorithm)?;
         let mut signatures = Packed::with_capacity(range.len(), range.len() * 64);
         let mut input = Vec::new();
@@ -320,13 +355,11 @@ impl Pkcs11Slot {
             input.clear();
             input.extend_from_slice(inputs.get(position).unwrap_or_default());
             let taken = match &self.sessions.module.raw {
-                Some(raw) => {
-                    raw.sign(session, &mechanism, key.private, &mut input, |signature| {
-                        push_in_wire_form(&mut signatures, algorithm, signature)
-                    })?
-                }
+                Some(raw) => raw.sign(session, &mechanism, private, &mut input, |signature| {
+                    push_in_wire_form(&mut signatures, algorithm, signature)
+                })?,
                 None => {
-                    let signature = session.sign(&mechanism, key.private, &input)?;
+                    let signature = session.sign(&mechanism, private, &input)?;
                     push_in_wire_form(&mut signatures, algorithm, &signature)
                 }
             };
@@ -386,6 +419,7 @@ impl Slot for Pkcs11Slot {
             for handle in objects::find_all_private(lease)? {
                 entries.extend(objects::describe(lease, handle)?);
             }
+            self.sessions.check_login(lease)?;
             self.check_witnesses(lease)?;
             entries.sort_by(|a: &KeyEntry, b| a.id.cmp(&b.id));
             Ok(entries)
@@ -393,7 +427,11 @@ impl Slot for Pkcs11Slot {
     }
 
     fn public_key(&self, id: &KeyId, algorithm: Algorithm) -> Result<PublicKey, SlotError> {
-        self.call("public_key", |lease| Ok(self.known(lease, id, algorithm)?.public.clone()))
+        self.call("public_key", |lease| {
+            let key = self.known(lease, id, algorithm)?;
+            self.prove(lease, id, key.private, &key.public).inspect_err(|_| self.forget(id))?;
+            Ok(key.public.clone())
+        })
     }
 
     fn sign(&self, batch: &SignBatch) -> Result<Packed, SlotError> {
@@ -401,7 +439,8 @@ impl Slot for Pkcs11Slot {
         self.call("C_Sign", |lease| {
             let key = self.known(lease, &batch.key, batch.algorithm)?;
             let inputs = hash::inputs(form, batch.algorithm, &batch.messages);
-            let signatures = self.sign_with(lease, &key, &inputs, 0..inputs.len())?;
+            let signatures =
+                self.sign_with(lease, key.private, batch.algorithm, &inputs, 0..inputs.len())?;
             let pairs = batch.messages.iter().zip(signatures.iter());
             for (index, (message, signature)) in pairs.enumerate() {
                 if !key.verifier.verify(message, signature) {

@@ -13,6 +13,7 @@ use cryptoki::session::Session;
 use cryptoki::types::Ulong;
 use dnssec::Algorithm;
 use dnssec::key::{KeyId, PublicKey};
+use std::num::NonZeroUsize;
 
 /// CKA_EC_PARAMS of P-256: its OID.
 const P256: &[u8] = &[6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7];
@@ -44,8 +45,11 @@ pub(super) fn find_all_private(session: &Session) -> Result<Vec<ObjectHandle>, E
 }
 
 /// Every object that fits, once: a module that gives a handle twice has still one object there.
+/// Handles are asked for one by one: a module may give fewer than there is room for, the search
+/// ends with none (PKCS#11 v3.1 §5.7.8), and cryptoki takes a short answer for the end.
 fn search(session: &Session, template: &[Attribute]) -> Result<Vec<ObjectHandle>, Error> {
-    let mut found = session.find_objects(template)?;
+    let found = session.iter_objects_with_cache_size(template, NonZeroUsize::MIN)?;
+    let mut found = found.collect::<Result<Vec<_>, _>>()?;
     found.sort_unstable_by_key(ObjectHandle::handle);
     found.dedup_by_key(|handle| handle.handle());
     Ok(found)

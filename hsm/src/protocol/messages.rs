@@ -86,6 +86,7 @@ pub(crate) enum Request {
         key: KeyId,
         #[serde(with = "algorithm_number")]
         algorithm: Algorithm,
+        proof: Proof,
     },
     /// Signs; the inputs have the form that [`Opened::form`] says.
     Sign {
@@ -100,6 +101,15 @@ pub(crate) enum Request {
         #[serde(with = "key_bytes")]
         key: KeyId,
     },
+}
+
+/// Whether a public key has to be proven to fit its private key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Proof {
+    /// It will be published.
+    Needed,
+    /// Signatures are verified with it, which is proof enough.
+    Follows,
 }
 
 /// What a host answers.

@@ -11,7 +11,9 @@ mod messages;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use messages::{Answer, OpenRequest, Opened, Request, SecretIn, SigningForm, TokenIn};
+pub(crate) use messages::{
+    Answer, OpenRequest, Opened, Proof, Request, SecretIn, SigningForm, TokenIn,
+};
 
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read};
@@ -35,19 +37,19 @@ pub(crate) struct Envelope<T> {
 /// Why bytes are no frame.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FrameFault {
-    #[error("frame of version {found}, this program speaks version {VERSION}")]
+    #[error("a frame of version {found}, this program speaks version {VERSION}")]
     Version { found: u8 },
-    #[error("frame of {length} bytes, at most {FRAME_LENGTH_MAX} are allowed")]
+    #[error("a frame of {length} bytes, at most {FRAME_LENGTH_MAX} are allowed")]
     TooLong { length: usize },
-    #[error("frame that is no message: {0}")]
+    #[error("a frame that is no message: {0}")]
     Garbled(#[from] postcard::Error),
-    #[error("frame with {length} bytes after its message")]
+    #[error("a frame with {length} bytes after its message")]
     Trailing { length: usize },
     #[error("an answer nobody asked for (id {id})")]
     Unasked { id: u64 },
     #[error("an answer of the wrong kind")]
     WrongKind,
-    #[error("the connection ended within a frame")]
+    #[error("a frame that was cut off")]
     CutOff,
 }
 
