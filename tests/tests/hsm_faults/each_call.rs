@@ -34,8 +34,10 @@ fn functions(subject: &Subject) -> Vec<(String, usize)> {
     functions
 }
 
-/// Runs tours in which `action` befalls each function, in its first, middle and last call.
+/// Runs tours in which `action` befalls each function, in its first, middle and last call. The
+/// token has another key all the while, as every token in use has.
 fn tours_with(subject: &Subject, action: &str) {
+    new_key(&*subject.open().unwrap(), ALGORITHM);
     for (function, count) in functions(subject) {
         // A module that cannot begin is another matter: nothing is lost then, nothing is made.
         if function == "C_Initialize" {
@@ -55,9 +57,11 @@ fn tours_with(subject: &Subject, action: &str) {
             let is_in_log = subject.token.calls().iter().any(|(name, value)| {
                 *name == function && action.split(' ').next_back() == Some(value)
             });
-            let is_sure = number == 1 && action.contains("CKR_");
+            // A host closes and finalises by itself when nobody looks any more.
+            let is_late = ["C_CloseSession", "C_Finalize"].contains(&function.as_str());
+            let is_sure = number == 1 && action.contains("CKR_") && !is_late;
             assert!(has_failed || is_in_log || !is_sure, "{rule}: it never happened");
-            assert_eq!(subject.token.object_count(), 0, "{rule}: something is left");
+            assert_eq!(subject.token.object_count(), 2, "{rule}: something is left");
         }
     }
 }
@@ -125,6 +129,7 @@ fn unplugged_and_back() {
 #[test]
 fn unplugged_while_a_key_is_made() {
     on_both("each_call::unplugged_while_a_key_is_made", |subject| {
+        new_key(&*subject.open().unwrap(), ALGORITHM);
         for (function, _) in functions(&subject) {
             for moment in ["before", "during", "after"] {
                 eprintln!("{:?}: {function} {moment}", subject.kind);
@@ -139,7 +144,7 @@ fn unplugged_while_a_key_is_made() {
                 subject.token.rules("");
                 let key = caller.generate(&id, ALGORITHM);
                 caller.sign(&id, &key);
-                assert_eq!(subject.token.object_count(), 2, "{function} {moment}");
+                assert_eq!(subject.token.object_count(), 4, "{function} {moment}");
                 caller.delete(&id);
             }
         }
