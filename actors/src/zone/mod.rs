@@ -8,18 +8,19 @@
 
 mod compaction;
 mod input;
+mod loading;
 mod messages;
 pub mod pipeline;
 mod plan;
 mod saving;
 mod status;
+mod waking;
 
 pub use messages::ZoneMessage;
 pub use plan::Basis;
 pub use status::{Phase, ZoneStatus};
 
 use crate::enforcer::{EnforcerMessage, KeysEvent, ZoneKeys};
-use crate::io::zone_files::ZoneFile;
 use crate::runtime::{
     Actor, ActorFutureExt, AsyncContext, Child, Context, Handler, Outbox, Progress, SpawnHandle,
     StopDone, Supervised, WorkerPool, WrapFuture,
@@ -27,16 +28,11 @@ use crate::runtime::{
 use crate::settings::{ZoneSettings, zone_text};
 use crate::slot::Openings;
 use crate::stages::StageError;
-use crate::stages::publish::{Recovered, Stored, ZoneJournal, recovered};
+use crate::stages::publish::{Stored, ZoneJournal};
 use ::audit::Approved;
 use compaction::Compaction;
-use dnssec::Serial;
-use dnssec::policy::Policy;
 use dnssec::zone::ZoneVersion;
-use dnssec::zonefile::serial_of_file;
 use pipeline::{Reading, RunEnd, RunError, RunOrder, Services};
-use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use storage::state::ZoneState;
@@ -50,8 +46,6 @@ const PAUSE_MAX: Duration = Duration::from_secs(3600);
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
 /// How long a zone waits for the enforcer before it signs with the keys it knows.
 const KEYS_DEADLINE: Duration = Duration::from_secs(300);
-/// How far into a signed file its SOA is looked for, in bytes; signers write it first.
-const OUTPUT_HEAD_BYTES: usize = 64 << 10;
 /// Crashed runs in a row after which a zone is in quarantine.
 pub const CRASH_COUNT_MAX: u32 = 3;
 
@@ -133,100 +127,8 @@ impl ZoneActor {
         }
     }
 
-    /// A zone that waits after a failure tries again when a token of its keys was opened.
-    fn wait_for_opening(&mut self, ctx: &mut Context<ZoneActor>) {
-        let (mut openings, seen) = (self.openings.clone(), self.openings_of_tokens());
-        let policy = self.settings.policy.clone();
-        let opened = async move {
-            openings.wait_for(|counts| openings_of(&policy, counts) != seen).await.map(|_| ())
-        };
-        ctx.spawn(opened.into_actor(self).map(|opened, actor, ctx| {
-            // An error means that all slots are gone, and the system with them.
-            if opened.is_err() {
-                return;
-            }
-            if actor.failures > 0 {
-                actor.want_run(ctx);
-            }
-            actor.wait_for_opening(ctx);
-        }));
-    }
-
-    fn openings_of_tokens(&self) -> u64 {
-        openings_of(&self.settings.policy, &self.openings.borrow())
-    }
-
     fn set(&self, change: impl FnOnce(&mut ZoneStatus)) {
         self.status.send_modify(change);
-    }
-
-    /// Reads back what is durable; the mailbox is closed meanwhile.
-    fn load(&mut self, ctx: &mut Context<ZoneActor>) {
-        self.set(|status| status.phase = Phase::Loading);
-        let (services, pool) = (self.services.clone(), self.pool.clone());
-        let (zone, policy) = (self.settings.name.clone(), self.settings.policy.name.clone());
-        let output = self.settings.output.clone();
-        let load = async move {
-            let mut state = services.store.open_zone(&zone, &policy).await?;
-            if state.output_serial.is_none() {
-                let zone = zone.clone();
-                let serial = pool.run(move || serial_of_output(&output, &zone)).ok();
-                if let Some(answer) = serial {
-                    state.output_serial = answer.await.ok().flatten();
-                }
-            }
-            let folder = services.snapshot_folder.clone();
-            let (generation, serial) = (state.generation, state.output_serial);
-            let own = pool.clone();
-            let read = move || {
-                let read = recovered(&own, &folder, &zone, generation, serial);
-                read.map(Some).map_err(|error| error.to_string())
-            };
-            let read = match generation {
-                0 => Ok(None),
-                _ => match pool.run(read) {
-                    Ok(answer) => answer.await.unwrap_or_else(|error| Err(error.to_string())),
-                    Err(error) => Err(error.to_string()),
-                },
-            };
-            Ok::<_, RunError>((state, read))
-        };
-        ctx.wait(load.into_actor(self).map(|loaded, actor, ctx| match loaded {
-            Ok((state, read)) => actor.loaded(state, read, ctx),
-            Err(error) => {
-                actor.failed(&error, ctx);
-            }
-        }));
-    }
-
-    fn loaded(
-        &mut self,
-        state: ZoneState,
-        read: Result<Option<Recovered>, String>,
-        ctx: &mut Context<ZoneActor>,
-    ) {
-        (self.stored, self.basis, self.approved) = (None, None, None);
-        self.journal = ZoneJournal::default();
-        self.journal_generation = state.generation;
-        match read {
-            Ok(None) => {}
-            Ok(Some(read)) => {
-                if let Some(damage) = read.damage {
-                    tracing::error!(target: "backup", zone = %self.name,
-                        "zone {}: {damage}; what was good before it is used, and the next version \
-                         follows the last published one", self.name);
-                }
-                self.stored = Some(read.stored);
-                self.journal = read.journal;
-                self.journal_generation = read.journal_generation;
-            }
-            Err(error) => tracing::warn!(target: "backup", zone = %self.name, %error,
-                "unable to recover zone {} from backup, performing full sign", self.name),
-        }
-        self.unsigned = self.stored.as_ref().map(|stored| stored.unsigned.clone());
-        self.set(|status| status.take(&state));
-        self.state = Some(state);
-        self.want_run(ctx);
     }
 
     /// A run is due: first the keys, which are as fresh as the run then.
@@ -380,26 +282,6 @@ impl ZoneActor {
         }
         self.run_later(pause, ctx, |actor, ctx| actor.want_run(ctx));
     }
-}
-
-/// How often tokens of this policy's keys were opened.
-fn openings_of(policy: &Policy, counts: &Openings) -> u64 {
-    let repositories: BTreeSet<&String> =
-        policy.keys.keys.iter().map(|key| &key.repository).collect();
-    repositories.into_iter().filter_map(|repository| counts.get(repository)).sum()
-}
-
-/// The serial of the version that stands in the output of a zone that knows of no version: its
-/// state was lost, or another signer had the zone before. Its secondaries have that version, so
-/// the next serial has to be newer. What cannot be read is no version.
-fn serial_of_output(output: &Path, zone: &dnssec::Name) -> Option<Serial> {
-    let mut head = Vec::new();
-    ZoneFile::open(output).ok()?.read_block(OUTPUT_HEAD_BYTES, &mut head).ok()?;
-    let serial = serial_of_file(&head, zone)?;
-    tracing::warn!(target: "backup", zone = %zone_text(zone),
-        "nothing is known of the last version; its serial {serial} is taken from {}",
-        output.display());
-    Some(serial)
 }
 
 impl Actor for ZoneActor {

@@ -1,0 +1,102 @@
+//! A zone's beginning: what is durable is read back, after a start, a crash or a failed run.
+//! In: the store, the snapshot, the journal; for a zone that nothing is known of, the signed file.
+//! Out: the actor's state, and its first run.
+
+use super::ZoneActor;
+use super::pipeline::RunError;
+use super::status::Phase;
+use crate::io::zone_files::ZoneFile;
+use crate::runtime::{ActorFutureExt, AsyncContext, Context, WrapFuture};
+use crate::settings::zone_text;
+use crate::stages::publish::{Recovered, ZoneJournal, recovered};
+use dnssec::Serial;
+use dnssec::zonefile::serial_of_file;
+use std::path::Path;
+use storage::state::ZoneState;
+
+/// How far into a signed file its SOA is looked for, in bytes; signers write it first.
+const OUTPUT_HEAD_BYTES: usize = 64 << 10;
+
+impl ZoneActor {
+    /// Reads back what is durable; the mailbox is closed meanwhile.
+    pub(super) fn load(&mut self, ctx: &mut Context<ZoneActor>) {
+        self.set(|status| status.phase = Phase::Loading);
+        let (services, pool) = (self.services.clone(), self.pool.clone());
+        let (zone, policy) = (self.settings.name.clone(), self.settings.policy.name.clone());
+        let output = self.settings.output.clone();
+        let load = async move {
+            let mut state = services.store.open_zone(&zone, &policy).await?;
+            if state.output_serial.is_none() {
+                let zone = zone.clone();
+                let serial = pool.run(move || serial_of_output(&output, &zone)).ok();
+                if let Some(answer) = serial {
+                    state.output_serial = answer.await.ok().flatten();
+                }
+            }
+            let folder = services.snapshot_folder.clone();
+            let (generation, serial) = (state.generation, state.output_serial);
+            let own = pool.clone();
+            let read = move || {
+                let read = recovered(&own, &folder, &zone, generation, serial);
+                read.map(Some).map_err(|error| error.to_string())
+            };
+            let read = match generation {
+                0 => Ok(None),
+                _ => match pool.run(read) {
+                    Ok(answer) => answer.await.unwrap_or_else(|error| Err(error.to_string())),
+                    Err(error) => Err(error.to_string()),
+                },
+            };
+            Ok::<_, RunError>((state, read))
+        };
+        ctx.wait(load.into_actor(self).map(|loaded, actor, ctx| match loaded {
+            Ok((state, read)) => actor.loaded(state, read, ctx),
+            Err(error) => {
+                actor.failed(&error, ctx);
+            }
+        }));
+    }
+
+    fn loaded(
+        &mut self,
+        state: ZoneState,
+        read: Result<Option<Recovered>, String>,
+        ctx: &mut Context<ZoneActor>,
+    ) {
+        (self.stored, self.basis, self.approved) = (None, None, None);
+        self.journal = ZoneJournal::default();
+        self.journal_generation = state.generation;
+        match read {
+            Ok(None) => {}
+            Ok(Some(read)) => {
+                if let Some(damage) = read.damage {
+                    tracing::error!(target: "backup", zone = %self.name,
+                        "zone {}: {damage}; what was good before it is used, and the next version \
+                         follows the last published one", self.name);
+                }
+                self.stored = Some(read.stored);
+                self.journal = read.journal;
+                self.journal_generation = read.journal_generation;
+            }
+            Err(error) => tracing::warn!(target: "backup", zone = %self.name, %error,
+                "unable to recover zone {} from backup, performing full sign", self.name),
+        }
+        self.unsigned = self.stored.as_ref().map(|stored| stored.unsigned.clone());
+        self.set(|status| status.take(&state));
+        self.state = Some(state);
+        self.want_run(ctx);
+    }
+}
+
+/// The serial of the version that stands in the output of a zone that knows of no version: its
+/// state was lost, or another signer had the zone before. Its secondaries have that version, so
+/// the next serial has to be newer. What cannot be read is no version.
+fn serial_of_output(output: &Path, zone: &dnssec::Name) -> Option<Serial> {
+    let mut head = Vec::new();
+    ZoneFile::open(output).ok()?.read_block(OUTPUT_HEAD_BYTES, &mut head).ok()?;
+    let serial = serial_of_file(&head, zone)?;
+    tracing::warn!(target: "backup", zone = %zone_text(zone),
+        "nothing is known of the last version; its serial {serial} is taken from {}",
+        output.display());
+    Some(serial)
+}
