@@ -86,7 +86,7 @@ fn other_examples() {
     }
     let (settings, notices) = good(&installation("opendnssec-1.1"));
     assert!(!notices.is_empty());
-    assert!(matches!(settings.repositories[0].token, TokenSettings::Pkcs11(_)));
+    assert!(matches!(settings.repositories[0].token, TokenSettings::Pkcs11 { .. }));
 }
 
 #[test]
