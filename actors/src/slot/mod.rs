@@ -1,7 +1,7 @@
 //! The slot actor of one repository: opens its token, keeps it open, lends it to the sign stage,
 //! and makes keys. Opening and key generation block, so they run on the worker pool.
-//! In: [`SlotMessage`]. Out: the open slot, public keys, or why there are none; a count of openings,
-//! which wakes zones that wait for a token.
+//! In: [`SlotMessage`]. Out: the open slot, public keys, or why there are none; a count of
+//! openings, which wakes zones that wait for a token.
 //! A PIN that was refused is not tried again before the operator restarts the repository.
 //! Never: which key is needed; that is the enforcer's.
 
