@@ -51,12 +51,15 @@ impl Pkcs11Slot {
                 let (place, key) = (place.clone(), new.id.clone());
                 return Err(SlotError::GenerateSurprise { place, key, surprise }.into());
             }
-            let checked = self.check_new(lease, &new, public, private);
-            let Ok(key) = checked else {
+            let key = match self.check_new(lease, &new, public, private) {
                 // What cannot be found again, or does not fit, is of no use to anybody. What the
                 // token says to this is less than what it said before.
-                let _ = destroy(lease, &[public, private]);
-                return checked;
+                Err(CallFault::Slot(error)) => {
+                    let _ = destroy(lease, &[public, private]);
+                    return Err(error.into());
+                }
+                // A call failed, which says nothing of the pair: the caller looks for it.
+                checked => checked?,
             };
             if !new.keep_public {
                 destroy(lease, &[public])?;
@@ -78,8 +81,10 @@ impl Pkcs11Slot {
         let place = &self.sessions.place;
         match objects::find(lease, ObjectClass::PRIVATE_KEY, new.id)?.len() {
             1 => {}
-            // A token that does not show what it has just made may have hidden another as well.
+            // A token that does not show what it has just made may have hidden another as well,
+            // unless the login has gone meanwhile.
             0 => {
+                self.sessions.check_login(lease)?;
                 let (place, key) = (place.clone(), new.id.clone());
                 let cause = Cause::of("the token does not show the key that it has made");
                 return Err(SlotError::GenerateFailed { place, key, cause }.into());

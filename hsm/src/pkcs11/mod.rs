@@ -354,15 +354,10 @@ impl Pkcs11Slot {
         for position in range {
             input.clear();
             input.extend_from_slice(inputs.get(position).unwrap_or_default());
-            let taken = match &self.sessions.module.raw {
-                Some(raw) => raw.sign(session, &mechanism, private, &mut input, |signature| {
-                    push_in_wire_form(&mut signatures, algorithm, signature)
-                })?,
-                None => {
-                    let signature = session.sign(&mechanism, private, &input)?;
-                    push_in_wire_form(&mut signatures, algorithm, &signature)
-                }
-            };
+            let functions = &self.sessions.module.functions;
+            let taken = functions.sign(session, &mechanism, private, &mut input, |signature| {
+                push_in_wire_form(&mut signatures, algorithm, signature)
+            })?;
             // Inputs have the same limit and signatures of one request are few, so this is a
             // module that gives out megabytes.
             if !taken {
@@ -393,16 +388,16 @@ impl Slot for Pkcs11Slot {
         let (slot, limit) = self.sessions.slot_and_limit();
         let place = &self.sessions.place;
         let _call = self.sessions.read_calls();
-        let token = self.sessions.module.context.get_token_info(slot);
+        let token = self.sessions.module.functions.token(slot);
         let token = token.map_err(|error| to_slot_error(place, "C_GetTokenInfo", &error))?;
         Ok(TokenInfo {
             repository: place.repository.clone(),
             module: self.settings.module.display().to_string(),
             slot: slot.id(),
-            label: token.label().to_owned(),
-            manufacturer: token.manufacturer_id().to_owned(),
-            model: token.model().to_owned(),
-            serial: token.serial_number().to_owned(),
+            label: token.label,
+            manufacturer: token.manufacturer,
+            model: token.model,
+            serial: token.serial,
             sessions_max: Some(limit as u64),
             damaged: Vec::new(),
         })

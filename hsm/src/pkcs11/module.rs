@@ -7,12 +7,13 @@
 //! by a slot that has the process to itself (rule HSM-6).
 
 use super::fault;
-use super::raw::RawSign;
+use super::raw::{Functions, Token};
 use crate::error::{Cause, Place, SlotError};
 use crate::pin::Pin;
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
-use cryptoki::slot::{Slot, TokenInfo};
+use cryptoki::slot::Slot;
+use cryptoki_sys::CKF_TOKEN_INITIALIZED;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,8 +23,8 @@ static LOADED: Mutex<BTreeMap<PathBuf, Arc<Module>>> = Mutex::new(BTreeMap::new(
 /// A library, loaded and initialised.
 pub(super) struct Module {
     pub(super) context: Pkcs11,
-    /// The short way to a signature; `None` when the module has not the usual function list.
-    pub(super) raw: Option<RawSign>,
+    /// What does not go through cryptoki.
+    pub(super) functions: Functions,
     /// The PIN that a token refused, by its label: it is not offered again in this process.
     refused: Mutex<BTreeMap<String, Arc<Pin>>>,
 }
@@ -42,14 +43,18 @@ pub(super) fn load(place: &Place, path: &Path) -> Result<Arc<Module>, SlotError>
         return Ok(Arc::clone(module));
     }
     let context = initialise(&real).map_err(|error| {
-        let (place, cause) = (place.clone(), Cause::of(&error));
+        let (place, path, cause) = (place.clone(), text.clone(), Cause::of(&error));
         match is_passing(&error) {
             true => SlotError::ModuleFault { place, operation: "C_Initialize", cause },
-            false => SlotError::ModuleUnusable { place, path: text, cause },
+            false => SlotError::ModuleUnusable { place, path, cause },
         }
     })?;
-    let raw = RawSign::of(&real);
-    let module = Arc::new(Module { context, raw, refused: Mutex::default() });
+    let functions = Functions::of(&real).ok_or_else(|| SlotError::ModuleUnusable {
+        place: place.clone(),
+        path: text,
+        cause: Cause::of("it has not the functions of PKCS#11 v2.40"),
+    })?;
+    let module = Arc::new(Module { context, functions, refused: Mutex::default() });
     loaded.insert(real, Arc::clone(&module));
     Ok(module)
 }
@@ -102,7 +107,7 @@ impl Module {
         &self,
         place: &Place,
         serial: Option<&str>,
-    ) -> Result<(Slot, TokenInfo), SlotError> {
+    ) -> Result<(Slot, Token), SlotError> {
         let slots = self.context.get_all_slots().map_err(|error| SlotError::ModuleFault {
             place: place.clone(),
             operation: "C_GetSlotList",
@@ -112,10 +117,10 @@ impl Module {
         let mut unreadable = 0;
         let mut found = Vec::new();
         for slot in slots {
-            match self.context.get_token_info(slot) {
-                Ok(token) if token.token_initialized() => {
-                    labels.push(token.label().to_owned());
-                    if token.label() == place.token {
+            match self.functions.token(slot) {
+                Ok(token) if token.has(CKF_TOKEN_INITIALIZED) => {
+                    labels.push(token.label.clone());
+                    if token.label == place.token {
                         found.push((slot, token));
                     }
                 }
@@ -124,10 +129,9 @@ impl Module {
             }
         }
         let place = place.clone();
-        let serials: Vec<_> =
-            found.iter().map(|(_, token)| token.serial_number().to_owned()).collect();
+        let serials: Vec<_> = found.iter().map(|(_, token)| token.serial.clone()).collect();
         if let Some(expected) = serial {
-            found.retain(|(_, token)| token.serial_number() == expected);
+            found.retain(|(_, token)| token.serial == expected);
             if found.is_empty() && !serials.is_empty() {
                 let expected = expected.to_owned();
                 return Err(SlotError::TokenReplaced { place, expected, found: serials });

@@ -1,6 +1,8 @@
-//! C_SignInit and C_Sign with a buffer that is large enough. PKCS#11 v3.1 §5.13.1, §5.13.2.
-//! cryptoki's own call asks for the length first: a round trip more for a token in the network,
-//! and modules exist that answer it badly. Here it is two calls and no allocation.
+//! The calls that do not go through cryptoki. PKCS#11 v3.1 §5.5.6, §5.13.1, §5.13.2.
+//! C_SignInit and C_Sign with a buffer that is large enough: cryptoki asks for the length first,
+//! a round trip more for a token in the network, and modules exist that answer it badly. Here it
+//! is two calls and no allocation.
+//! C_GetTokenInfo without the token's clock: cryptoki refuses a token whose time does not parse.
 //! Limit: [`SIGNATURE_LENGTH_MAX`].
 
 #![allow(unsafe_code, reason = "calls into a PKCS#11 module, each with a note")]
@@ -10,26 +12,48 @@ use cryptoki::error::{Error, Rv};
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::ObjectHandle;
 use cryptoki::session::Session;
+use cryptoki::slot::Slot;
 use cryptoki_sys::{
-    CK_C_Sign, CK_C_SignInit, CK_FUNCTION_LIST, CK_MECHANISM, CK_RV, CK_ULONG, CKR_OK,
+    CK_C_Sign, CK_C_SignInit, CK_EFFECTIVELY_INFINITE, CK_FLAGS, CK_FUNCTION_LIST, CK_MECHANISM,
+    CK_RV, CK_SLOT_ID, CK_TOKEN_INFO, CK_ULONG, CK_UNAVAILABLE_INFORMATION, CKR_OK,
 };
 use std::path::Path;
 
 /// Longest signature taken: RSA with 8192 bits, twice what a DNSKEY holds.
 pub(super) const SIGNATURE_LENGTH_MAX: usize = 1024;
 
-/// The two functions of a loaded module.
-pub(super) struct RawSign {
+/// Who a token is and how it is.
+#[derive(Clone, Debug)]
+pub(super) struct Token {
+    pub(super) label: String,
+    pub(super) manufacturer: String,
+    pub(super) model: String,
+    pub(super) serial: String,
+    /// Most sessions of a process, where the token has a limit and says so.
+    pub(super) sessions_max: Option<usize>,
+    flags: CK_FLAGS,
+}
+
+impl Token {
+    /// Whether a flag (CKF_..) is set.
+    pub(super) fn has(&self, flag: CK_FLAGS) -> bool {
+        self.flags & flag != 0
+    }
+}
+
+/// The functions of a loaded module.
+pub(super) struct Functions {
     init: unsafe extern "C" fn(u64, *mut CK_MECHANISM, u64) -> CK_RV,
     sign: unsafe extern "C" fn(u64, *mut u8, CK_ULONG, *mut u8, *mut CK_ULONG) -> CK_RV,
+    token_info: unsafe extern "C" fn(CK_SLOT_ID, *mut CK_TOKEN_INFO) -> CK_RV,
     /// Keeps the library where the two functions are.
     _library: cryptoki_sys::Pkcs11,
 }
 
-impl RawSign {
+impl Functions {
     /// The functions of a module that cryptoki has loaded already; `None` when it has not the
     /// list of PKCS#11 v2.40, which v3 modules have as well.
-    pub(super) fn of(path: &Path) -> Option<RawSign> {
+    pub(super) fn of(path: &Path) -> Option<Functions> {
         // SAFETY: the library is loaded already, so this runs no code of it.
         let library = unsafe { cryptoki_sys::Pkcs11::new(path) }.ok()?;
         if library.C_GetFunctionList.is_err() {
@@ -44,7 +68,28 @@ impl RawSign {
         // SAFETY: the module says that its list is here; it stays as long as the library.
         let list = unsafe { *list };
         let (init, sign): (CK_C_SignInit, CK_C_Sign) = (list.C_SignInit, list.C_Sign);
-        Some(RawSign { init: init?, sign: sign?, _library: library })
+        let token_info = list.C_GetTokenInfo?;
+        Some(Functions { init: init?, sign: sign?, token_info, _library: library })
+    }
+
+    /// The token in a slot.
+    pub(super) fn token(&self, slot: Slot) -> Result<Token, Error> {
+        let mut info = CK_TOKEN_INFO::default();
+        // SAFETY: there is room for the answer, which lives over the call.
+        let result = unsafe { (self.token_info)(slot.into(), &mut info) };
+        check(result, Function::GetTokenInfo)?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
+        let is_known = ![CK_UNAVAILABLE_INFORMATION, CK_EFFECTIVELY_INFINITE]
+            .contains(&info.ulMaxSessionCount);
+        Ok(Token {
+            label: text(&info.label),
+            manufacturer: text(&info.manufacturerID),
+            model: text(&info.model),
+            serial: text(&info.serialNumber),
+            sessions_max: is_known
+                .then(|| usize::try_from(info.ulMaxSessionCount).unwrap_or(usize::MAX)),
+            flags: info.flags,
+        })
     }
 
     /// Signs `data` and hands the signature out.

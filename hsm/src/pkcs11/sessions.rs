@@ -10,13 +10,18 @@
 use super::fault::{self, to_slot_error};
 use super::mechanisms::Mechanisms;
 use super::module::{self, Module};
+use super::raw::Token;
 use super::{Options, Pkcs11Settings};
 use crate::error::{Cause, PinTries, Place, SlotError};
 use crate::pin::Pin;
 use cryptoki::context::Function;
 use cryptoki::error::{Error, RvError};
 use cryptoki::session::{Session, SessionState, UserType};
-use cryptoki::slot::{Limit, Slot, TokenInfo};
+use cryptoki::slot::Slot;
+use cryptoki_sys::{
+    CKF_LOGIN_REQUIRED, CKF_PROTECTED_AUTHENTICATION_PATH, CKF_USER_PIN_COUNT_LOW,
+    CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_LOCKED,
+};
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{
@@ -48,7 +53,9 @@ struct State {
     slot: Slot,
     login_required: bool,
     mechanisms: Arc<Mechanisms>,
-    /// `None` after a login that failed: the next caller tries to connect again.
+    /// Whether the login stands; after one that failed the next caller tries to connect again.
+    is_connected: bool,
+    /// Keeps the login. `None` where it is lent, since the token has no other session.
     anchor: Option<Session>,
     idle: Vec<Session>,
     /// Sessions of this generation that are open, besides the anchor.
@@ -80,8 +87,9 @@ impl Sessions {
             generation: 0,
             module_generation: 0,
             slot,
-            login_required: token.login_required(),
+            login_required: token.has(CKF_LOGIN_REQUIRED),
             mechanisms: Arc::new(Mechanisms::read(&module.context, slot)),
+            is_connected: false,
             anchor: None,
             idle: Vec::new(),
             open: 0,
@@ -152,6 +160,7 @@ impl Sessions {
         // All leases have ended, so these are all sessions there are.
         state.idle.clear();
         state.anchor = None;
+        state.is_connected = false;
         self.module.reinitialise().map_err(|error| SlotError::ModuleFault {
             place: self.place.clone(),
             operation: "C_Initialize",
@@ -181,7 +190,7 @@ impl Sessions {
         let call = self.read_calls();
         let mut state = self.lock();
         loop {
-            if state.anchor.is_none() {
+            if !state.is_connected {
                 self.begin_generation(&mut state)?;
             }
             let generation = state.generation;
@@ -198,6 +207,13 @@ impl Sessions {
                     }
                     Err(error) if is_session_count(&error) && state.open > 0 => {
                         state.limit = state.open;
+                    }
+                    Err(error) if is_session_count(&error) && state.anchor.is_some() => {
+                        let anchor = state.anchor.take();
+                        state.idle.extend(anchor);
+                        state.open += 1;
+                        state.limit = 1;
+                        continue;
                     }
                     Err(error) => {
                         return Err(to_slot_error(&self.place, "C_OpenSession", &error));
@@ -243,15 +259,17 @@ impl Sessions {
         state.open = 0;
         state.idle.clear();
         state.anchor = None;
+        state.is_connected = false;
         let (slot, token) = self.module.find_token(&self.place, self.options.serial.as_deref())?;
         state.slot = slot;
-        state.login_required = token.login_required();
+        state.login_required = token.has(CKF_LOGIN_REQUIRED);
         state.mechanisms = Arc::new(Mechanisms::read(&self.module.context, slot));
         let anchor = self
             .open_session(slot)
             .map_err(|error| to_slot_error(&self.place, "C_OpenSession", &error))?;
         self.login(&anchor, &token)?;
         state.anchor = Some(anchor);
+        state.is_connected = true;
         self.freed.notify_all();
         Ok(())
     }
@@ -266,25 +284,25 @@ impl Sessions {
     }
 
     /// Logs in with the one PIN try that there is.
-    fn login(&self, anchor: &Session, token: &TokenInfo) -> Result<(), SlotError> {
+    fn login(&self, anchor: &Session, token: &Token) -> Result<(), SlotError> {
         let place = || self.place.clone();
-        if !token.login_required() {
+        if !token.has(CKF_LOGIN_REQUIRED) {
             return Ok(());
         }
         let pin = self.pin.as_ref().filter(|pin| !pin.expose().is_empty());
-        if token.user_pin_locked() {
+        if token.has(CKF_USER_PIN_LOCKED) {
             return Err(SlotError::PinLocked { place: place() });
         }
-        if token.user_pin_final_try() {
+        if token.has(CKF_USER_PIN_FINAL_TRY) {
             return Err(SlotError::PinFinalTry { place: place() });
         }
         match pin {
-            None if !token.protected_authentication_path() => {
+            None if !token.has(CKF_PROTECTED_AUTHENTICATION_PATH) => {
                 return Err(SlotError::PinMissing { place: place() });
             }
             Some(pin)
                 if self.module.has_refused(&self.place.token, pin)
-                    || (self.options.pin_in_doubt && token.user_pin_count_low()) =>
+                    || (self.options.pin_in_doubt && token.has(CKF_USER_PIN_COUNT_LOW)) =>
             {
                 return Err(SlotError::PinRejected { place: place(), tries: pin_tries(token) });
             }
@@ -358,28 +376,29 @@ impl Drop for Lease<'_> {
         }
         match session {
             Some(session) => state.idle.push(session),
-            None => state.open = state.open.saturating_sub(1),
+            None => {
+                state.open = state.open.saturating_sub(1);
+                // With the anchor itself the login is gone.
+                state.is_connected = state.anchor.is_some();
+            }
         }
         drop(state);
         self.pool.freed.notify_one();
     }
 }
 
-/// The anchor takes one of the token's sessions; one has to remain for the work.
-fn session_limit(setting: usize, token: &TokenInfo) -> usize {
-    let token_limit = match token.max_session_count() {
-        Limit::Max(count) => usize::try_from(count).unwrap_or(usize::MAX).saturating_sub(1),
-        Limit::Unavailable | Limit::Infinite => usize::MAX,
-    };
+/// The anchor takes one of the token's sessions. Where there is only one, it is lent.
+fn session_limit(setting: usize, token: &Token) -> usize {
+    let token_limit = token.sessions_max.map_or(usize::MAX, |count| count.saturating_sub(1));
     setting.min(token_limit).max(1)
 }
 
 /// What the token's flags say about further PIN tries (PKCS#11 v3.1 §3.2).
-fn pin_tries(token: &TokenInfo) -> PinTries {
+fn pin_tries(token: &Token) -> PinTries {
     match token {
-        token if token.user_pin_locked() => PinTries::None,
-        token if token.user_pin_final_try() => PinTries::One,
-        token if token.user_pin_count_low() => PinTries::Low,
+        token if token.has(CKF_USER_PIN_LOCKED) => PinTries::None,
+        token if token.has(CKF_USER_PIN_FINAL_TRY) => PinTries::One,
+        token if token.has(CKF_USER_PIN_COUNT_LOW) => PinTries::Low,
         _ => PinTries::Unknown,
     }
 }
