@@ -175,3 +175,91 @@ fn a_key_that_was_not_made_is_not_believed() {
         assert_eq!(subject.token.object_count(), 2);
     });
 }
+
+/// Neither does a token that forgets during the search before a key is made.
+#[test]
+fn an_id_is_not_taken_twice_by_a_token_that_forgets() {
+    on_both("lies::an_id_is_not_taken_twice_by_a_token_that_forgets", |subject| {
+        let slot = subject.open().unwrap();
+        let (id, key) = new_key(&*slot, P256);
+        subject.token.rules("C_FindObjects always forget");
+        let request = GenerateRequest::new(id.clone(), P256);
+        let error = slot.generate(&request).err();
+        assert!(error.is_some(), "a second key with the same id");
+        subject.token.rules("");
+        assert_eq!(subject.token.object_count(), 2);
+        assert_eq!(slot.public_key(&id, P256).unwrap(), key);
+    });
+}
+
+#[test]
+fn a_list_names_each_key_once() {
+    on_both("lies::a_list_names_each_key_once", |subject| {
+        let slot = subject.open().unwrap();
+        let (id, _) = new_key(&*slot, P256);
+        subject.token.rules("C_FindObjects always duplicate");
+        let ids: Vec<_> = slot.list().unwrap().into_iter().map(|entry| entry.id).collect();
+        assert_eq!(ids, [id]);
+    });
+}
+
+/// The standard allows fewer handles in a call than there is room for; the search ends with none.
+#[test]
+fn a_list_is_whole_though_handles_come_one_by_one() {
+    on_both("lies::a_list_is_whole_though_handles_come_one_by_one", |subject| {
+        let slot = subject.open().unwrap();
+        let mut ids: Vec<_> = (0..3).map(|_| new_key(&*slot, P256).0).collect();
+        ids.sort();
+        subject.token.rules("C_FindObjects always limit 1");
+        let listed: Vec<_> = slot.list().unwrap().into_iter().map(|entry| entry.id).collect();
+        assert_eq!(listed, ids);
+    });
+}
+
+/// A public key that is read with a wrong bit would be published: it has to fit its private key.
+#[test]
+fn a_wrong_public_key_is_not_given_out() {
+    on_both("lies::a_wrong_public_key_is_not_given_out", |subject| {
+        let slot = subject.open().unwrap();
+        for algorithm in ALGORITHMS {
+            subject.token.rules("C_GetAttributeValue always flip");
+            let id = new_id();
+            let told = slot.generate(&GenerateRequest::new(id.clone(), algorithm));
+            subject.token.rules("");
+            let right = subject.open().unwrap().public_key(&id, algorithm);
+            if let Ok(told) = told {
+                assert_eq!(told, right.unwrap(), "{algorithm}: told at generation");
+            }
+        }
+    });
+}
+
+/// The login goes away after it was looked at and before the search: the token hides its keys.
+#[test]
+fn a_login_lost_right_before_a_search_hides_no_key() {
+    on_both("lies::a_login_lost_right_before_a_search_hides_no_key", |subject| {
+        let slot = subject.open().unwrap();
+        let (id, key) = new_key(&*slot, P256);
+        let mut complaints = Vec::new();
+        let fresh = subject.open().unwrap();
+        subject.token.rules("C_FindObjectsInit 1 lose-login");
+        let listed = fresh.list();
+        if listed.as_ref().is_ok_and(|keys| keys.len() != 1) {
+            complaints.push(format!("list: {listed:?}"));
+        }
+        let fresh = subject.open().unwrap();
+        subject.token.rules("C_FindObjectsInit 1 lose-login");
+        let told = fresh.public_key(&id, P256);
+        if matches!(told, Err(SlotError::NotFound { .. })) {
+            complaints.push(format!("public_key: {told:?}"));
+        }
+        let fresh = subject.open().unwrap();
+        subject.token.rules("C_FindObjectsInit 1 lose-login");
+        let made = fresh.generate(&GenerateRequest::new(id.clone(), P256));
+        subject.token.rules("");
+        if subject.token.object_count() != 2 {
+            complaints.push(format!("generate: a second key, {made:?}, not {key:?}"));
+        }
+        assert!(complaints.is_empty(), "{complaints:#?}");
+    });
+}

@@ -2,7 +2,7 @@
 
 use crate::subject::{Kind, Subject, batch, new_key, on_both, on_one};
 use dnssec::Algorithm;
-use hsm::SlotError;
+use hsm::{Disposition, SlotError};
 
 const P256: Algorithm = Algorithm::EcdsaP256Sha256;
 
@@ -47,5 +47,22 @@ fn a_module_that_says_it_was_initialised_already() {
         subject.token.rules("C_Initialize always then CKR_CRYPTOKI_ALREADY_INITIALIZED");
         let slot = subject.open().unwrap();
         new_key(&*slot, P256);
+    });
+}
+
+/// A network HSM that is down when the box starts: C_Initialize fails, and works some time later.
+#[test]
+fn a_module_that_cannot_begin_yet_is_tried_again() {
+    on_both("tokens::a_module_that_cannot_begin_yet_is_tried_again", |subject| {
+        for value in ["CKR_DEVICE_ERROR", "CKR_GENERAL_ERROR", "CKR_HOST_MEMORY"] {
+            subject.token.rules(&format!("C_Initialize 1 return {value}"));
+            // In this process the module has begun after the first round.
+            let Err(error) = subject.open() else { continue };
+            let disposition = error.disposition();
+            let may_retry = matches!(disposition, Disposition::Retry { .. } | Disposition::Restart);
+            assert!(may_retry, "{value}: {disposition:?}: {error}");
+            subject.token.rules("");
+            subject.open().unwrap();
+        }
     });
 }
