@@ -65,7 +65,7 @@ impl ZoneActor {
         }
         let Some(stored) = &self.stored else { return };
         let (length, entries) = self.journal.size();
-        let bytes: usize = stored.version.chunks().map(|chunk| chunk.as_bytes().len()).sum();
+        let bytes: usize = stored.version.chunks().map(|chunk| chunk.byte_count()).sum();
         let bytes = (bytes / JOURNAL_SHARE) as u64;
         let Some(serial) = stored.version.serial() else { return };
         if length <= JOURNAL_BYTES.max(bytes) && entries <= JOURNAL_ENTRIES {

@@ -92,7 +92,7 @@ impl Services {
 
 /// Whether it is the difference that is saved.
 fn is_journalled(zone: &AuditedZone) -> bool {
-    let bytes = || zone.version().chunks().map(|chunk| chunk.as_bytes().len()).sum::<usize>();
+    let bytes = || zone.version().chunks().map(|chunk| chunk.byte_count()).sum::<usize>();
     zone.change().is_some_and(|change| {
         change.byte_count() <= JOURNALLED_BYTES.max(bytes() / JOURNALLED_SHARE)
     })

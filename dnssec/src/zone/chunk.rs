@@ -46,8 +46,14 @@ pub type Backing = Arc<dyn AsRef<[u8]> + Send + Sync>;
 /// Part of a zone version; see the module's head for the bytes.
 pub struct Chunk {
     backing: Backing,
+    // From here on what the bytes say, too: all chunks of a zone are asked for it, and bytes that
+    // nobody has looked at for long are slow to come.
+    length: usize,
     entries_end: usize,
     owner_count: usize,
+    record_count: u32,
+    signature_count: u32,
+    earliest_expiration: Option<u32>,
 }
 
 /// Why some bytes are no chunk.
@@ -77,17 +83,39 @@ impl Chunk {
         if at != entries_end {
             return Err(damaged(at));
         }
-        Ok(Chunk { backing, entries_end, owner_count })
+        Ok(Chunk::of(backing, entries_end, owner_count))
     }
 
     /// A chunk of bytes that the builder has just made.
     pub(super) fn from_builder(bytes: Box<[u8]>, entries_end: usize, owner_count: usize) -> Chunk {
-        Chunk { backing: Arc::new(bytes), entries_end, owner_count }
+        Chunk::of(Arc::new(bytes), entries_end, owner_count)
+    }
+
+    fn of(backing: Backing, entries_end: usize, owner_count: usize) -> Chunk {
+        let bytes = backing.as_ref().as_ref();
+        let length = bytes.len();
+        let field = |index: usize| read_u32(bytes, length - TRAILER_LENGTH + 4 * index);
+        let (record_count, signature_count) = (field(0), field(1));
+        let earliest_expiration = (signature_count > 0).then(|| field(2));
+        Chunk {
+            backing,
+            length,
+            entries_end,
+            owner_count,
+            record_count,
+            signature_count,
+            earliest_expiration,
+        }
     }
 
     /// The bytes, as they go into a snapshot.
     pub fn as_bytes(&self) -> &[u8] {
         self.backing.as_ref().as_ref()
+    }
+
+    /// Length of the bytes.
+    pub fn byte_count(&self) -> usize {
+        self.length
     }
 
     /// Number of owner names.
@@ -97,22 +125,17 @@ impl Chunk {
 
     /// Number of records, signatures not counted.
     pub fn record_count(&self) -> usize {
-        self.trailer_field(0) as usize
+        self.record_count as usize
     }
 
     /// Number of signatures.
     pub fn signature_count(&self) -> usize {
-        self.trailer_field(1) as usize
+        self.signature_count as usize
     }
 
     /// The soonest expiration of a signature here, as on the wire (RFC 4034 §3.1.5).
     pub fn earliest_expiration(&self) -> Option<u32> {
-        (self.signature_count() > 0).then(|| self.trailer_field(2))
-    }
-
-    fn trailer_field(&self, index: usize) -> u32 {
-        let bytes = self.as_bytes();
-        read_u32(bytes, bytes.len() - TRAILER_LENGTH + 4 * index)
+        self.earliest_expiration
     }
 
     /// The owner at `index`, which is below [`Chunk::owner_count`].
