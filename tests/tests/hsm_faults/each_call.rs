@@ -81,13 +81,6 @@ fn general_error_after_the_fact() {
 }
 
 #[test]
-fn host_memory() {
-    on_both("each_call::host_memory", |subject| {
-        tours_with(&subject, "return CKR_HOST_MEMORY");
-    });
-}
-
-#[test]
 fn session_handle_invalid() {
     on_both("each_call::session_handle_invalid", |subject| {
         tours_with(&subject, "return CKR_SESSION_HANDLE_INVALID");

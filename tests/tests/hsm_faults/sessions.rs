@@ -126,3 +126,12 @@ fn a_stall_while_opening_is_reported_at_the_deadline() {
         },
     );
 }
+
+/// Tokens exist that have one session for a process.
+#[test]
+fn one_session_is_enough() {
+    on_both("sessions::one_session_is_enough", |subject| {
+        subject.token.rules("C_OpenSession always sessions 1\nC_GetTokenInfo always sessions 1");
+        check_crowd(&subject);
+    });
+}

@@ -66,3 +66,14 @@ fn a_module_that_cannot_begin_yet_is_tried_again() {
         }
     });
 }
+
+/// opencryptoki's clock says what is no time; its token works all the same.
+#[test]
+fn a_token_with_a_bad_clock_is_used() {
+    on_both("tokens::a_token_with_a_bad_clock_is_used", |subject| {
+        subject.token.rules("C_GetTokenInfo always bad-clock");
+        let slot = subject.open().unwrap();
+        new_key(&*slot, P256);
+        slot.info().unwrap();
+    });
+}
