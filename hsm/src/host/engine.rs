@@ -6,7 +6,7 @@ use crate::packed::Packed;
 use crate::pin::Pin;
 use crate::pkcs11::{Options, Pkcs11Settings, Pkcs11Slot};
 use crate::protocol::{Answer, OpenRequest, Opened, Proof, Request, SecretIn, TokenIn};
-use crate::slot::{SignBatch, Slot};
+use crate::slot::Slot;
 use dnssec::Algorithm;
 use dnssec::key::{KeyId, PublicKey};
 use secrecy::SecretString;
@@ -124,10 +124,7 @@ impl Engine {
     ) -> Result<Packed, SlotError> {
         match self {
             Engine::Pkcs11(slot) => slot.sign_unverified(key, algorithm, inputs, range),
-            Engine::BuiltIn(token) => {
-                let messages = inputs.slice(range.start, range.end);
-                token.sign(&SignBatch { key: key.clone(), algorithm, messages })
-            }
+            Engine::BuiltIn(token) => token.sign_unverified(key, algorithm, inputs, range),
         }
     }
 
