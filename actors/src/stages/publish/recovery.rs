@@ -11,7 +11,7 @@ use dnssec::zone::{ChunkList, ZoneVersion};
 use dnssec::{Name, Serial};
 use std::path::Path;
 use std::sync::Arc;
-use storage::journal::{JournalEntry, JournalError, Records, recover_each};
+use storage::journal::{JournalEntry, JournalError, Records, recover};
 use storage::snapshot::{MappedBytes, SectionNumber};
 use storage::{Snapshot, SnapshotError, open_snapshot};
 
@@ -54,16 +54,23 @@ pub fn recovered(
 ) -> Result<Recovered, RecoveryError> {
     let snapshot = open_snapshot(folder, zone, generation)?;
     let mut stored = stored_of(pool, &snapshot, zone)?;
+    let found = recover(folder, zone, generation, serial)?;
+    let mut entries = found.entries.as_slice();
+    // All at once, which costs what changed in all; or, to know which one does not fit, each.
+    if let Ok(last) = applied(&stored, entries) {
+        (stored, entries) = (last, &[]);
+    }
     let mut misfit = None;
-    let found = recover_each(folder, zone, generation, serial, |entry| {
-        // What follows one that does not fit cannot be understood either.
-        if misfit.is_none() {
-            match applied(&stored, &entry) {
-                Ok(next) => stored = next,
-                Err(error) => misfit = Some(Misfit { from: entry.from, error }),
+    for entry in entries {
+        match applied(&stored, std::slice::from_ref(entry)) {
+            Ok(next) => stored = next,
+            Err(error) => {
+                misfit = Some(Misfit { from: entry.from, error });
+                // What follows cannot be understood either.
+                break;
             }
         }
-    })?;
+    }
     let damage = found.damage.map(|damage| damage.to_string());
     let journal_generation = found.generation;
     Ok(match misfit {
@@ -86,17 +93,24 @@ struct Misfit {
     error: PatchError,
 }
 
-fn applied(stored: &Stored, entry: &JournalEntry) -> Result<Stored, PatchError> {
-    let next = |version: &Arc<ZoneVersion>, records: &Records| {
-        if records.removed.is_empty() && records.added.is_empty() {
-            return Ok(version.clone());
+fn applied(stored: &Stored, entries: &[JournalEntry]) -> Result<Stored, PatchError> {
+    let next = |version: &Arc<ZoneVersion>, of: fn(&JournalEntry) -> &Records| {
+        let steps: Vec<Difference> = entries
+            .iter()
+            .map(|entry| {
+                let Records { removed, added } = of(entry).clone();
+                Difference { removed, added }
+            })
+            .collect();
+        let difference = patch::composed(&steps)?;
+        match difference.is_empty() {
+            true => Ok(version.clone()),
+            false => patch::apply(version, &difference).map(Arc::new),
         }
-        let Records { removed, added } = records.clone();
-        patch::apply(version, &Difference { removed, added }).map(Arc::new)
     };
     Ok(Stored {
-        version: next(&stored.version, &entry.signed)?,
-        unsigned: next(&stored.unsigned, &entry.source)?,
+        version: next(&stored.version, |entry| &entry.signed)?,
+        unsigned: next(&stored.unsigned, |entry| &entry.source)?,
     })
 }
 

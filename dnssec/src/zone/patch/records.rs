@@ -108,6 +108,30 @@ pub fn without_dnssec(apex: &Name, difference: &Difference) -> Result<Difference
     Ok(kept)
 }
 
+/// One difference for several that follow one another: what comes in one and goes in a later one
+/// is in neither list (RFC 1995 §5, condensation). Its cost is theirs, however large the zone.
+pub fn composed<'a>(
+    differences: impl IntoIterator<Item = &'a Difference>,
+) -> Result<Difference, PatchError> {
+    // How often each record comes, less how often it goes.
+    let mut balance: BTreeMap<&[u8], i64> = BTreeMap::new();
+    for difference in differences {
+        for (part, step) in [(Part::Removed, -1), (Part::Added, 1)] {
+            each_record(part, difference, |_, whole, _| {
+                *balance.entry(whole).or_default() += step;
+                Ok(())
+            })?;
+        }
+    }
+    let mut composed = Difference::default();
+    for (record, sum) in balance {
+        let list = if sum < 0 { &mut composed.removed } else { &mut composed.added };
+        // More than one is an error, which is found when the difference is applied.
+        (0..sum.abs()).for_each(|_| list.extend(record));
+    }
+    Ok(composed)
+}
+
 /// Calls `record` for each record of a part: owner, the whole record, the parts of it.
 fn each_record<'a>(
     part: Part,

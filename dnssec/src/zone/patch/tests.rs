@@ -237,6 +237,21 @@ proptest! {
     }
 
     #[test]
+    fn composed_differences_lead_where_each_of_them_leads(
+        zones in proptest::collection::vec((any_owners(), any_signed(), any::<u64>()), 2..5),
+    ) {
+        let versions: Vec<ZoneVersion> =
+            zones.iter().map(|(owners, signed, salt)| zone(owners, *signed, *salt)).collect();
+        let steps: Vec<Difference> =
+            versions.windows(2).map(|pair| difference(&pair[0], &pair[1])).collect();
+        let (first, last) = (&versions[0], &versions[versions.len() - 1]);
+        let patched = apply(first, &composed(&steps).unwrap()).unwrap();
+        check_structure(&patched);
+        prop_assert_eq!(contents(&patched, &patched.names), contents(last, &last.names));
+        prop_assert_eq!(contents(&patched, &patched.hashes), contents(last, &last.hashes));
+    }
+
+    #[test]
     fn wrong_differences_are_refused_or_give_a_sound_version(
         before in any_owners(),
         after in any_owners(),
