@@ -21,6 +21,12 @@ enum Program {
     Run(RunArguments),
     /// Check conf.xml, kasp.xml and zonelist.xml (see `anchorite check --help`).
     Check,
+    /// Test the tokens of repositories, and import keys.
+    Hsm(crate::hsm::HsmArguments),
+    /// Keys by hand, as OpenDNSSEC's ods-hsmutil (see `anchorite hsmutil -h`).
+    Hsmutil,
+    /// Signatures a second, as OpenDNSSEC's ods-hsmspeed.
+    Hsmspeed,
 }
 
 /// What `anchorite sign` is told.
@@ -85,5 +91,8 @@ pub(crate) fn main(words: Vec<String>) -> ExitCode {
         Program::Sign(arguments) => crate::sign::main(arguments),
         Program::Run(arguments) => crate::run::main(arguments),
         Program::Check => crate::kaspcheck::main("anchorite check", &[]),
+        Program::Hsm(arguments) => crate::hsm::main(arguments),
+        Program::Hsmutil => crate::hsm::hsmutil::main("ods-hsmutil", &[]),
+        Program::Hsmspeed => crate::hsm::hsmspeed::main("ods-hsmspeed", &[]),
     }
 }

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod hsm;
 mod kaspcheck;
 mod run;
 mod sign;
@@ -20,6 +21,10 @@ fn main() -> ExitCode {
         ("ods-kaspcheck", _) => kaspcheck::main(&name, &words[1..]),
         (_, Some("ods-kaspcheck")) => kaspcheck::main("ods-kaspcheck", &words[2..]),
         (_, Some("check")) => kaspcheck::main("anchorite check", &words[2..]),
+        ("ods-hsmutil", _) => hsm::hsmutil::main(&name, &words[1..]),
+        ("ods-hsmspeed", _) => hsm::hsmspeed::main(&name, &words[1..]),
+        (_, Some("ods-hsmutil" | "hsmutil")) => hsm::hsmutil::main("ods-hsmutil", &words[2..]),
+        (_, Some("ods-hsmspeed" | "hsmspeed")) => hsm::hsmspeed::main("ods-hsmspeed", &words[2..]),
         _ => arguments::main(words),
     }
 }
