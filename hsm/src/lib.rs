@@ -14,6 +14,7 @@ pub mod absence;
 pub mod builtin;
 mod der;
 pub mod error;
+pub mod group;
 mod hash;
 pub mod host;
 pub mod hosted;

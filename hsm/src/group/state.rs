@@ -1,0 +1,396 @@
+//! What a group remembers: who is in the rotation, which keys are agreed, who has proven them.
+//! In: events (a failure, a proof, time that has passed). Out: who signs next, who is due.
+//! Never: calls to slots; all of this stands behind one lock that is held for moments only.
+//! Limits: one entry for each key that was asked for or recorded.
+
+use super::agreement::{Reaction, least_busy, next_pause, reaction, zsk_tag};
+use crate::error::SlotError;
+use crate::slot::Slot;
+use crate::verify::Verifier;
+use dnssec::key::{KeyId, PublicKey};
+use dnssec::{Algorithm, KeyTag};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Failures in a row after which a member's slot is opened anew.
+const REOPEN_AFTER: u32 = 3;
+/// How long a member that lacks a key is not asked for it.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+
+/// A key as it is asked for.
+pub(super) type KeyName = (KeyId, Algorithm);
+
+/// A key that the group agrees on.
+pub(super) struct GroupKey {
+    pub(super) public: PublicKey,
+    pub(super) verifier: Verifier,
+}
+
+/// What is known of one member and one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Not asked since the member came in.
+    Unproven,
+    /// It shows the group's key and has signed a challenge with it.
+    Proven,
+    /// It cannot serve this key.
+    Lacking,
+}
+
+struct KeyState {
+    key: Arc<GroupKey>,
+    standings: Vec<Standing>,
+}
+
+/// Why a member is shut out until the group is opened anew.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MemberFault {
+    /// Its slot says that an operator has to look.
+    #[error(transparent)]
+    Slot(#[from] SlotError),
+    /// It shows another public key for an id than the group does.
+    #[error(
+        "it shows another key for the id {key}: key tag {member_tag} and not {group_tag} (as of \
+         a ZSK); compare the token with the backup, make it a copy of the others, restart"
+    )]
+    OtherKey {
+        /// The id.
+        key: KeyId,
+        /// Tag of the group's key.
+        group_tag: KeyTag,
+        /// Tag of the member's key.
+        member_tag: KeyTag,
+    },
+}
+
+/// Where a member is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    In,
+    /// `reason` is `None` before the first opening.
+    Away {
+        reason: Option<SlotError>,
+        pause: Option<Duration>,
+        left: Duration,
+    },
+    Out(MemberFault),
+}
+
+struct MemberState {
+    presence: Presence,
+    slot: Option<Arc<dyn Slot>>,
+    /// Rises when the member leaves: what began before says nothing about what is now.
+    epoch: u64,
+    failures: u32,
+    under_way: usize,
+    served: u64,
+}
+
+/// A member to put work to.
+#[derive(Clone)]
+pub(super) struct Seat {
+    pub(super) member: usize,
+    pub(super) epoch: u64,
+    pub(super) slot: Arc<dyn Slot>,
+}
+
+/// What a failure did to a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    Nothing,
+    Left,
+    ShutOut,
+}
+
+pub(super) struct State {
+    members: Vec<MemberState>,
+    keys: HashMap<KeyName, KeyState>,
+    /// Keys that are made and not agreed yet, with the member that has made them.
+    pub(super) made: HashMap<KeyId, usize>,
+    pub(super) closing: bool,
+    look_again: Duration,
+    /// Slots that are out of use; to be dropped without the lock, since their processes end then.
+    pub(super) retired: Vec<Arc<dyn Slot>>,
+}
+
+impl State {
+    pub(super) fn new(members: usize) -> State {
+        let member = || MemberState {
+            presence: Presence::Away { reason: None, pause: None, left: Duration::ZERO },
+            slot: None,
+            epoch: 0,
+            failures: 0,
+            under_way: 0,
+            served: 0,
+        };
+        State {
+            members: std::iter::repeat_with(member).take(members).collect(),
+            keys: HashMap::new(),
+            made: HashMap::new(),
+            closing: false,
+            look_again: LOOK_AGAIN,
+            retired: Vec::new(),
+        }
+    }
+
+    pub(super) fn presence(&self, member: usize) -> &Presence {
+        &self.members[member].presence
+    }
+
+    pub(super) fn under_way(&self, member: usize) -> usize {
+        self.members[member].under_way
+    }
+
+    /// Members that are not shut out.
+    pub(super) fn able_count(&self) -> usize {
+        let is_out = |member: &&MemberState| matches!(member.presence, Presence::Out(_));
+        self.members.len() - self.members.iter().filter(is_out).count()
+    }
+
+    /// Whether a member in the rotation has proven the key.
+    pub(super) fn is_proven(&self, name: &KeyName) -> bool {
+        let key = self.keys.get(name);
+        self.seats()
+            .iter()
+            .any(|seat| key.is_some_and(|key| key.standings[seat.member] == Standing::Proven))
+    }
+
+    /// Keys that are agreed, at most `limit`.
+    pub(super) fn agreed(&self, limit: usize) -> Vec<(KeyName, Arc<GroupKey>)> {
+        let keys = self.keys.iter().take(limit);
+        keys.map(|(name, state)| (name.clone(), Arc::clone(&state.key))).collect()
+    }
+
+    pub(super) fn key_count(&self) -> usize {
+        self.keys.len()
+    }
+
+    pub(super) fn key(&self, name: &KeyName) -> Option<Arc<GroupKey>> {
+        self.keys.get(name).map(|state| Arc::clone(&state.key))
+    }
+
+    /// Takes up a key that is agreed or recorded; nobody has proven it yet.
+    pub(super) fn add_key(&mut self, name: KeyName, key: GroupKey) -> Arc<GroupKey> {
+        let standings = vec![Standing::Unproven; self.members.len()];
+        let new = KeyState { key: Arc::new(key), standings };
+        Arc::clone(&self.keys.entry(name).or_insert(new).key)
+    }
+
+    pub(super) fn forget_key(&mut self, id: &KeyId) {
+        self.keys.retain(|(known, _), _| known != id);
+        self.made.remove(id);
+    }
+
+    /// The members in the rotation.
+    pub(super) fn seats(&self) -> Vec<Seat> {
+        let seat = |(member, state): (usize, &MemberState)| match (&state.presence, &state.slot) {
+            (Presence::In, Some(slot)) => {
+                Some(Seat { member, epoch: state.epoch, slot: Arc::clone(slot) })
+            }
+            _ => None,
+        };
+        self.members.iter().enumerate().filter_map(seat).collect()
+    }
+
+    /// Members that lack a key are asked again when it is next used.
+    pub(super) fn ask_again(&mut self, name: &KeyName) {
+        let key = self.keys.get_mut(name);
+        for standing in key.into_iter().flat_map(|key| &mut key.standings) {
+            if *standing == Standing::Lacking {
+                *standing = Standing::Unproven;
+            }
+        }
+    }
+
+    /// The members in the rotation that were not asked for this key yet.
+    pub(super) fn unproven(&self, name: &KeyName) -> Vec<Seat> {
+        let mut seats = self.seats();
+        if let Some(key) = self.keys.get(name) {
+            seats.retain(|seat| key.standings[seat.member] == Standing::Unproven);
+        }
+        seats
+    }
+
+    /// Whether a seat still is what it was when it was given out.
+    fn is_current(&self, member: usize, epoch: u64) -> bool {
+        self.members[member].epoch == epoch
+    }
+
+    pub(super) fn stand(&mut self, name: &KeyName, seat: &Seat, standing: Standing) {
+        let is_current = self.is_current(seat.member, seat.epoch);
+        if let Some(key) = self.keys.get_mut(name).filter(|_| is_current) {
+            key.standings[seat.member] = standing;
+        }
+    }
+
+    /// The least busy member that has proven the key, and is none of `but`; one batch more is
+    /// under way there, until [`State::done`].
+    pub(super) fn take(&mut self, name: &KeyName, but: &[usize]) -> Option<Seat> {
+        let key = self.keys.get(name)?;
+        let member = least_busy(self.members.iter().enumerate().map(|(at, member)| {
+            let may_sign = member.presence == Presence::In
+                && key.standings[at] == Standing::Proven
+                && !but.contains(&at);
+            may_sign.then_some((member.under_way, member.served))
+        }))?;
+        let state = &mut self.members[member];
+        let slot = Arc::clone(state.slot.as_ref()?);
+        state.under_way += 1;
+        state.served += 1;
+        Some(Seat { member, epoch: state.epoch, slot })
+    }
+
+    pub(super) fn done(&mut self, member: usize) {
+        self.members[member].under_way -= 1;
+    }
+
+    /// A member failed at something, which may have to do with a key.
+    pub(super) fn failed(
+        &mut self,
+        name: Option<&KeyName>,
+        seat: &Seat,
+        error: &SlotError,
+    ) -> Change {
+        if !self.is_current(seat.member, seat.epoch) {
+            return Change::Nothing;
+        }
+        match reaction(error) {
+            Reaction::Stays => Change::Nothing,
+            Reaction::LosesKey => {
+                if let Some(name) = name {
+                    self.stand(name, seat, Standing::Lacking);
+                }
+                Change::Nothing
+            }
+            Reaction::Leaves { pause } => self.leaves(seat.member, error, pause),
+            Reaction::ShutOut => self.shut_out(seat.member, MemberFault::Slot(error.clone())),
+        }
+    }
+
+    /// A member that was being opened failed.
+    pub(super) fn not_opened(&mut self, member: usize, error: &SlotError) -> Change {
+        match reaction(error) {
+            Reaction::ShutOut => self.shut_out(member, MemberFault::Slot(error.clone())),
+            Reaction::Leaves { pause } => self.leaves(member, error, pause),
+            // No answer to "who are you" is about a key or a request.
+            Reaction::LosesKey | Reaction::Stays => self.leaves(member, error, LOOK_AGAIN),
+        }
+    }
+
+    fn leaves(&mut self, member: usize, error: &SlotError, own: Duration) -> Change {
+        let before = match &self.members[member].presence {
+            Presence::In => None,
+            Presence::Away { pause, .. } => *pause,
+            Presence::Out(_) => return Change::Nothing,
+        };
+        let pause = next_pause(own, before);
+        let reason = Some(error.clone());
+        self.moves(member, Presence::Away { reason, pause: Some(pause), left: pause });
+        self.members[member].failures += 1;
+        if self.members[member].failures >= REOPEN_AFTER {
+            self.retire(member);
+        }
+        Change::Left
+    }
+
+    /// Shuts a member out; `Nothing` when it was shut out before.
+    pub(super) fn shut_out(&mut self, member: usize, fault: MemberFault) -> Change {
+        if matches!(self.members[member].presence, Presence::Out(_)) {
+            return Change::Nothing;
+        }
+        self.moves(member, Presence::Out(fault));
+        self.retire(member);
+        Change::ShutOut
+    }
+
+    fn retire(&mut self, member: usize) {
+        self.retired.extend(self.members[member].slot.take());
+    }
+
+    /// Shuts out a member that shows another key.
+    pub(super) fn differs(
+        &mut self,
+        seat: &Seat,
+        name: &KeyName,
+        group: &PublicKey,
+        shown: &PublicKey,
+    ) -> Change {
+        if !self.is_current(seat.member, seat.epoch) {
+            return Change::Nothing;
+        }
+        let (group_tag, member_tag) = (zsk_tag(group), zsk_tag(shown));
+        let fault = MemberFault::OtherKey { key: name.0.clone(), group_tag, member_tag };
+        self.shut_out(seat.member, fault)
+    }
+
+    fn moves(&mut self, member: usize, presence: Presence) {
+        let state = &mut self.members[member];
+        state.epoch += 1;
+        state.presence = presence;
+        for key in self.keys.values_mut() {
+            key.standings[member] = Standing::Unproven;
+        }
+    }
+
+    /// The slot of a member that is away and is to be tried: an old one, or none when it has to
+    /// be opened. `None` when the member is not away.
+    pub(super) fn begin_return(&self, member: usize) -> Option<(u64, Option<Arc<dyn Slot>>)> {
+        let state = &self.members[member];
+        let is_away = matches!(state.presence, Presence::Away { .. });
+        is_away.then(|| (state.epoch, state.slot.clone()))
+    }
+
+    /// A member is back with these proofs. `false` when somebody was faster.
+    pub(super) fn returns(&mut self, seat: &Seat, proofs: Vec<(KeyName, Standing)>) -> bool {
+        let is_away = matches!(self.presence(seat.member), Presence::Away { .. });
+        if !is_away || !self.is_current(seat.member, seat.epoch) {
+            return false;
+        }
+        let state = &mut self.members[seat.member];
+        state.presence = Presence::In;
+        state.slot = Some(Arc::clone(&seat.slot));
+        state.failures = 0;
+        for (name, standing) in proofs {
+            self.stand(&name, seat, standing);
+        }
+        true
+    }
+
+    fn has_lacking(&self) -> bool {
+        self.keys.values().any(|key| key.standings.contains(&Standing::Lacking))
+    }
+
+    /// How long until something is due.
+    pub(super) fn next_due(&self) -> Option<Duration> {
+        let away = self.members.iter().filter_map(|member| match &member.presence {
+            Presence::Away { left, .. } => Some(*left),
+            Presence::In | Presence::Out(_) => None,
+        });
+        away.chain(self.has_lacking().then_some(self.look_again)).min()
+    }
+
+    /// Lets time pass. Out: the members to try again.
+    pub(super) fn elapse(&mut self, passed: Duration) -> Vec<usize> {
+        if self.has_lacking() {
+            self.look_again = self.look_again.saturating_sub(passed);
+        }
+        if self.look_again.is_zero() {
+            self.look_again = LOOK_AGAIN;
+            let standings = self.keys.values_mut().flat_map(|key| &mut key.standings);
+            for standing in standings.filter(|standing| **standing == Standing::Lacking) {
+                *standing = Standing::Unproven;
+            }
+        }
+        let mut due = Vec::new();
+        for (position, member) in self.members.iter_mut().enumerate() {
+            if let Presence::Away { left, .. } = &mut member.presence {
+                *left = left.saturating_sub(passed);
+                if left.is_zero() {
+                    due.push(position);
+                }
+            }
+        }
+        due
+    }
+}
