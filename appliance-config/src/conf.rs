@@ -6,6 +6,7 @@
 //!   `<TokenLabel>` may be missing (the repository's name), `<KeyFile>` names a file that holds
 //!   the secret in place of `<PIN>`, and `<Directory>` says where its keys lie
 //!   (`/var/lib/opendnssec/tokens/` and the repository's name);
+//! - `<RepositoryGroup>` in `<RepositoryList>` makes one repository of several; see `groups`;
 //! - `<AllowDeprecatedAlgorithms/>` in `<Enforcer>` lets new keys have algorithms 5 and 7, which
 //!   RFC 9905 deprecates. Default: off;
 //! - `<Limits>` in `<Signer>` says how large an unsigned zone may be: `<Records>`, `<Bytes>` and
@@ -22,6 +23,7 @@ use zeroize::Zeroizing;
 use crate::diagnostics::{FileFaults, Findings, Read};
 use crate::duration::YEAR_SECONDS;
 use crate::fault::Fault;
+use crate::groups::{RepositoryGroup, groups};
 use crate::kasp::{number, optional_duration};
 use crate::schema::{self, validate};
 use crate::tree::{Element, FILE_BYTES_MAX, read_tree};
@@ -43,6 +45,8 @@ const TOKEN_LABEL_OCTETS_MAX: usize = 32;
 pub struct Conf {
     /// `<RepositoryList>`; every name once.
     pub repositories: Vec<Repository>,
+    /// `<RepositoryGroup>`: their names are those of no repository.
+    pub groups: Vec<RepositoryGroup>,
     /// `<Logging>`.
     pub logging: Logging,
     /// `<PolicyFile>`: kasp.xml.
@@ -263,10 +267,13 @@ pub(crate) fn conf(root: &Element<'_>, findings: &mut Findings) -> Conf {
         }
         repositories.push(repository);
     }
+    let names: Vec<&str> = repositories.iter().map(|one| one.name.as_str()).collect();
+    let groups = list.map_or_else(Vec::new, |list| groups(list, &names, findings));
     let verbosity = root.path(&["Common", "Logging", "Verbosity"]);
     let facility = root.path(&["Common", "Logging", "Syslog", "Facility"]);
     Conf {
         repositories,
+        groups,
         logging: Logging {
             verbosity: verbosity
                 .map_or(VERBOSITY_DEFAULT, |_| number(root, &["Common", "Logging", "Verbosity"])),

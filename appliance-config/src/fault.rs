@@ -266,6 +266,40 @@ pub enum Fault {
         /// The name.
         name: String,
     },
+    /// A group with a member that is no repository.
+    #[error(
+        "'{name}' is no <Repository> of this list, so it cannot be a member; there are: {known}"
+    )]
+    UnknownMember {
+        /// The name.
+        name: String,
+        /// The repositories of the list.
+        known: String,
+    },
+    /// A repository that is a member already.
+    #[error("repository {name} is a member of the group {group} already; it can be one only once")]
+    MemberTwice {
+        /// The repository.
+        name: String,
+        /// The group that had it first.
+        group: String,
+    },
+    /// A group of one, or of none.
+    #[error("a repository group has at least 2 members; {name} has {count}")]
+    GroupTooSmall {
+        /// The group.
+        name: String,
+        /// Its members.
+        count: usize,
+    },
+    /// A quorum that is never reached.
+    #[error("a quorum of {quorum} is never reached by {count} members; expected at most {count}")]
+    QuorumTooLarge {
+        /// `<Quorum>`.
+        quorum: usize,
+        /// The members.
+        count: usize,
+    },
     /// A listener on no IP address.
     #[error("'{value}' is not an IP address")]
     Address {
@@ -336,6 +370,10 @@ impl Fault {
                 | PinAndKeyFile
                 | LabelTooLong { .. }
                 | DirectoryNeeded { .. }
+                | UnknownMember { .. }
+                | MemberTwice { .. }
+                | GroupTooSmall { .. }
+                | QuorumTooLarge { .. }
                 | Address { .. }
         )
     }

@@ -113,7 +113,7 @@ impl Report {
         for fault in faults {
             let has_own_check = match &fault.fault {
                 Fault::Duration { .. } | Fault::Nsec3Hash { .. } => true,
-                Fault::DuplicateName { what, .. } => *what != "zone",
+                Fault::DuplicateName { what, .. } => matches!(*what, "repository" | "policy"),
                 Fault::EmptyValue { element } => {
                     element == "PolicyFile" || element == "ZoneListFile"
                 }
@@ -155,7 +155,7 @@ pub fn check(inputs: &Inputs<'_>, environment: &dyn Environment) -> Report {
     let kasp = inputs.kasp.map(str::to_owned).or(conf.kasp);
     let policy_names = match kasp.as_deref() {
         Some(kasp) if !kasp.is_empty() => {
-            check_kasp(kasp, conf.repositories.as_deref(), environment, &mut report)
+            check_kasp(kasp, conf.repositories.as_ref(), environment, &mut report)
         }
         _ => {
             report.error(format_args!("No location for kasp.xml set"));
@@ -176,7 +176,35 @@ pub fn check(inputs: &Inputs<'_>, environment: &dyn Environment) -> Report {
 struct FromConf {
     kasp: Option<String>,
     zonelist: Option<String>,
-    repositories: Option<Vec<String>>,
+    repositories: Option<Repositories>,
+}
+
+/// The repositories of conf.xml.
+#[derive(Default)]
+struct Repositories {
+    /// Those that a policy may name: groups, too.
+    names: Vec<String>,
+    /// Those that belong to a group, with its name.
+    members: Vec<(String, String)>,
+}
+
+impl Repositories {
+    fn of(conf: Conf) -> Repositories {
+        let mut found = Repositories::default();
+        for group in conf.groups {
+            let members = group.members.into_iter();
+            found.members.extend(members.map(|member| (member, group.name.clone())));
+            found.names.push(group.name);
+        }
+        found.names.extend(conf.repositories.into_iter().map(|repository| repository.name));
+        found
+    }
+
+    /// The group that a repository belongs to.
+    fn group_of(&self, name: &str) -> Option<&str> {
+        let found = self.members.iter().find(|(member, _)| member == name);
+        found.map(|(_, group)| group.as_str())
+    }
 }
 
 fn check_conf(file: &str, environment: &dyn Environment, report: &mut Report) -> FromConf {
@@ -198,8 +226,7 @@ fn check_conf(file: &str, environment: &dyn Environment, report: &mut Report) ->
             report.notices(&notices);
             report.values(&faults);
             conf::check(file, &root, &values, environment, report);
-            let names = values.repositories.into_iter().map(|repository| repository.name);
-            from_conf.repositories = Some(names.collect());
+            from_conf.repositories = Some(Repositories::of(values));
         }
         tree => report.fails(file, &bytes, tree.is_some(), findings),
     }
@@ -209,7 +236,7 @@ fn check_conf(file: &str, environment: &dyn Environment, report: &mut Report) ->
 /// The names of the policies, when the file has the right form.
 fn check_kasp(
     file: &str,
-    repositories: Option<&[String]>,
+    repositories: Option<&Repositories>,
     environment: &dyn Environment,
     report: &mut Report,
 ) -> Option<Vec<String>> {

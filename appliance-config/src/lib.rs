@@ -12,6 +12,7 @@ mod conf;
 mod diagnostics;
 mod duration;
 mod fault;
+mod groups;
 mod kasp;
 mod kaspcheck;
 mod schema;
@@ -29,6 +30,7 @@ pub use duration::{
     parse_duration,
 };
 pub use fault::Fault;
+pub use groups::RepositoryGroup;
 pub use kasp::read_kasp;
 pub use kaspcheck::{Environment, FileKind, Inputs, Line, Report, Severity, check};
 pub use tree::{ATTRIBUTES_MAX, DEPTH_MAX, ELEMENTS_MAX, FILE_BYTES_MAX, ZONELIST_BYTES_MAX};

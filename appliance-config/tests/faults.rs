@@ -126,6 +126,39 @@ const EDITS: &[(&str, &str, &str, &str)] = &[
         "<Repository name='SoftHSM'><BuiltIn/></Repository></RepositoryList>",
         "second repository with the name SoftHSM",
     ),
+    (
+        "conf.xml",
+        "</RepositoryList>",
+        "<RepositoryGroup name='g'><Member>SoftHSM</Member><Member>B</Member></RepositoryGroup>\
+         </RepositoryList>",
+        "'B' is no <Repository> of this list, so it cannot be a member; there are: SoftHSM",
+    ),
+    (
+        "conf.xml",
+        "</RepositoryList>",
+        "<RepositoryGroup name='g'><Member>SoftHSM</Member><Member>SoftHSM</Member>\
+         </RepositoryGroup></RepositoryList>",
+        "repository SoftHSM is a member of the group g already",
+    ),
+    (
+        "conf.xml",
+        "</RepositoryList>",
+        "<RepositoryGroup name='g'><Member>SoftHSM</Member></RepositoryGroup></RepositoryList>",
+        "a repository group has at least 2 members; g has 1",
+    ),
+    (
+        "conf.xml",
+        "</RepositoryList>",
+        "<RepositoryGroup name='g'><Member>SoftHSM</Member><Member>SoftHSM</Member>\
+         <Quorum>3</Quorum></RepositoryGroup></RepositoryList>",
+        "a quorum of 3 is never reached by 2 members; expected at most 2",
+    ),
+    (
+        "conf.xml",
+        "</RepositoryList>",
+        "<RepositoryGroup name='SoftHSM'/></RepositoryList>",
+        "second repository or repository group with the name SoftHSM",
+    ),
     ("conf.xml", "127.0.0.1", "localhost", "'localhost' is not an IP address"),
     ("conf.xml", "<TokenLabel>OpenDNSSEC</TokenLabel>", "", "missing element <TokenLabel>"),
     (
@@ -137,7 +170,7 @@ const EDITS: &[(&str, &str, &str, &str)] = &[
 ];
 
 /// How many variants `Fault` has.
-const VARIANTS: usize = 42;
+const VARIANTS: usize = 46;
 
 #[test]
 fn every_fault_is_reached() {
@@ -234,6 +267,48 @@ fn limits_that_cannot_be_are_refused_at_their_place() {
     }
     let found = read("conf.xml", &with_limits("<Bytes>5000</Bytes><Bytes>5000</Bytes>"));
     assert!(found.to_string().contains("<Bytes> may stand only once in <Limits>"), "{found}");
+}
+
+/// A conf.xml with two repositories more, `b` and `c`, and on line 3 these groups.
+fn with_groups(groups: &str) -> Vec<u8> {
+    let more = |name: &str| format!("<Repository name='{name}'><BuiltIn/></Repository>");
+    let text = format!("<Configuration>\n<RepositoryList>{}{}\n{groups}", more("b"), more("c"));
+    let bytes = String::from_utf8(edited("conf.xml", "", "")).unwrap();
+    let (_, rest) = bytes.split_once("<RepositoryList>").unwrap();
+    (text + rest).into_bytes()
+}
+
+#[test]
+fn groups_that_cannot_be_are_refused_at_their_place() {
+    let group = |name: &str, inner: &str| {
+        format!("<RepositoryGroup name='{name}'>{inner}</RepositoryGroup>")
+    };
+    let both = "<Member>b</Member><Member>c</Member>";
+    for (groups, column, message) in [
+        (group("g", "<Member>b</Member><Member>x</Member>"), 53, "'x' is no <Repository>"),
+        (group("g", "<Member>b</Member><Member>b</Member>"), 53, "b is a member of the group g"),
+        (
+            group("g", both) + &group("h", "<Member>SoftHSM</Member><Member>c</Member>"),
+            139,
+            "repository c is a member of the group g already",
+        ),
+        (group("g", "<Member>b</Member>"), 1, "a repository group has at least 2 members; g has 1"),
+        (group("b", both), 1, "second repository or repository group with the name b"),
+        (group("", both), 1, "<RepositoryGroup name> is empty"),
+        (group("g", &format!("{both}<Quorum>3</Quorum>")), 71, "a quorum of 3 is never reached"),
+        (group("g", &format!("{both}<Quorum>1</Quorum>")), 71, "expected a number from 2"),
+        (group("g", &format!("{both}<Quorum>x</Quorum>")), 71, "expected a number from 2"),
+    ] {
+        let found = read("conf.xml", &with_groups(&groups));
+        let [fault] = found.faults.as_slice() else { panic!("{groups}: {found}") };
+        assert!(fault.fault.to_string().contains(message), "{groups}: {found}");
+        assert_eq!((fault.line, fault.column), (3, column), "{groups}: {found}");
+    }
+    let good = with_groups(&group("g", &format!("{both}<Quorum>2</Quorum>")));
+    let conf = read_conf("conf.xml", &good).unwrap().value;
+    let [group] = conf.groups.as_slice() else { panic!("{:?}", conf.groups) };
+    assert_eq!((group.name.as_str(), group.quorum), ("g", 2));
+    assert_eq!(group.members, ["b", "c"]);
 }
 
 #[test]

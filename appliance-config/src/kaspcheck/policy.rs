@@ -6,7 +6,7 @@ use dnssec::Seconds;
 use dnssec::key::KeyRole;
 use dnssec::policy::{DenialPolicy, Nsec3Policy, Policy, SerialMode, SignaturesPolicy};
 
-use super::Report;
+use super::{Report, Repositories};
 use crate::duration::{DurationError, parse_duration};
 use crate::kasp::number;
 use crate::schema::kasp::POLICY;
@@ -44,7 +44,7 @@ pub(super) fn check(
     file: &str,
     element: &Element<'_>,
     policy: &Policy,
-    repositories: Option<&[String]>,
+    repositories: Option<&Repositories>,
     report: &mut Report,
 ) {
     let location = format!("policy {},", policy.name);
@@ -321,7 +321,7 @@ fn key_checks(
     file: &str,
     policy: &Policy,
     keys: &[Key<'_>],
-    repositories: Option<&[String]>,
+    repositories: Option<&Repositories>,
     report: &mut Report,
 ) {
     let name = &policy.name;
@@ -339,9 +339,16 @@ fn key_checks(
                      4096 or less"
                 ));
             }
-            let unknown = |names: &[String]| !names.iter().any(|name| name == key.repository);
+            let repository = key.repository;
+            if let Some(group) = repositories.and_then(|known| known.group_of(repository)) {
+                report.error(format_args!(
+                    "Repository ({repository}) defined for {role} in {name} policy is a member of \
+                     the repository group {group}; a key in it alone would be in no other member: \
+                     name the group"
+                ));
+            }
+            let unknown = |known: &Repositories| !known.names.iter().any(|name| name == repository);
             if repositories.is_some_and(unknown) {
-                let repository = key.repository;
                 let place = if *role == "KSK" { format!(" in {file}") } else { String::new() };
                 report.error(format_args!(
                     "Unknown repository ({repository}) defined for {role} in {name} policy{place}"

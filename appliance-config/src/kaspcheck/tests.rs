@@ -13,6 +13,11 @@ const CONF: &str = r#"<Configuration><RepositoryList>
 const KASP: &str = include_str!("../../../examples/default/kasp.xml");
 const ZONES: &str = "<ZoneList/>";
 
+/// The same with a second repository and a group of both.
+const GROUP: &str = r#"<Repository name="y"><BuiltIn/><KeyFile>/key</KeyFile></Repository>
+<RepositoryGroup name="pair"><Member>x</Member><Member>y</Member></RepositoryGroup>
+</RepositoryList>"#;
+
 /// Files by path; a text that ends in `/` is a directory.
 struct World(BTreeMap<&'static str, String>);
 
@@ -221,6 +226,44 @@ fn warnings_of_our_own_rfc9276_rfc9905_and_refresh() {
                   deprecated (RFC 9905); new keys need <AllowDeprecatedAlgorithms/> in conf.xml
             WARNING: In policy default, the Refresh interval (259200 seconds) is smaller than
                   the largest TTL (345600 seconds) in /kasp: signatures may expire in caches
+            INFO: The XML in /zones is valid
+        "#]],
+    );
+}
+
+#[test]
+fn a_group_is_a_repository_and_its_members_are_none_for_keys() {
+    let world = || World::new().with("/conf", |conf| conf.replace("</RepositoryList>", GROUP));
+    let pair = |kasp: &str| kasp.replace(">x<", ">pair<");
+    world().with("/kasp", pair).says(
+        0,
+        expect![[r#"
+            INFO: The XML in /conf is valid
+            INFO: The XML in /kasp is valid
+            INFO: The XML in /zones is valid
+        "#]],
+    );
+    world().says(
+        2,
+        expect![[r#"
+            INFO: The XML in /conf is valid
+            INFO: The XML in /kasp is valid
+            ERROR: Repository (x) defined for KSK in default policy is a member of the
+                  repository group pair; a key in it alone would be in no other member: name
+                  the group
+            ERROR: Repository (x) defined for ZSK in default policy is a member of the
+                  repository group pair; a key in it alone would be in no other member: name
+                  the group
+            INFO: The XML in /zones is valid
+        "#]],
+    );
+    let one = |conf: &str| conf.replace("<Member>y</Member>", "");
+    world().with("/conf", one).with("/kasp", pair).says(
+        1,
+        expect![[r#"
+            INFO: The XML in /conf is valid
+            ERROR: /conf:3:1: a repository group has at least 2 members; pair has 1
+            INFO: The XML in /kasp is valid
             INFO: The XML in /zones is valid
         "#]],
     );

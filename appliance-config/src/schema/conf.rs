@@ -1,6 +1,7 @@
 //! The table of conf.xml: OpenDNSSEC 1.1 to 2.1, and our own elements.
 //! Ours: `<BuiltIn/>`, `<KeyFile>` and `<Directory>` of a repository (the built-in token),
-//! `<AllowDeprecatedAlgorithms/>` of the enforcer (RFC 9905), and `<Limits>` of the signer.
+//! `<RepositoryGroup>`, `<AllowDeprecatedAlgorithms/>` of the enforcer (RFC 9905), and `<Limits>`
+//! of the signer.
 
 use dnssec::zone::load::RRSET_RECORD_COUNT_MAX;
 
@@ -18,7 +19,9 @@ pub(crate) const CONFIGURATION: Rule = Rule::one(
         Rule::one(
             "RepositoryList",
             Content::Free(&[
-                Rule::any("Repository", Content::Free(REPOSITORY)).with(&[text_attribute("name")])
+                Rule::any("Repository", Content::Free(REPOSITORY)).with(&[text_attribute("name")]),
+                Rule::any("RepositoryGroup", Content::Free(REPOSITORY_GROUP))
+                    .with(&[text_attribute("name")]),
             ]),
         ),
         Rule::one("Common", Content::Free(COMMON)),
@@ -47,6 +50,12 @@ const REPOSITORY: &[Rule] = &[
     Rule::optional("RequireBackup", Content::Flag),
     Rule::optional("SkipPublicKey", Content::Flag),
     Rule::optional("AllowExtraction", Content::Flag),
+];
+
+const REPOSITORY_GROUP: &[Rule] = &[
+    Rule::any("Member", Content::Text),
+    // A key that one member has alone is what a group is there to prevent.
+    Rule::optional("Quorum", Content::Number { min: 2, max: u64::MAX }),
 ];
 
 const COMMON: &[Rule] = &[
