@@ -16,6 +16,7 @@ use crate::tree;
 use crate::zone::pipeline::Services;
 use crate::zone::{ZoneActor, ZoneMessage, ZoneParts, ZoneStatus};
 use dnssec::Name;
+use dnssec::key::{KeyId, PublicKey};
 use hsm::hosted::HostProgram;
 use std::collections::BTreeMap;
 use std::io;
@@ -194,12 +195,18 @@ fn add_slots(
             true => NewToken::Refused,
             false => NewToken::Allowed,
         };
-        let parts = parts(repository, new_token);
+        let recorded = keys.iter().filter(|key| holds(key)).filter_map(public_half);
+        let parts = parts(&repository.with_recorded(recorded), new_token);
         let spec = tree::slot(&repository.name);
         let actor = slots.add(&spec, move || SlotActor::new(&parts))?;
         actors.insert(repository.name.clone(), actor);
     }
     Ok(actors)
+}
+
+fn public_half(key: &KeyRecord) -> Option<(KeyId, PublicKey)> {
+    let bytes = key.public_key.clone()?;
+    Some((key.id.clone(), PublicKey { algorithm: key.algorithm, bytes }))
 }
 
 fn add_stage<S: Stage>(

@@ -13,7 +13,7 @@ use super::{RepositorySettings, Settings, TokenSettings, ZoneSettings, zone_text
 use crate::io::config_files::{self, ConfigFileError};
 use appliance_config::{
     Adapter, Conf, Datastore, Diagnostic, FILE_BYTES_MAX, FileFaults, Read, Repository,
-    RepositoryKind, Signer, TokenSecret, ZONELIST_BYTES_MAX, ZoneEntry, ZoneList,
+    RepositoryGroup, RepositoryKind, Signer, TokenSecret, ZONELIST_BYTES_MAX, ZoneEntry, ZoneList,
 };
 use dnssec::policy::Policy;
 use hsm::builtin::Unlock;
@@ -81,6 +81,22 @@ pub enum SettingsError {
         conf_file: PathBuf,
         /// The names that exist.
         known: String,
+    },
+    /// A policy with a key in one member of a group.
+    #[error(
+        "{}: policy {policy} has a key in the repository {repository}, which is a member of the \
+         repository group {group}; a key in it alone would be in no other member: name the group",
+        file.display()
+    )]
+    MemberRepository {
+        /// kasp.xml.
+        file: PathBuf,
+        /// The policy.
+        policy: String,
+        /// What it names.
+        repository: String,
+        /// The group.
+        group: String,
     },
 }
 
@@ -200,6 +216,7 @@ fn settings(
     };
     check_repositories(conf_file, &conf, &policies)?;
     let repositories = repositories(conf_file, &conf.repositories, notices);
+    let repositories = grouped(repositories, &conf.groups);
     let policies: BTreeMap<String, Arc<Policy>> =
         policies.into_iter().map(|policy| (policy.name.clone(), Arc::new(policy))).collect();
     let zones = zones_to_sign(&conf, zones, &policies, &repositories, notices)?;
@@ -224,15 +241,30 @@ fn check_repositories(
     conf: &Conf,
     policies: &[Policy],
 ) -> Result<(), SettingsError> {
-    let exists = |name: &str| conf.repositories.iter().any(|repository| repository.name == name);
+    let names = || {
+        let groups = conf.groups.iter().map(|group| group.name.as_str());
+        groups.chain(conf.repositories.iter().map(|repository| repository.name.as_str()))
+    };
+    let exists = |name: &str| names().any(|known| known == name);
     for policy in policies {
+        for key in &policy.keys.keys {
+            let repository = &key.repository;
+            if let Some(group) = conf.groups.iter().find(|one| one.members.contains(repository)) {
+                return Err(SettingsError::MemberRepository {
+                    file: conf.policy_file.clone(),
+                    policy: policy.name.clone(),
+                    repository: repository.clone(),
+                    group: group.name.clone(),
+                });
+            }
+        }
         if let Some(key) = policy.keys.keys.iter().find(|key| !exists(&key.repository)) {
             return Err(SettingsError::UnknownRepository {
                 file: conf.policy_file.clone(),
                 policy: policy.name.clone(),
                 repository: key.repository.clone(),
                 conf_file: conf_file.to_owned(),
-                known: listed(conf.repositories.iter().map(|repository| repository.name.as_str())),
+                known: listed(names()),
             });
         }
     }
@@ -257,6 +289,27 @@ fn repositories(
         }
     }
     usable
+}
+
+/// The repositories that keys may name: members go into their groups. One that was left out is
+/// missing there, and counts as one that never shows a key.
+fn grouped(
+    repositories: Vec<RepositorySettings>,
+    groups: &[RepositoryGroup],
+) -> Vec<RepositorySettings> {
+    let (members, mut alone): (Vec<_>, Vec<_>) = repositories
+        .into_iter()
+        .partition(|one| groups.iter().any(|group| group.members.contains(&one.name)));
+    for group in groups {
+        let member = |name: &String| members.iter().find(|one| one.name == *name).cloned();
+        let members: Vec<RepositorySettings> = group.members.iter().filter_map(member).collect();
+        if !members.is_empty() {
+            let token =
+                TokenSettings::Group { members, quorum: group.quorum, recorded: Vec::new() };
+            alone.push(RepositorySettings { name: group.name.clone(), token });
+        }
+    }
+    alone
 }
 
 /// How a token is opened; `None` when it waits for a login.

@@ -7,6 +7,7 @@ mod from_conf;
 pub use from_conf::{LeftOut, Notice, SettingsError, read_settings};
 
 use dnssec::Name;
+use dnssec::key::{KeyId, PublicKey};
 use dnssec::policy::Policy;
 use dnssec::zone::load::Limits;
 use std::path::PathBuf;
@@ -64,6 +65,29 @@ pub enum TokenSettings {
         /// `<Capacity>`: most private keys in the token.
         capacity: Option<u32>,
     },
+    /// A repository group: several tokens that hold the same keys.
+    Group {
+        /// The members; none of them is a group.
+        members: Vec<RepositorySettings>,
+        /// How many of them have to show a new key.
+        quorum: usize,
+        /// The keys that are in use, with the public halves that may be published.
+        recorded: Vec<(KeyId, PublicKey)>,
+    },
+}
+
+impl RepositorySettings {
+    /// The same, where a group knows these keys of it.
+    pub fn with_recorded(
+        &self,
+        keys: impl Iterator<Item = (KeyId, PublicKey)>,
+    ) -> RepositorySettings {
+        let mut settings = self.clone();
+        if let TokenSettings::Group { recorded, .. } = &mut settings.token {
+            recorded.extend(keys);
+        }
+        settings
+    }
 }
 
 /// One zone.

@@ -231,9 +231,14 @@ impl Handler<SlotMessage> for SlotActor {
                 tracing::error!(target: "hsm", repository = %self.settings.name, %error,
                     "signer instructed to reload due to hsm reset");
                 let is_closed = matches!(self.state, State::Closed(_));
-                if error.disposition() == Disposition::Restart && !is_closed {
-                    self.state = State::Closed(error);
-                    ctx.run_later(self.pause, |actor, ctx| actor.open(ctx));
+                match error.disposition() {
+                    Disposition::Restart if !is_closed => {
+                        self.state = State::Closed(error);
+                        ctx.run_later(self.pause, |actor, ctx| actor.open(ctx));
+                    }
+                    // A token that lies, say: not used before an operator has looked.
+                    Disposition::Alarm if !is_closed => self.state = State::Closed(error),
+                    _ => {}
                 }
             }
         }

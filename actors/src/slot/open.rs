@@ -1,8 +1,10 @@
-//! How the token of a repository is opened: in a process of its own, or in this one.
+//! How the token of a repository is opened: in a process of its own, or in this one. Every member
+//! of a repository group is opened like a repository of its own.
 //! In: settings. Out: an open slot, or why not.
 
 use crate::settings::{RepositorySettings, TokenSettings};
 use hsm::builtin::{BuiltinToken, Unlock, create_key_file};
+use hsm::group::{GroupSettings, GroupSlot, Member, Patience};
 use hsm::hosted::{Deadlines, HostProgram, HostedSettings, HostedSlot, HostedToken};
 use hsm::pkcs11::Pkcs11Slot;
 use hsm::{Slot, SlotError};
@@ -27,6 +29,9 @@ pub type OpenSlot =
 pub fn hosted(program: HostProgram) -> OpenSlot {
     Arc::new(move |repository, new_token| {
         let token = match repository.token.clone() {
+            TokenSettings::Group { .. } => {
+                return open_group(repository, new_token, &hosted(program.clone()));
+            }
             TokenSettings::Pkcs11 { settings, capacity } => {
                 HostedToken::Pkcs11 { settings, serial: None, capacity }
             }
@@ -52,6 +57,10 @@ pub fn open_token(
     new_token: NewToken,
 ) -> Result<Arc<dyn Slot>, SlotError> {
     match &settings.token {
+        TokenSettings::Group { .. } => {
+            let open: OpenSlot = Arc::new(open_token);
+            open_group(settings, new_token, &open)
+        }
         TokenSettings::Pkcs11 { settings, .. } => Ok(Arc::new(Pkcs11Slot::open(settings)?)),
         TokenSettings::BuiltIn { label, folder, unlock } => {
             if new_token == NewToken::Refused || folder.join("token").exists() {
@@ -66,4 +75,28 @@ pub fn open_token(
             Ok(Arc::new(BuiltinToken::create(&settings.name, folder, label, unlock)?))
         }
     }
+}
+
+/// Opens a group whose members are opened by `open`. A token may be made for the first member
+/// only: the others have to be copies of it, and an empty token is none.
+fn open_group(
+    group: &RepositorySettings,
+    new_token: NewToken,
+    open: &OpenSlot,
+) -> Result<Arc<dyn Slot>, SlotError> {
+    let TokenSettings::Group { members, quorum, recorded } = &group.token else {
+        return open(group, new_token);
+    };
+    let member = |(position, settings): (usize, &RepositorySettings)| {
+        let (settings, open) = (settings.clone(), open.clone());
+        let new_token = if position == 0 { new_token } else { NewToken::Refused };
+        Member { name: settings.name.clone(), open: Box::new(move || open(&settings, new_token)) }
+    };
+    Ok(Arc::new(GroupSlot::open(GroupSettings {
+        repository: group.name.clone(),
+        members: members.iter().enumerate().map(member).collect(),
+        quorum: *quorum,
+        recorded: recorded.clone(),
+        patience: Patience::default(),
+    })?))
 }

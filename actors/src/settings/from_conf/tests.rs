@@ -256,3 +256,43 @@ fn long_lists_are_cut() {
     assert!(text.ends_with("p18, p19 and 5 more"), "{text}");
     assert_eq!(listed([].into_iter()), "none");
 }
+
+/// The default example with its repository and a second one in the group `pair`.
+fn pair(folder: &TempDir) {
+    let second = "<Repository name=\"second\"><BuiltIn/><PIN>1234</PIN></Repository>\
+        <RepositoryGroup name=\"pair\"><Member>built-in</Member><Member>second</Member>\
+        </RepositoryGroup></RepositoryList>";
+    edit(folder, "conf.xml", "</RepositoryList>", second);
+}
+
+#[test]
+fn members_are_in_their_group_and_nowhere_else() {
+    let folder = installation("default");
+    pair(&folder);
+    let (wrong, text) = error(&folder);
+    assert!(matches!(wrong, SettingsError::MemberRepository { .. }));
+    assert_eq!(
+        text,
+        "/kasp.xml: policy default has a key in the repository built-in, which is a member of the \
+         repository group pair; a key in it alone would be in no other member: name the group"
+    );
+    edit(&folder, "kasp.xml", ">built-in<", ">pair<");
+    let (settings, notices) = good(&folder);
+    assert_eq!((settings.zones.len(), notices.len()), (1, 0));
+    let [group] = settings.repositories.as_slice() else { panic!("{:?}", settings.repositories) };
+    let TokenSettings::Group { members, quorum, recorded } = &group.token else {
+        panic!("{group:?}")
+    };
+    let names: Vec<&str> = members.iter().map(|member| member.name.as_str()).collect();
+    assert_eq!((group.name.as_str(), names), ("pair", vec!["built-in", "second"]));
+    assert_eq!((*quorum, recorded.len()), (2, 0));
+
+    // A member that cannot be opened is missed in the quorum, and the zone still is signed.
+    edit(&folder, "conf.xml", "<BuiltIn/><PIN>1234</PIN>", "<BuiltIn/>");
+    let (settings, notices) = good(&folder);
+    assert!(matches!(notices.as_slice(), [Notice::RepositoryWithoutPin { .. }]), "{notices:?}");
+    let TokenSettings::Group { members, quorum, .. } = &settings.repositories[0].token else {
+        panic!("{:?}", settings.repositories)
+    };
+    assert_eq!((members.len(), *quorum, settings.zones.len()), (1, 2, 1));
+}
