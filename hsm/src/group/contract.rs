@@ -114,13 +114,17 @@ impl Slot for Group {
         let is_proven = self.lock().is_proven(&name);
         match is_proven {
             true => Ok(key.public.clone()),
-            false => Err(self.nobody(id, &BTreeMap::new())),
+            false => {
+                let (place, key) = (self.place(), id.clone());
+                let cause = self.nobody_cause(&BTreeMap::new());
+                Err(SlotError::PublicKeyUnavailable { place, key, cause })
+            }
         }
     }
 
     fn sign(&self, batch: &SignBatch) -> Result<Packed, SlotError> {
         let name = (batch.key.clone(), batch.algorithm);
-        let key = self.agreed(&name)?;
+        let key = self.agreed(&name).map_err(away)?;
         let mut failures = BTreeMap::new();
         self.sign_with_any(&name, &key, batch, &mut failures)
             .or_else(|| {
@@ -130,7 +134,7 @@ impl Slot for Group {
                 self.agreed(&name).ok()?;
                 self.sign_with_any(&name, &key, batch, &mut failures)
             })
-            .ok_or_else(|| self.nobody(&batch.key, &failures))
+            .ok_or_else(|| self.unable(&failures))
     }
 
     /// Destroys the key in every member. Nothing is done while one is away, since it would bring
@@ -182,5 +186,16 @@ impl Group {
             }
         }
         None
+    }
+}
+
+/// A key that the group does not agree on is, for signing, one that is away: the other keys of the
+/// group are not touched.
+fn away(error: SlotError) -> SlotError {
+    match error {
+        SlotError::PublicKeyUnavailable { place, cause, .. } => {
+            SlotError::TokenGone { place, cause }
+        }
+        other => other,
     }
 }

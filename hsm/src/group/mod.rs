@@ -295,15 +295,8 @@ impl Group {
         Said(said.collect())
     }
 
-    /// Nobody can sign: the error says whether waiting helps.
-    fn nobody(&self, key: &KeyId, failures: &BTreeMap<usize, SlotError>) -> SlotError {
-        if self.is_somebody_away() || is_request_at_fault(failures) {
-            return self.unable(failures);
-        }
-        let (place, key) = (self.place(), key.clone());
-        SlotError::PublicKeyUnavailable { place, key, cause: self.nobody_cause(failures) }
-    }
-
+    /// Nobody can: waiting helps, or the operator. Whatever the reasons are, it is no reason to
+    /// give up the group, which other keys may need.
     fn unable(&self, failures: &BTreeMap<usize, SlotError>) -> SlotError {
         match failures.values().next() {
             // All say the same.
