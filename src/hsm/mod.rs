@@ -41,8 +41,8 @@ struct TestArguments {
     /// Test this repository only.
     #[arg(short, long)]
     repository: Option<String>,
-    /// Also fill the token with some hundred keys and offer a wrong PIN once: only for tokens that
-    /// nobody needs meanwhile.
+    /// Also put a hundred keys at once into the token and offer a wrong PIN once: only for tokens
+    /// that nobody needs meanwhile.
     #[arg(long)]
     destructive: bool,
 }

@@ -35,6 +35,7 @@ const NEEDS: &[(Proof, &str)] = &[
     (File("/usr/share/opendnssec/kasp.rng"), "opendnssec-common"),
     (Program("ods-kaspcheck"), "opendnssec-enforcer-sqlite3"),
     (Program("ods-signerd"), "opendnssec-signer"),
+    (Program("ods-hsmutil"), "libhsm-bin"),
     (Program("openssl"), "openssl"),
 ];
 

@@ -19,7 +19,7 @@ const KINDS: [(Algorithm, u16, &str); 6] = [
 ];
 /// Keys among which one has to be found.
 const MANY: usize = 16;
-const MANY_DESTRUCTIVE: usize = 300;
+const MANY_DESTRUCTIVE: usize = 100;
 
 /// All of them.
 pub(super) fn run(subject: &Subject, report: &mut Report) -> Result<(), Fault> {

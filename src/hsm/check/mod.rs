@@ -33,7 +33,7 @@ struct Subject<'a> {
     slot: Box<dyn Slot>,
     /// An algorithm that works here; the checks of sharing use it.
     algorithm: RefCell<Option<Algorithm>>,
-    /// Every key made here that was not removed yet.
+    /// Every key made here, also those that the token says it has destroyed.
     made: RefCell<BTreeSet<KeyId>>,
 }
 
@@ -128,9 +128,7 @@ impl Subject<'_> {
     }
 
     fn remove(&self, id: &KeyId) -> Result<(), Trouble> {
-        self.slot.delete(id)?;
-        self.made.borrow_mut().remove(id);
-        Ok(())
+        Ok(self.slot.delete(id)?)
     }
 
     /// An algorithm that this token has.
@@ -140,28 +138,24 @@ impl Subject<'_> {
 
     /// Removes what is left of this test; looks whether all else is as before.
     fn clean_up(&self, before: &BTreeSet<KeyId>) -> Outcome {
-        let mut left = Vec::new();
-        for id in self.made.borrow().iter() {
-            match self.slot.delete(id) {
-                Ok(()) | Err(SlotError::NotFound { .. }) => {}
-                Err(error) => left.push(format!("{id}: {error}")),
-            }
-        }
-        if !left.is_empty() {
-            return Outcome::Fail(left.join("; "));
-        }
-        let after = match self.slot.list() {
-            Ok(after) => after,
-            Err(error) => return Outcome::Fail(error.to_string()),
+        self.clean_up_all(before).into()
+    }
+
+    fn clean_up_all(&self, before: &BTreeSet<KeyId>) -> Result<String, Trouble> {
+        let made = self.made.borrow();
+        let listed = || -> Result<BTreeSet<_>, SlotError> {
+            Ok(self.slot.list()?.into_iter().map(|key| key.id).collect())
         };
-        let after: BTreeSet<_> = after.into_iter().map(|key| key.id).collect();
-        let own: Vec<_> =
-            self.made.borrow().iter().filter(|id| after.contains(id)).cloned().collect();
+        let left = listed()?;
+        let removed: Vec<_> = made.intersection(&left).map(|id| self.slot.delete(id)).collect();
+        let after = listed()?;
+        let stay: Vec<_> = made.intersection(&after).cloned().collect();
         let gone: Vec<_> = before.difference(&after).cloned().collect();
-        match (own.as_slice(), gone.as_slice()) {
-            ([], []) => Outcome::Ok(format!("{} keys as before", before.len())),
-            (own, gone) => Outcome::Fail(format!("still there: {own:?}; gone: {gone:?}")),
+        if !stay.is_empty() || !gone.is_empty() {
+            return Err(Trouble::NotAsBefore { stay, gone });
         }
+        removed.into_iter().collect::<Result<Vec<()>, SlotError>>()?;
+        Ok(format!("{} keys as before", before.len()))
     }
 }
 
@@ -186,7 +180,9 @@ enum Trouble {
     OtherKind(KeyId, hsm::KeyKind, usize),
     #[error("two keys were made with the CKA_ID {0}")]
     TwoKeys(KeyId),
-    #[error("key {0} still signs after it was destroyed")]
+    #[error("keys of this test that stay: {stay:?}; keys that are gone: {gone:?}")]
+    NotAsBefore { stay: Vec<KeyId>, gone: Vec<KeyId> },
+    #[error("key {0} is still there after it was destroyed")]
     Undead(KeyId),
     #[error("a wrong PIN was taken")]
     WrongPinTaken,

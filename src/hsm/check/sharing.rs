@@ -103,7 +103,6 @@ fn two_processes(subject: &Subject) -> Outcome {
         if check_signing(subject.slot.as_ref(), &theirs, &their_public).is_ok() {
             return Err(Trouble::Undead(theirs));
         }
-        subject.made.borrow_mut().remove(&theirs);
         check_signing(subject.slot.as_ref(), &id, &public)?;
         subject.remove(&id)?;
         Ok("each saw what the other made and destroyed, and both signed".to_owned())

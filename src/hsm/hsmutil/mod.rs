@@ -124,8 +124,8 @@ fn run(command: &str, mut task: Task) -> Outcome {
         "info" => info(&mut task),
         "copy" => {
             eprintln!(
-                "copy is not possible: a key under two ids would be signed with after one of \
-                 them was removed; make a new key, or restore the token's backup"
+                "copy is not supported: with a second id a key that was removed would sign on; \
+                 make a new key, or restore the token's backup"
             );
             Ok(MINUS_ONE)
         }

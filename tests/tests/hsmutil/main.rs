@@ -1,0 +1,10 @@
+//! The HSM tools: `ods-hsmutil` and `ods-hsmspeed` beside Debian's on the same SoftHSM tokens, and
+//! what is ours alone. Needs the packages that `cargo xtask setup` installs.
+
+mod bench;
+mod builtin;
+mod check;
+mod different;
+mod import;
+mod login;
+mod same;
