@@ -128,7 +128,12 @@ impl GroupSlot {
         std::thread::scope(|scope| {
             for member in 0..group.members.len() {
                 let group = &group;
-                scope.spawn(move || group.take_back(member));
+                let builder = std::thread::Builder::new().name("repository-group".to_owned());
+                let spawned = builder.spawn_scoped(scope, move || group.take_back(member));
+                if spawned.is_err() {
+                    // Without threads one after the other has to do.
+                    group.take_back(member);
+                }
             }
         });
         if group.lock().seats().is_empty() {
