@@ -35,7 +35,7 @@ const DAEMON_WAIT: Duration = Duration::from_secs(15 * 60);
 /// How much to compare.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Extent {
-    /// Zones of 100,000 names and the root zone, once: about two minutes.
+    /// Zones of 100,000 names and the root zone, once: about three minutes.
     Quick,
     /// The same, three times.
     Usual,
