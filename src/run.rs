@@ -3,15 +3,17 @@
 //! zones read again. Exit code 1 when the system could not start or gave up.
 
 use crate::arguments::RunArguments;
+use crate::hsm::pins;
 use actors::io::leftovers;
 use actors::io::signals::{Signal, Signals};
 use actors::runtime::{Clock, System};
-use actors::settings::{Settings, read_settings};
+use actors::settings::{Settings, read_settings_with};
 use actors::system;
+use appliance_config::{Repository, Secret};
 use std::process::ExitCode;
 
 pub(crate) fn main(arguments: RunArguments) -> ExitCode {
-    let (settings, notices) = match read_settings(&arguments.config) {
+    let (settings, notices) = match read_settings_with(&arguments.config, &pin_of) {
         Ok(read) => read,
         Err(error) => {
             eprintln!("anchorite: {error}");
@@ -30,6 +32,18 @@ pub(crate) fn main(arguments: RunArguments) -> ExitCode {
         Err(error) => {
             tracing::error!(target: "engine", "{error}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// The PIN that an operator gave with `ods-hsmutil login`.
+fn pin_of(repository: &Repository) -> Option<Secret> {
+    match pins::pin_of(repository) {
+        Ok(pin) => pin.map(Secret::from),
+        Err(fault) => {
+            // Logging begins with what is being read here.
+            eprintln!("anchorite: repository {}: {fault}", repository.name);
+            None
         }
     }
 }

@@ -171,6 +171,34 @@ fn a_reload_reads_every_zone_and_signs_what_changed() {
     daemon.stop();
 }
 
+#[test]
+fn a_pin_that_an_operator_gave_opens_the_token() {
+    let mut installation = with_examples("default", "default");
+    let mut daemon = installation.start();
+    daemon.wait_for_all(&[&["[STATS] example.com "], &["[STATS] example.org "]]);
+    daemon.stop();
+    installation.edit("conf.xml", "<PIN>1234</PIN>", "");
+    let memory = tempfile::tempdir_in("/dev/shm").unwrap();
+    installation.set_environment("ANCHORITE_RUNTIME_DIRECTORY", memory.path().to_owned());
+    installation.edit("unsigned/example.org", "192.0.2.91", "192.0.2.92");
+    let mut daemon = installation.start();
+    daemon.wait_for(&["repository built-in has no <PIN> and nobody has logged in"]);
+    daemon.wait_for(&["[engine] signer started "]);
+    daemon.stop();
+    let mut login = std::process::Command::new("setsid");
+    login.arg("--wait").arg(anchorite_tests::program::anchorite());
+    login.args(["hsmutil", "-c"]).arg(installation.path("conf.xml")).arg("login");
+    login.env("ANCHORITE_RUNTIME_DIRECTORY", memory.path());
+    login.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let mut login = login.spawn().unwrap();
+    std::io::Write::write_all(&mut login.stdin.take().unwrap(), b"1234\n").unwrap();
+    assert!(login.wait_with_output().unwrap().status.success());
+    let mut daemon = installation.start();
+    let stats = daemon.wait_for(&["[STATS] example.org "]);
+    assert!(stats.contains("RRSIG[new=2 reused="), "{stats}");
+    daemon.stop();
+}
+
 /// Two reloads while a zone is being signed: the file that was there at the last one counts.
 #[test]
 fn a_reload_during_a_run_is_not_lost() {

@@ -13,7 +13,8 @@ use super::{RepositorySettings, Settings, TokenSettings, ZoneSettings, zone_text
 use crate::io::config_files::{self, ConfigFileError};
 use appliance_config::{
     Adapter, Conf, Datastore, Diagnostic, FILE_BYTES_MAX, FileFaults, Read, Repository,
-    RepositoryGroup, RepositoryKind, Signer, TokenSecret, ZONELIST_BYTES_MAX, ZoneEntry, ZoneList,
+    RepositoryGroup, RepositoryKind, Secret, Signer, TokenSecret, ZONELIST_BYTES_MAX, ZoneEntry,
+    ZoneList,
 };
 use dnssec::policy::Policy;
 use hsm::builtin::Unlock;
@@ -108,8 +109,9 @@ pub enum Notice {
     Accepted(Diagnostic),
     /// A repository that cannot be opened, so it is left out.
     #[error(
-        "{}: repository {repository} has no <PIN> and is left out; login by ods-hsmutil is a \
-         later step, so give a <PIN> (or, with <BuiltIn/>, a <KeyFile>)",
+        "{}: repository {repository} has no <PIN> and nobody has logged in, so it is left out; \
+         run \"ods-hsmutil login\" as the daemon's user and start again, or give a <PIN> (or, with \
+         <BuiltIn/>, a <KeyFile>)",
         file.display()
     )]
     RepositoryWithoutPin {
@@ -168,10 +170,27 @@ pub enum LeftOut {
     },
 }
 
-/// Reads the configuration that begins with the conf.xml at `conf_file`.
+/// Reads the configuration that begins with the conf.xml at `conf_file`. Repositories without PIN
+/// are left out.
 pub fn read_settings(conf_file: &Path) -> Result<(Settings, Vec<Notice>), SettingsError> {
+    read_settings_with(conf_file, &|_| None)
+}
+
+/// [`read_settings`], with the PINs that operators gave for repositories that have none.
+pub fn read_settings_with(
+    conf_file: &Path,
+    pin_of: &dyn Fn(&Repository) -> Option<Secret>,
+) -> Result<(Settings, Vec<Notice>), SettingsError> {
     let mut notices = Vec::new();
-    let conf: Conf = read(conf_file, FILE_BYTES_MAX, appliance_config::read_conf, &mut notices)?;
+    let mut conf: Conf =
+        read(conf_file, FILE_BYTES_MAX, appliance_config::read_conf, &mut notices)?;
+    for repository in &mut conf.repositories {
+        if repository.secret == TokenSecret::Login
+            && let Some(pin) = pin_of(repository)
+        {
+            repository.secret = TokenSecret::Pin(pin);
+        }
+    }
     let policies: Vec<Policy> =
         read(&conf.policy_file, FILE_BYTES_MAX, appliance_config::read_kasp, &mut notices)?;
     let zone_list: ZoneList = read(

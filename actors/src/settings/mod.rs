@@ -4,7 +4,7 @@
 
 mod from_conf;
 
-pub use from_conf::{LeftOut, Notice, SettingsError, read_settings};
+pub use from_conf::{LeftOut, Notice, SettingsError, read_settings, read_settings_with};
 
 use dnssec::Name;
 use dnssec::key::{KeyId, PublicKey};

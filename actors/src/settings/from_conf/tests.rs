@@ -120,8 +120,9 @@ fn a_repository_without_pin_takes_its_zones_with_it() {
     check_notice(
         &folder,
         0,
-        "/conf.xml: repository built-in has no <PIN> and is left out; login by ods-hsmutil is a \
-         later step, so give a <PIN> (or, with <BuiltIn/>, a <KeyFile>)",
+        "/conf.xml: repository built-in has no <PIN> and nobody has logged in, so it is left out; \
+         run \"ods-hsmutil login\" as the daemon's user and start again, or give a <PIN> (or, with \
+         <BuiltIn/>, a <KeyFile>)",
     );
     check_notice(
         &folder,
