@@ -9,7 +9,9 @@ use crate::runtime::{
     SupervisorRef, WorkerPool, start_root,
 };
 use crate::settings::{RepositorySettings, Settings, zone_text};
-use crate::slot::{self, NewToken, OpenSlot, Openings, SlotActor, SlotClient, SlotParts};
+use crate::slot::{
+    self, NewToken, OpenSlot, Openings, SlotActor, SlotClient, SlotMessage, SlotParts,
+};
 use crate::stages::{Stage, StageActor};
 use crate::store::{StoreActor, StoreClient};
 use crate::tree;
@@ -28,6 +30,8 @@ use tokio::sync::watch;
 
 /// Jobs that may wait for a worker.
 const POOL_QUEUE_BOUND: usize = 65_536;
+/// Threads of a slot: a module that hangs while it is opened or makes a key holds up nobody else.
+const SLOT_WORKERS: usize = 2;
 /// Tickets that a stage works on at once, beside its parallel work on each.
 const STAGE_CREDITS: usize = 4;
 
@@ -70,6 +74,7 @@ pub struct RunningZone {
 pub struct Running {
     root: SupervisorRef,
     pool: WorkerPool,
+    slots: Vec<ChildRef<SlotActor>>,
     /// The zones.
     pub zones: Vec<RunningZone>,
 }
@@ -118,13 +123,16 @@ pub fn start_with(
 
     let slots = root.add_supervisor(&tree::slots())?;
     let openings = watch::Sender::new(Openings::new());
-    let slot_actors = add_slots(&slots, settings, &keys, |repository, new_token| SlotParts {
-        settings: repository.clone(),
-        new_token,
-        open: open.clone(),
-        pool: pool.clone(),
-        clock: clock.clone(),
-        openings: openings.clone(),
+    let slot_actors = add_slots(&slots, settings, &keys, |repository, new_token| {
+        let spec = PoolSpec { name: "slot", workers: SLOT_WORKERS, queue_bound: POOL_QUEUE_BOUND };
+        Ok(SlotParts {
+            settings: repository.clone(),
+            new_token,
+            open: open.clone(),
+            pool: WorkerPool::start(spec).map_err(StartError::Threads)?,
+            clock: clock.clone(),
+            openings: openings.clone(),
+        })
     })?;
     let slot_clients = || -> BTreeMap<String, SlotClient> {
         let client = |(name, actor): (&String, &ChildRef<SlotActor>)| {
@@ -177,15 +185,16 @@ pub fn start_with(
         let actor = zones_supervisor.add(&spec, move || ZoneActor::new(&parts))?;
         zones.push(RunningZone { name: zone.name.clone(), actor, status, progress });
     }
-    Ok(Running { root, pool, zones })
+    let slots = slot_actors.into_values().collect();
+    Ok(Running { root, pool, slots, zones })
 }
 
 fn add_slots(
     slots: &SupervisorRef,
     settings: &Settings,
     keys: &[KeyRecord],
-    parts: impl Fn(&RepositorySettings, NewToken) -> SlotParts,
-) -> Result<BTreeMap<String, ChildRef<SlotActor>>, AddError> {
+    parts: impl Fn(&RepositorySettings, NewToken) -> Result<SlotParts, StartError>,
+) -> Result<BTreeMap<String, ChildRef<SlotActor>>, StartError> {
     let mut actors = BTreeMap::new();
     for repository in &settings.repositories {
         // A key that is only intended may be in no token yet.
@@ -196,7 +205,7 @@ fn add_slots(
             false => NewToken::Allowed,
         };
         let recorded = keys.iter().filter(|key| holds(key)).filter_map(public_half);
-        let parts = parts(&repository.with_recorded(recorded), new_token);
+        let parts = parts(&repository.with_recorded(recorded), new_token)?;
         let spec = tree::slot(&repository.name);
         let actor = slots.add(&spec, move || SlotActor::new(&parts))?;
         actors.insert(repository.name.clone(), actor);
@@ -226,8 +235,14 @@ impl Running {
         self.root.table()
     }
 
-    /// Has every zone read its input and sign now.
+    /// Has every zone read its input and sign now. Before that, tokens that are closed are tried
+    /// again: whoever says this may have mended them.
     pub fn sign_all(&self) {
+        for slot in &self.slots {
+            if let Err(undelivered) = slot.outbox().tell(SlotMessage::TryAgain) {
+                tracing::error!(error = %undelivered.error, "slot was not told to try again");
+            }
+        }
         for zone in &self.zones {
             if let Err(undelivered) = zone.actor.outbox().tell(ZoneMessage::SignNow) {
                 tracing::error!(error = %undelivered.error, "zone was not told to sign");

@@ -143,8 +143,8 @@ pub enum SlotError {
     },
     /// The PIN is wrong. It is never tried twice: a token locks itself after a few wrong ones.
     #[error(
-        "{place}: Incorrect PIN ({tries}); it will not be tried again: correct the PIN, or \
-             restart the slot when the token's PIN was changed to this one"
+        "{place}: Incorrect PIN ({tries}); it will not be tried again: correct the PIN in \
+             conf.xml, or the token's own, then restart anchorite"
     )]
     PinRejected {
         /// Repository and token.
@@ -566,7 +566,12 @@ impl SlotError {
             | SlotError::GenerateFailed { .. }
             | SlotError::TokenFull { .. }
             | SlotError::MessageTooLong { .. }
-            | SlotError::KeyRejected { .. } => Disposition::Refuse,
+            | SlotError::KeyRejected { .. }
+            // One key's trouble; the others of the token go on signing.
+            | SlotError::KeyAmbiguous { .. }
+            | SlotError::GenerateSurprise { .. }
+            | SlotError::PublicKeyUnavailable { .. }
+            | SlotError::RecordDamaged { .. } => Disposition::Refuse,
             SlotError::ModuleMissing { .. }
             | SlotError::ModuleUnusable { .. }
             | SlotError::TokenAmbiguous { .. }
@@ -579,11 +584,7 @@ impl SlotError {
             | SlotError::PinFinalTry { .. }
             | SlotError::PinMissing { .. }
             | SlotError::KeyFileUnusable { .. }
-            | SlotError::KeyAmbiguous { .. }
-            | SlotError::GenerateSurprise { .. }
-            | SlotError::PublicKeyUnavailable { .. }
-            | SlotError::WrongSignature { .. }
-            | SlotError::RecordDamaged { .. } => Disposition::Alarm,
+            | SlotError::WrongSignature { .. } => Disposition::Alarm,
         }
     }
 }

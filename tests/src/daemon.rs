@@ -223,6 +223,22 @@ impl Daemon {
         self.seen.iter().filter(|line| line.contains(fragment)).count()
     }
 
+    /// The daemon's slot hosts, one for each repository whose token is open.
+    pub fn slot_hosts(&self) -> Vec<Pid> {
+        let own = self.child.id().to_string();
+        let is_ours = |process: &Path| {
+            // What has ended meanwhile cannot be read, and is none.
+            let read = |name| std::fs::read_to_string(process.join(name)).unwrap_or_default();
+            let parent = format!("PPid:\t{own}");
+            read("cmdline").starts_with("anchorite-slot-host\0")
+                && read("status").lines().any(|line| line == parent)
+        };
+        let processes = std::fs::read_dir("/proc").expect("this system tells its processes");
+        let paths = processes.filter_map(|process| Some(process.ok()?.path()));
+        let number = |path: PathBuf| path.file_name()?.to_str()?.parse().ok().map(Pid::from_raw);
+        paths.filter(|path| is_ours(path)).filter_map(number).collect()
+    }
+
     /// Has the daemon read its zones again (SIGHUP).
     pub fn reload(&self) {
         self.signal(Signal::SIGHUP);

@@ -2,8 +2,9 @@
 //! In: labels of tokens, then rules whenever the behaviour shall change. Out: the module to load,
 //! the calls that reached it, the PINs that were offered, the keys that really exist.
 //!
-//! A PKCS#11 module belongs to its process and reads its environment once, so a test runs itself
-//! again as a child with a folder of its own, and gets a time limit with it.
+//! A PKCS#11 module belongs to its process and reads its environment once, so a test that loads it
+//! runs itself again as a child with a folder of its own, and gets a time limit with it. A test of
+//! the daemon needs no child: the daemon is one ([`FaultyToken::new`]).
 //! Never: a sleep, the network. Limit: [`TEST_SECONDS_MAX`] for a test.
 
 use fault_module::SCRIPT_VARIABLE;
@@ -94,6 +95,14 @@ pub fn module() -> PathBuf {
 }
 
 impl FaultyToken {
+    /// Tokens with these labels in an empty folder, for processes that get
+    /// [`FaultyToken::environment`].
+    pub fn new(folder: &Path, labels: &[&str]) -> FaultyToken {
+        let token = FaultyToken { folder: folder.to_owned() };
+        token.create(labels);
+        token
+    }
+
     /// What a process needs that loads the module by itself.
     pub fn environment(&self) -> [(&'static str, PathBuf); 2] {
         [("SOFTHSM2_CONF", self.path("softhsm2.conf")), (SCRIPT_VARIABLE, self.path("script"))]

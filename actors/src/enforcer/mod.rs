@@ -3,7 +3,8 @@
 //! What is missing is decided in `dnssec::first_keys`; here it is carried out, in three durable
 //! steps per key: the intent with an id of our choice, the generation, the record with the public
 //! key. After a crash the intent is found again and adopted or repeated, never made twice.
-//! One zone after the other, so that zones that share keys do not each make their own.
+//! One zone of a policy after the other, so that zones that share keys or a salt do not each make
+//! their own. Policies do not wait for each other: one may have its keys in a token that hangs.
 //! Not yet: rolls, which are the next step of the key timing core.
 
 mod keys;
@@ -26,8 +27,8 @@ const QUEUE_LENGTH_MAX: usize = 100_000;
 /// The enforcer actor.
 pub struct EnforcerActor {
     maker: Arc<KeyMaker>,
-    waiting: VecDeque<Wanted>,
-    busy: bool,
+    /// By policy; a policy that is here has one zone at work, besides these that wait.
+    waiting: BTreeMap<String, VecDeque<Wanted>>,
     observed: EnforcerObserved,
 }
 
@@ -59,25 +60,18 @@ impl EnforcerActor {
     pub fn new(parts: Arc<EnforcerParts>) -> EnforcerActor {
         EnforcerActor {
             maker: Arc::new(KeyMaker::new(parts)),
-            waiting: VecDeque::new(),
-            busy: false,
+            waiting: BTreeMap::new(),
             observed: EnforcerObserved::default(),
         }
     }
 
-    fn next(&mut self, ctx: &mut Context<EnforcerActor>) {
-        if self.busy {
-            return;
-        }
-        let Some(wanted) = self.waiting.pop_front() else { return };
-        self.busy = true;
+    fn see_to(&mut self, wanted: Wanted, ctx: &mut Context<EnforcerActor>) {
         let maker = self.maker.clone();
         let work = async move {
             let result = maker.keys_for(&wanted).await;
             (wanted, result)
         };
         ctx.spawn(work.into_actor(self).map(|(wanted, result), actor, ctx| {
-            actor.busy = false;
             actor.observed.answered += 1;
             actor.observed.failed += u64::from(result.is_err());
             let event = match result {
@@ -86,8 +80,20 @@ impl EnforcerActor {
             };
             // A zone that is gone does not mind.
             wanted.to.do_send(event);
-            actor.next(ctx);
+            actor.next(&wanted.policy.name, ctx);
         }));
+    }
+
+    /// The next zone of a policy.
+    fn next(&mut self, policy: &str, ctx: &mut Context<EnforcerActor>) {
+        match self.waiting.get_mut(policy).and_then(VecDeque::pop_front) {
+            Some(wanted) => self.see_to(wanted, ctx),
+            None => drop(self.waiting.remove(policy)),
+        }
+    }
+
+    fn waiting_count(&self) -> usize {
+        self.waiting.values().map(VecDeque::len).sum()
     }
 }
 
@@ -99,7 +105,6 @@ impl Supervised for EnforcerActor {
     /// Zones ask again when they hear nothing.
     fn restarting(&mut self, _: &mut Context<EnforcerActor>) {
         self.waiting.clear();
-        self.busy = false;
         self.observed = EnforcerObserved::default();
     }
 }
@@ -108,7 +113,7 @@ impl Child for EnforcerActor {
     type Observed = EnforcerObserved;
 
     fn observe(&self) -> EnforcerObserved {
-        EnforcerObserved { waiting: self.waiting.len(), ..self.observed }
+        EnforcerObserved { waiting: self.waiting_count(), ..self.observed }
     }
 }
 
@@ -117,12 +122,15 @@ impl Handler<EnforcerMessage> for EnforcerActor {
 
     fn handle(&mut self, message: EnforcerMessage, ctx: &mut Context<EnforcerActor>) {
         let EnforcerMessage::KeysWanted(wanted) = message;
-        if self.waiting.len() >= QUEUE_LENGTH_MAX {
+        if self.waiting_count() >= QUEUE_LENGTH_MAX {
             let error = format!("{QUEUE_LENGTH_MAX} zones wait for their keys");
             wanted.to.do_send(KeysEvent::Failed { error });
             return;
         }
-        self.waiting.push_back(wanted);
-        self.next(ctx);
+        if let Some(queue) = self.waiting.get_mut(&wanted.policy.name) {
+            return queue.push_back(wanted);
+        }
+        self.waiting.insert(wanted.policy.name.clone(), VecDeque::new());
+        self.see_to(wanted, ctx);
     }
 }

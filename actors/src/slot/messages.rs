@@ -32,9 +32,13 @@ pub enum SlotMessage {
     },
     /// Event. A leased slot failed while signing.
     Failed {
+        /// The slot that was leased: by now there may be another one.
+        slot: Arc<dyn Slot>,
         /// How.
         error: SlotError,
     },
+    /// Command. The operator has mended something: a slot that is closed is opened now.
+    TryAgain,
 }
 
 impl Message for SlotMessage {

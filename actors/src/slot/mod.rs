@@ -1,19 +1,22 @@
 //! The slot actor of one repository: opens its token, keeps it open, lends it to the sign stage,
-//! and makes keys. Opening and key generation block, so they run on the worker pool.
+//! and makes keys. Opening and key generation block, so they run on threads of the slot's own.
 //! In: [`SlotMessage`]. Out: the open slot, public keys, or why there are none; a count of
 //! openings, which wakes zones that wait for a token.
-//! A PIN that was refused is not tried again before the operator restarts the repository.
+//! A token that is away, or a module that fails, closes the slot and is tried again by itself;
+//! one that lies, or that an operator has to mend, is tried again when the operator says so. A PIN
+//! that was refused is not offered again by this process.
 //! Never: which key is needed; that is the enforcer's.
+//! Limits: pauses of [`PAUSE_FIRST`] doubling to [`PAUSE_MAX`]. A failure that lasts is told once.
 
 mod messages;
 mod open;
 
 pub use messages::SlotMessage;
-pub use open::{NewToken, OpenSlot, hosted, open_token};
+pub use open::{NewToken, OpenSlot, hosted, hosted_within, open_token};
 
 use crate::runtime::{
-    Actor, ActorFutureExt, AsyncContext, Child, Clock, Context, Handler, Outbox, Reply, Supervised,
-    WorkerPool, WrapFuture,
+    Actor, ActorFutureExt, AsyncContext, Child, Clock, Context, Handler, Outbox, Reply,
+    SpawnHandle, Supervised, WorkerPool, WrapFuture,
 };
 use crate::settings::RepositorySettings;
 use dnssec::Algorithm;
@@ -26,8 +29,13 @@ use tokio::sync::watch;
 
 /// Longest wait for a slot's answer; RSA keys take their time.
 pub const SLOT_DEADLINE: Duration = Duration::from_secs(120);
-/// Longest pause before a token that is away is tried again.
-const PAUSE_MAX: Duration = Duration::from_secs(60);
+/// Pause before a token is tried again for the first time.
+const PAUSE_FIRST: Duration = Duration::from_secs(1);
+/// Longest pause: a token that is back is in use well within a minute, opening included.
+const PAUSE_MAX: Duration = Duration::from_secs(15);
+/// A slot that was open for so long begins with the first pause again; one that opens and fails
+/// in turns does not.
+const WELL_FOR: Duration = Duration::from_secs(60);
 
 /// Why there is nothing from a slot.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -44,6 +52,9 @@ pub enum SlotFailure {
         cause: String,
     },
 }
+
+/// Requests wait for an opening, unless the last one took longer than this to fail.
+const WAITED_FOR: Duration = Duration::from_secs(5);
 
 /// How a slot is.
 #[derive(Clone)]
@@ -62,7 +73,17 @@ pub struct SlotActor {
     clock: Clock,
     openings: watch::Sender<Openings>,
     state: State,
+    /// Before the next opening.
     pause: Duration,
+    /// Runs out when the token is to be opened again.
+    timer: Option<SpawnHandle>,
+    is_opening: bool,
+    /// How long the last opening took.
+    took: Duration,
+    /// When the token was opened last, by the clock's uptime.
+    opened_at: Duration,
+    /// The failure that stands in the log already.
+    told: Option<SlotError>,
 }
 
 /// What outlives a slot actor's restarts.
@@ -89,13 +110,31 @@ impl SlotActor {
     /// An actor that opens the repository's token when it starts.
     pub fn new(parts: &SlotParts) -> SlotActor {
         let SlotParts { settings, new_token, open, pool, clock, openings } = parts.clone();
-        let (state, pause) = (State::Opening, Duration::from_secs(1));
-        SlotActor { settings, new_token, open, pool, clock, openings, state, pause }
+        SlotActor {
+            settings,
+            new_token,
+            open,
+            pool,
+            clock,
+            openings,
+            state: State::Opening,
+            pause: PAUSE_FIRST,
+            timer: None,
+            is_opening: false,
+            took: Duration::ZERO,
+            opened_at: Duration::ZERO,
+            told: None,
+        }
     }
 
-    /// Opens the token on a worker; the mailbox stays closed meanwhile, so that the first
-    /// requests find it open.
+    /// Opens the token on a worker; the mailbox stays closed meanwhile, so that the first requests
+    /// find it open. A module that hangs may do so each time: requests then hear at once that its
+    /// token is away.
     fn open(&mut self, ctx: &mut Context<SlotActor>) {
+        if let Some(timer) = self.timer.take() {
+            ctx.cancel_future(timer);
+        }
+        self.is_opening = true;
         let (settings, new_token) = (self.settings.clone(), self.new_token);
         let open = self.open.clone();
         let place = hsm::Place { repository: settings.name.clone(), token: String::new() };
@@ -114,27 +153,89 @@ impl SlotActor {
                 Err(error) => Err(failed(&error)),
             }
         };
-        ctx.wait(opened.into_actor(self).map(|result, actor, ctx| actor.opened(result, ctx)));
+        let began = self.clock.uptime();
+        let opened = opened.into_actor(self).map(move |result, actor, ctx| {
+            actor.took = actor.clock.uptime().saturating_sub(began);
+            actor.opened(result, ctx);
+        });
+        match &self.state {
+            State::Closed(_) if self.took > WAITED_FOR => drop(ctx.spawn(opened)),
+            _ => ctx.wait(opened),
+        }
     }
 
     fn opened(&mut self, result: Result<Arc<dyn Slot>, SlotError>, ctx: &mut Context<SlotActor>) {
+        self.is_opening = false;
         let repository = &self.settings.name;
         match result {
             Ok(slot) => {
                 tracing::info!(target: "hsm", %repository, "HSM opened successfully.");
                 self.state = State::Open(slot);
-                self.pause = Duration::from_secs(1);
+                self.opened_at = self.clock.uptime();
+                self.told = None;
                 let name = repository.clone();
                 self.openings.send_modify(|counts| *counts.entry(name).or_default() += 1);
             }
             Err(error) => {
-                tracing::error!(target: "hsm", %repository, %error, "opening hsm failed");
-                if matches!(error.disposition(), Disposition::Retry { .. } | Disposition::Restart) {
-                    ctx.run_later(self.pause, |actor, ctx| actor.open(ctx));
-                    self.pause = (self.pause * 2).min(PAUSE_MAX);
+                if self.told.as_ref() == Some(&error) {
+                    tracing::debug!(target: "hsm", %repository, %error, "hsm is still not there");
+                } else {
+                    let next = next_step(&error);
+                    tracing::error!(target: "hsm", %repository, %error,
+                        "opening hsm failed: {error}{next}");
+                    self.told = Some(error.clone());
                 }
-                self.state = State::Closed(error);
+                self.close(error, ctx);
             }
+        }
+    }
+
+    /// Lends the slot no more, and opens it again when that may help by itself.
+    fn close(&mut self, error: SlotError, ctx: &mut Context<SlotActor>) {
+        if is_tried_again(&error) {
+            let timer = ctx.run_later(self.pause, |actor, ctx| {
+                actor.timer = None;
+                actor.open(ctx);
+            });
+            self.timer = Some(timer);
+            self.pause = (self.pause * 2).min(PAUSE_MAX);
+        }
+        self.state = State::Closed(error);
+    }
+
+    /// A request to this opening of the token failed.
+    fn failed(&mut self, slot: &Arc<dyn Slot>, error: SlotError, ctx: &mut Context<SlotActor>) {
+        let State::Open(open) = &self.state else { return };
+        // A run that began before the last opening says nothing of this one.
+        if !Arc::ptr_eq(open, slot) || error.disposition() == Disposition::Refuse {
+            return;
+        }
+        let repository = &self.settings.name;
+        let next = next_step(&error);
+        match is_tried_again(&error) {
+            true => tracing::error!(target: "hsm", %repository, %error,
+                "signer instructed to reload due to hsm reset: {error}{next}"),
+            false => tracing::error!(target: "hsm", %repository, %error,
+                "repository {repository} is not used any more: {error}{next}"),
+        }
+        if self.clock.uptime().saturating_sub(self.opened_at) >= WELL_FOR {
+            self.pause = PAUSE_FIRST;
+        }
+        self.told = Some(error.clone());
+        self.close(error, ctx);
+    }
+
+    /// The operator has mended something, and wants to see whether that helps.
+    fn try_again(&mut self, ctx: &mut Context<SlotActor>) {
+        let is_hopeless = |error: &SlotError| matches!(error, SlotError::PinRejected { .. });
+        match &self.state {
+            State::Closed(error) if !is_hopeless(error) && !self.is_opening => {
+                self.state = State::Opening;
+                self.pause = PAUSE_FIRST;
+                self.told = None;
+                self.open(ctx);
+            }
+            State::Opening | State::Open(_) | State::Closed(_) => {}
         }
     }
 
@@ -155,6 +256,7 @@ impl SlotActor {
     fn submit<T: Send + 'static>(
         &self,
         reply: Reply<Result<T, SlotFailure>>,
+        ctx: &mut Context<SlotActor>,
         job: impl FnOnce(&dyn Slot) -> Result<T, SlotError> + Send + 'static,
     ) {
         let slot = match self.slot() {
@@ -162,9 +264,13 @@ impl SlotActor {
             Err(failure) => return reply.send(Err(failure)),
         };
         let repository = self.settings.name.clone();
+        let (own, me) = (slot.clone(), ctx.address().recipient::<SlotMessage>());
         let submitted = self.pool.submit(
             move || job(slot.as_ref()),
             move |result| {
+                if let Ok(Err(error)) = &result {
+                    me.do_send(SlotMessage::Failed { slot: own, error: error.clone() });
+                }
                 reply.send(match result {
                     Ok(result) => result.map_err(SlotFailure::Slot),
                     Err(error) => Err(SlotFailure::Silent { repository, cause: error.to_string() }),
@@ -190,6 +296,23 @@ impl Actor for SlotActor {
 impl Supervised for SlotActor {
     fn restarting(&mut self, _: &mut Context<SlotActor>) {
         self.state = State::Opening;
+        self.timer = None;
+        self.is_opening = false;
+    }
+}
+
+/// Whether it may be mended by opening the token again, without anybody's help.
+fn is_tried_again(error: &SlotError) -> bool {
+    matches!(error.disposition(), Disposition::Retry { .. } | Disposition::Restart)
+}
+
+/// What happens next, as the end of a log line.
+fn next_step(error: &SlotError) -> &'static str {
+    match error {
+        // It says so itself, and a SIGHUP does not help.
+        SlotError::PinRejected { .. } => "",
+        error if is_tried_again(error) => "; it is tried again by itself",
+        _ => "; it is tried again at a SIGHUP or a restart, not before",
     }
 }
 
@@ -219,28 +342,16 @@ impl Handler<SlotMessage> for SlotActor {
             SlotMessage::Lease { reply } => reply.send(self.slot()),
             SlotMessage::Generate { request, reply } => {
                 let clock = self.clock.clone();
-                self.submit(reply, move |slot| {
+                self.submit(reply, ctx, move |slot| {
                     let key = slot.generate(&request)?;
                     Ok((key, clock.now()))
                 });
             }
             SlotMessage::PublicKey { id, algorithm, reply } => {
-                self.submit(reply, move |slot| slot.public_key(&id, algorithm));
+                self.submit(reply, ctx, move |slot| slot.public_key(&id, algorithm));
             }
-            SlotMessage::Failed { error } => {
-                tracing::error!(target: "hsm", repository = %self.settings.name, %error,
-                    "signer instructed to reload due to hsm reset");
-                let is_closed = matches!(self.state, State::Closed(_));
-                match error.disposition() {
-                    Disposition::Restart if !is_closed => {
-                        self.state = State::Closed(error);
-                        ctx.run_later(self.pause, |actor, ctx| actor.open(ctx));
-                    }
-                    // A token that lies, say: not used before an operator has looked.
-                    Disposition::Alarm if !is_closed => self.state = State::Closed(error),
-                    _ => {}
-                }
-            }
+            SlotMessage::Failed { slot, error } => self.failed(&slot, error, ctx),
+            SlotMessage::TryAgain => self.try_again(ctx),
         }
     }
 }
@@ -295,8 +406,8 @@ impl SlotClient {
     }
 
     /// Says that a leased slot failed.
-    pub fn failed(&self, error: SlotError) {
+    pub fn failed(&self, slot: Arc<dyn Slot>, error: SlotError) {
         // A slot that cannot be told is being restarted already.
-        let _ = self.outbox.tell(SlotMessage::Failed { error });
+        let _ = self.outbox.tell(SlotMessage::Failed { slot, error });
     }
 }

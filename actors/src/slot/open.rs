@@ -27,10 +27,19 @@ pub type OpenSlot =
 
 /// Opens tokens in processes of their own, as the product does.
 pub fn hosted(program: HostProgram) -> OpenSlot {
+    hosted_within(program, Deadlines::default())
+}
+
+/// [`hosted`], with other deadlines.
+pub fn hosted_within(program: HostProgram, deadlines: Deadlines) -> OpenSlot {
     Arc::new(move |repository, new_token| {
         let token = match repository.token.clone() {
             TokenSettings::Group { .. } => {
-                return open_group(repository, new_token, &hosted(program.clone()));
+                return open_group(
+                    repository,
+                    new_token,
+                    &hosted_within(program.clone(), deadlines),
+                );
             }
             TokenSettings::Pkcs11 { settings, capacity } => {
                 HostedToken::Pkcs11 { settings, serial: None, capacity }
@@ -45,7 +54,7 @@ pub fn hosted(program: HostProgram) -> OpenSlot {
             program: program.clone(),
             user: None,
             token,
-            deadlines: Deadlines::default(),
+            deadlines,
         };
         Ok(Arc::new(HostedSlot::open(settings)?))
     })

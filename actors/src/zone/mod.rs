@@ -76,6 +76,8 @@ pub struct ZoneActor {
     crashes: u32,
     timer: Option<SpawnHandle>,
     openings: watch::Receiver<Openings>,
+    /// Openings of its keys' tokens when the last try began.
+    openings_seen: u64,
 }
 
 /// What outlives a zone actor's restarts.
@@ -124,6 +126,7 @@ impl ZoneActor {
             crashes: 0,
             timer: None,
             openings: parts.openings.clone(),
+            openings_seen: 0,
         }
     }
 
@@ -140,6 +143,7 @@ impl ZoneActor {
             return self.load(ctx);
         }
         self.set(|status| status.phase = Phase::WaitingForKeys);
+        self.openings_seen = self.openings_of_tokens();
         let wanted = crate::enforcer::Wanted {
             zone: self.settings.name.clone(),
             policy: self.settings.policy.clone(),
@@ -189,6 +193,7 @@ impl ZoneActor {
             progress: self.progress.clone(),
         };
         self.running = true;
+        self.openings_seen = self.openings_of_tokens();
         self.set(|status| status.phase = Phase::Running);
         let reports = ctx.run_interval(PROGRESS_INTERVAL, |actor, _| {
             status::log_progress(&actor.name, &actor.progress.view());
@@ -261,11 +266,6 @@ impl ZoneActor {
             self.crashes += 1;
         }
         let in_quarantine = self.crashes >= CRASH_COUNT_MAX;
-        let doublings = (self.failures - 1).min(10);
-        let pause = match in_quarantine {
-            true => PAUSE_MAX,
-            false => PAUSE_FIRST.saturating_mul(1 << doublings).min(PAUSE_MAX),
-        };
         tracing::error!(target: "worker", zone = %self.name,
             "CRITICAL: failed to sign zone {}: {error}", self.name);
         if in_quarantine {
@@ -280,6 +280,24 @@ impl ZoneActor {
         if std::mem::take(&mut self.again) {
             return self.read_and_sign(ctx);
         }
+        let doublings = self.failures.saturating_sub(1).min(10);
+        let pause = PAUSE_FIRST.saturating_mul(1 << doublings).min(PAUSE_MAX);
+        match error {
+            RunError::Slot(_) | RunError::Stage(StageError::Slot { .. }) => {
+                self.try_again_in(pause, ctx);
+            }
+            _ => {
+                let pause = if in_quarantine { PAUSE_MAX } else { pause };
+                self.run_later(pause, ctx, |actor, ctx| actor.want_run(ctx));
+            }
+        }
+    }
+
+    /// Pauses after a failure of a token. Not when one of its keys' tokens was opened since the
+    /// try began: no other opening will wake this zone.
+    fn try_again_in(&mut self, pause: Duration, ctx: &mut Context<ZoneActor>) {
+        let is_awake = self.openings_of_tokens() != self.openings_seen;
+        let pause = if is_awake { Duration::ZERO } else { pause };
         self.run_later(pause, ctx, |actor, ctx| actor.want_run(ctx));
     }
 }
@@ -345,11 +363,15 @@ impl Handler<KeysEvent> for ZoneActor {
             }
             KeysEvent::Failed { error } => {
                 self.failures += 1;
-                tracing::error!(target: "enforcer", zone = %self.name, %error,
-                    "zone {} has no keys yet", self.name);
+                let is_new = self.status.borrow().failure.as_ref() != Some(&error);
+                // The same again is no news: with a token away, every zone would repeat it.
+                if is_new {
+                    tracing::error!(target: "enforcer", zone = %self.name, %error,
+                        "zone {} has no keys yet", self.name);
+                }
                 let failures = self.failures;
                 self.set(|status| status.fail(error, failures, false));
-                return self.run_later(PAUSE_FIRST, ctx, |actor, ctx| actor.want_run(ctx));
+                return self.try_again_in(PAUSE_FIRST, ctx);
             }
         }
         if !self.running && self.state.is_some() {

@@ -26,7 +26,7 @@ use dnssec::signing::reuse::PublishedKey;
 use dnssec::signing::{Signer, SigningTimes};
 use dnssec::zone::ZoneVersion;
 use hsm::Slot;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -200,22 +200,20 @@ impl Services {
         Ok(answer.map_err(|error| silent(error.to_string()))??)
     }
 
-    async fn slots_of(
-        &self,
-        signers: &[Signer],
-    ) -> Result<BTreeMap<String, Arc<dyn Slot>>, RunError> {
-        let mut slots = BTreeMap::new();
-        for Signer { repository, .. } in signers {
-            if slots.contains_key(repository) {
-                continue;
+    /// The slots of the signers' repositories. One that is not open only matters when there is
+    /// something to sign in it.
+    async fn slots_of(&self, signers: &[Signer]) -> Leases {
+        let mut leases = Leases::default();
+        let repositories: BTreeSet<_> = signers.iter().map(|signer| &signer.repository).collect();
+        for repository in repositories {
+            // A repository that conf.xml does not have is missed by the stage.
+            let Some(client) = self.slots.get(repository) else { continue };
+            match client.lease().await {
+                Ok(slot) => drop(leases.open.insert(repository.clone(), slot)),
+                Err(failure) => drop(leases.closed.insert(repository.clone(), failure)),
             }
-            let client = self
-                .slots
-                .get(repository)
-                .ok_or_else(|| StageError::RepositoryMissing { repository: repository.clone() })?;
-            slots.insert(repository.clone(), client.lease().await?);
         }
-        Ok(slots)
+        leases
     }
 
     /// Runs a zone through the stages. When the auditor finds signatures wrong, some of which
@@ -354,10 +352,12 @@ impl Services {
         let signers: Arc<[Signer]> = Signer::of_keys(&keys).into();
         let published = PublishedKey::of_keys(&keys).into();
         let input_serial = unsigned.serial().ok_or(RunError::NoInput)?;
+        let Leases { open, mut closed } = self.slots_of(&signers).await;
+        let slots = Arc::new(open);
         let input = SignInput {
             extent,
             previous: order.stored.as_ref().map(|stored| stored.version.clone()),
-            slots: Arc::new(self.slots_of(&signers).await?),
+            slots: slots.clone(),
             signers,
             published,
             works_ahead: works_ahead(order),
@@ -367,11 +367,29 @@ impl Services {
             previous_serial: order.state.output_serial,
             is_new_input: order.state.input_serial != Some(input_serial),
         };
-        let result = self.ask(order, &self.sign, input).await;
-        if let Err(RunError::Stage(StageError::Slot { repository, error })) = &result
-            && let Some(slot) = self.slots.get(repository)
+        let mut result = self.ask(order, &self.sign, input.clone()).await;
+        if let Err(RunError::Stage(StageError::RepositoryMissing { repository })) = &result
+            && closed.contains_key(repository)
+            && input.works_ahead
         {
-            slot.failed(error.clone());
+            // What is taken ahead of its time can wait for its slot; what is due cannot.
+            let input = SignInput { works_ahead: false, ..input };
+            result = self.ask(order, &self.sign, input).await;
+        }
+        match &result {
+            Err(RunError::Stage(StageError::Slot { repository, error })) => {
+                if let (Some(client), Some(slot)) =
+                    (self.slots.get(repository), slots.get(repository))
+                {
+                    client.failed(slot.clone(), error.clone());
+                }
+            }
+            Err(RunError::Stage(StageError::RepositoryMissing { repository })) => {
+                if let Some(failure) = closed.remove(repository) {
+                    return Err(failure.into());
+                }
+            }
+            _ => {}
         }
         result
     }
@@ -401,6 +419,13 @@ impl Services {
 const RESIGNED_SHARE: usize = 8;
 /// So many may always be new.
 const RESIGNED_COUNT: usize = 1000;
+
+/// The slots of a run, by repository.
+#[derive(Default)]
+struct Leases {
+    open: BTreeMap<String, Arc<dyn Slot>>,
+    closed: BTreeMap<String, SlotFailure>,
+}
 
 /// How the steps of a run ended.
 struct Delivery {

@@ -27,7 +27,8 @@ impl ZoneActor {
         }));
     }
 
-    fn openings_of_tokens(&self) -> u64 {
+    /// How often tokens of its keys were opened.
+    pub(super) fn openings_of_tokens(&self) -> u64 {
         openings_of(&self.settings.policy, &self.openings.borrow())
     }
 }

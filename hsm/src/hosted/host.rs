@@ -399,9 +399,9 @@ impl Keeper {
             (Ok(()), Err(error)) => Cause::of(error),
         };
         if !is_closing {
-            let (repository, token) = (&self.place.repository, &self.place.token);
+            let Place { repository, token } = &self.place;
             tracing::warn!(target: "hsm", %repository, %token, process_id, %cause,
-                "slot host ended");
+                "{}: slot host ended, pid {process_id} ({cause})", self.place);
         }
         self.shared.fail_all(&self.place, End::Ended(cause));
     }

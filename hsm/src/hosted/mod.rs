@@ -153,10 +153,11 @@ impl HostedSlot {
         wrong: &[usize],
     ) -> Result<Packed, SlotError> {
         self.wrong_count.fetch_add(wrong.len() as u64, Ordering::Relaxed);
-        let (repository, token) = (&self.place.repository, &self.place.token);
+        let Place { repository, token } = &self.place;
         let (key, count) = (&batch.key, wrong.len());
         tracing::error!(target: "hsm", %repository, %token, %key, count,
-            "the token made wrong signatures; none was used, they are made again once");
+            "{}: the token made {count} wrong signatures with key {key}; none was used, they are \
+             made again once: watch this token, and call its vendor", self.place);
         let messages: Packed = wrong
             .iter()
             .map(|position| batch.messages.get(*position).unwrap_or_default())

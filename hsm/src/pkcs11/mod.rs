@@ -230,7 +230,7 @@ impl Pkcs11Slot {
         let place = self.sessions.place.clone();
         let cause = Cause::of(format_args!(
             "it shows none of the keys that it has shown, like {first}; were they removed on \
-             purpose, restart the slot"
+             purpose, restart anchorite"
         ));
         Err(SlotError::TokenGone { place, cause }.into())
     }
