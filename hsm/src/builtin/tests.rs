@@ -137,7 +137,7 @@ fn damaged_record_is_named_and_hides_no_other_key() {
         let error = token.sign(&batch(id, Algorithm::Ed25519)).unwrap_err();
         assert!(matches!(&error, SlotError::RecordDamaged { .. }), "{error}");
         assert!(error.to_string().contains(&id.to_string()), "{error}");
-        assert_eq!(error.disposition(), Disposition::Alarm);
+        assert_eq!(error.disposition(), Disposition::Refuse);
         let request = GenerateRequest::new(id.clone(), Algorithm::Ed25519);
         assert!(matches!(token.generate(&request), Err(SlotError::KeyExists { .. })));
     }
