@@ -359,6 +359,21 @@ fn a_module_that_hangs_is_killed_at_its_deadline() {
     site.check(2);
 }
 
+/// The enforcer sees to the keys of other policies meanwhile.
+#[test]
+fn a_module_that_hangs_at_the_start_delays_no_other_repository() {
+    let site = Site::new();
+    site.token.rules("C_Initialize 1 stall");
+    let mut daemon = site.installation.start();
+    site.token.wait_for("C_Initialize", "stalls", 1);
+    daemon.wait_for(STATS_STEADY);
+    assert_eq!(daemon.count("SoftHSM"), 0, "it still hangs: {}", daemon.log());
+    site.token.rules("");
+    daemon.wait_for(STATS);
+    site.check(1);
+    daemon.stop();
+}
+
 fn has_failed(zone: &ZoneStatus, words: &str) -> bool {
     zone.failure.as_ref().is_some_and(|failure| failure.contains(words))
 }
