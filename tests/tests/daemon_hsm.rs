@@ -119,50 +119,56 @@ fn check_count(lines: &str, fragment: &str, count: usize) {
     assert_eq!(lines.matches(fragment).count(), count, "{fragment}: {lines}");
 }
 
-/// A function, what it returns, and how often in three tries.
-type Seen = (&'static str, &'static str, usize);
-
-/// What fails for as long as the token is away, how that is seen, and what the log says.
-const AT_THE_START: [(&str, Seen, &[&str]); 3] = [
-    (
+#[test]
+fn a_module_that_cannot_begin_at_the_start_is_used_when_it_can() {
+    check_away_at_the_start(
         "C_Initialize always return CKR_DEVICE_ERROR",
         ("C_Initialize", "CKR_DEVICE_ERROR", 3),
         &["the module failed during C_Initialize", "look at the vendor's log"],
-    ),
-    (
+    );
+}
+
+#[test]
+fn a_module_without_its_slots_at_the_start_is_used_when_it_has_them() {
+    check_away_at_the_start(
         "C_GetSlotList always return CKR_GENERAL_ERROR",
         ("C_GetSlotList", "CKR_GENERAL_ERROR", 3),
         &["the module failed during C_GetSlotList", "look at the vendor's log"],
-    ),
-    (
-        AWAY,
-        ("C_GetTokenInfo", "CKR_TOKEN_NOT_PRESENT", 6),
-        &["token \"OpenDNSSEC\": no such token", "connect it, or correct <TokenLabel>"],
-    ),
-];
+    );
+}
 
 #[test]
 fn a_token_that_is_away_at_the_start_is_used_when_it_comes() {
-    for (rules, (function, value, times), words) in AT_THE_START {
-        let site = Site::new();
-        site.token.rules(rules);
-        let mut daemon = site.installation.start();
-        let why: &[&str] = &["opening hsm failed", "repository SoftHSM", "tried again by itself"];
-        daemon.wait_for_all(&[&[why, words].concat(), NO_KEYS, STATS_STEADY]);
-        site.verify();
-        // Three tries, and one line.
-        site.token.wait_for(function, value, times);
-        assert!(!site.installation.signed(ZONE).exists());
-        assert_eq!(site.key_count(), 0);
-        site.token.rules("");
-        daemon.wait_for(&["HSM opened successfully."]);
-        daemon.wait_for(STATS);
-        site.check(1);
-        let lines = daemon.stop();
-        check_count(&lines, "opening hsm failed", 1);
-        check_count(&lines, "has no keys yet", 1);
-        check_count(&lines, "need to be created", 4);
-    }
+    check_away_at_the_start(
+        AWAY,
+        // Each try looks at two slots.
+        ("C_GetTokenInfo", "CKR_TOKEN_NOT_PRESENT", 6),
+        &["token \"OpenDNSSEC\": no such token", "connect it, or correct <TokenLabel>"],
+    );
+}
+
+/// `three_tries`: a function, what it returns, and how often when the token was tried three times.
+#[track_caller]
+fn check_away_at_the_start(rules: &str, three_tries: (&str, &str, usize), words: &[&str]) {
+    let site = Site::new();
+    site.token.rules(rules);
+    let mut daemon = site.installation.start();
+    let why: &[&str] = &["opening hsm failed", "repository SoftHSM", "tried again by itself"];
+    daemon.wait_for_all(&[&[why, words].concat(), NO_KEYS, STATS_STEADY]);
+    site.verify();
+    let (function, value, times) = three_tries;
+    site.token.wait_for(function, value, times);
+    assert!(!site.installation.signed(ZONE).exists());
+    assert_eq!(site.key_count(), 0);
+    site.token.rules("");
+    daemon.wait_for(&["HSM opened successfully."]);
+    daemon.wait_for(STATS);
+    site.check(1);
+    let lines = daemon.stop();
+    // Three tries, and one line.
+    check_count(&lines, "opening hsm failed", 1);
+    check_count(&lines, "has no keys yet", 1);
+    check_count(&lines, "need to be created", 4);
 }
 
 #[test]
