@@ -70,7 +70,8 @@ fn a_small_change_is_a_difference_and_survives_a_kill() {
 
 #[test]
 fn a_damaged_journal_is_named_and_the_next_version_follows_the_published_one() {
-    let damages: [(&str, fn(&mut Vec<u8>)); 3] = [
+    type Damage = fn(&mut Vec<u8>);
+    let damages: [(&str, Damage); 3] = [
         ("its end is torn off", |bytes| bytes.truncate(bytes.len() - 7)),
         ("a byte in the middle", |bytes| {
             let at = bytes.len() / 2;
