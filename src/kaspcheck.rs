@@ -3,11 +3,9 @@
 //! Exit code: the number of errors, 255 for more: OpenDNSSEC's wraps there, and 256 errors would
 //! be success. As there, a wrong option is complained about, and the check runs all the same.
 
-mod options;
-
+use crate::options::{self, Given, Known};
 use actors::io::environment::SystemEnvironment;
 use appliance_config::{Inputs, Severity, check};
-use options::{Given, Known};
 use std::io::{self, Write};
 use std::process::ExitCode;
 

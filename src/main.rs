@@ -4,6 +4,7 @@
 mod arguments;
 mod hsm;
 mod kaspcheck;
+mod options;
 mod run;
 mod sign;
 mod slot_host;

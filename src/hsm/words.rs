@@ -2,14 +2,8 @@
 //! `--` as the end. In: words. Out: [`Words`]. The tools of OpenDNSSEC that have no long options
 //! read their words so.
 
-/// What stands on the command line.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Given {
-    /// An option, with its value where it takes one.
-    Option(char, Option<String>),
-    /// A complaint, without the program's name.
-    Wrong(String),
-}
+pub(super) use crate::options::Given;
+use crate::options::short;
 
 /// Options in their order, and the words that belong to none.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,38 +23,16 @@ pub(super) fn read(words: &[String], known: &str) -> Words {
                 break;
             }
             Some(letters) if !letters.is_empty() => {
-                cluster(letters, known, &mut words, &mut read.given);
+                let takes_value = |letter: char| {
+                    let place = known.find(letter).filter(|_| letter != ':')?;
+                    Some(known[place + letter.len_utf8()..].starts_with(':'))
+                };
+                short(letters, takes_value, &mut words, &mut read.given);
             }
             _ => read.operands.push(word.clone()),
         }
     }
     read
-}
-
-fn cluster<'a>(
-    letters: &str,
-    known: &str,
-    rest: &mut impl Iterator<Item = &'a String>,
-    given: &mut Vec<Given>,
-) {
-    for (at, letter) in letters.char_indices() {
-        let place = known.find(letter).filter(|_| letter != ':');
-        let Some(place) = place else {
-            given.push(Given::Wrong(format!("invalid option -- '{letter}'")));
-            continue;
-        };
-        if !known[place + letter.len_utf8()..].starts_with(':') {
-            given.push(Given::Option(letter, None));
-            continue;
-        }
-        let attached = &letters[at + letter.len_utf8()..];
-        let value = if attached.is_empty() { rest.next().cloned() } else { Some(attached.into()) };
-        given.push(match value {
-            Some(value) => Given::Option(letter, Some(value)),
-            None => Given::Wrong(format!("option requires an argument -- '{letter}'")),
-        });
-        return;
-    }
 }
 
 /// A number as C's `atoi` reads it: what follows the digits does not count, and no digits are 0.

@@ -3,15 +3,15 @@
 //! Not clap: it ends the program at a wrong option, and OpenDNSSEC's tools go on.
 
 /// An option that a program knows.
-pub(super) struct Known {
-    pub(super) short: char,
-    pub(super) long: &'static str,
-    pub(super) takes_value: bool,
+pub(crate) struct Known {
+    pub(crate) short: char,
+    pub(crate) long: &'static str,
+    pub(crate) takes_value: bool,
 }
 
 /// What stands on the command line.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Given {
+pub(crate) enum Given {
     /// An option by its short name, with its value.
     Option(char, Option<String>),
     /// A complaint, without the program's name.
@@ -19,7 +19,7 @@ pub(super) enum Given {
 }
 
 /// The options among `words`, in their order; other words are passed over.
-pub(super) fn read(words: &[String], known: &[Known]) -> Vec<Given> {
+pub(crate) fn read(words: &[String], known: &[Known]) -> Vec<Given> {
     let mut given = Vec::new();
     let mut words = words.iter();
     while let Some(word) = words.next() {
@@ -28,7 +28,11 @@ pub(super) fn read(words: &[String], known: &[Known]) -> Vec<Given> {
         } else if let Some(text) = word.strip_prefix("--") {
             given.push(long(text, known, &mut words));
         } else if let Some(letters) = word.strip_prefix('-') {
-            short(letters, known, &mut words, &mut given);
+            let takes_value = |letter| {
+                let option = known.iter().find(|option| option.short == letter);
+                option.map(|option| option.takes_value)
+            };
+            short(letters, takes_value, &mut words, &mut given);
         }
     }
     given
@@ -62,28 +66,29 @@ fn long<'a>(text: &str, known: &[Known], rest: &mut impl Iterator<Item = &'a Str
     }
 }
 
-fn short<'a>(
+/// The options of one word of short ones. `takes_value` says whether an option takes a value;
+/// `None`: there is no such option.
+pub(crate) fn short<'a>(
     letters: &str,
-    known: &[Known],
+    takes_value: impl Fn(char) -> Option<bool>,
     rest: &mut impl Iterator<Item = &'a String>,
     given: &mut Vec<Given>,
 ) {
     for (at, letter) in letters.char_indices() {
-        let Some(option) = known.iter().find(|option| option.short == letter) else {
-            given.push(Given::Wrong(format!("invalid option -- '{letter}'")));
-            continue;
-        };
-        if !option.takes_value {
-            given.push(Given::Option(letter, None));
-            continue;
+        match takes_value(letter) {
+            None => given.push(Given::Wrong(format!("invalid option -- '{letter}'"))),
+            Some(false) => given.push(Given::Option(letter, None)),
+            Some(true) => {
+                let attached = &letters[at + letter.len_utf8()..];
+                let value =
+                    if attached.is_empty() { rest.next().cloned() } else { Some(attached.into()) };
+                given.push(match value {
+                    Some(value) => Given::Option(letter, Some(value)),
+                    None => Given::Wrong(format!("option requires an argument -- '{letter}'")),
+                });
+                return;
+            }
         }
-        let attached = &letters[at + letter.len_utf8()..];
-        let value = if attached.is_empty() { rest.next().cloned() } else { Some(attached.into()) };
-        given.push(match value {
-            Some(value) => Given::Option(letter, Some(value)),
-            None => Given::Wrong(format!("option requires an argument -- '{letter}'")),
-        });
-        return;
     }
 }
 
