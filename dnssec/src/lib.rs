@@ -7,6 +7,7 @@
 
 pub mod algorithm;
 pub mod denial;
+pub mod enforcer;
 pub mod first_keys;
 pub mod key;
 pub mod name;
