@@ -5,6 +5,7 @@
 //! simulations call the same function.
 //! Never: a clock, I/O, randomness, private keys.
 
+pub mod history;
 mod state;
 
 pub use state::{

@@ -78,12 +78,15 @@ impl fmt::Display for RecordState {
 }
 
 /// One record of a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RecordLife {
     /// Where it is.
     pub state: RecordState,
     /// Since when: the moment of its last transition; for a DS also of `ds-seen` and `ds-gone`.
     pub since: Timestamp,
+    /// When a version was published that shows this state (the record in it, or not in it any
+    /// more); `None`: none yet. Waits that the zone's publication begins count from here.
+    pub confirmed: Option<Timestamp>,
 }
 
 /// What the parent shows of a key's DS, as far as operators or observation told us
