@@ -5,17 +5,19 @@
 //! After an I/O error redb refuses further work on its handle. The store then opens the file
 //! again at the next call, so a full disk heals by itself. After a failed sync it does not: what
 //! the kernel says about the file then is not what the disk holds.
-//! Not yet: audit log index, key timelines, backup.
+//! Not yet: audit log index, backup.
 
 mod disk;
 mod error;
 mod keys;
+mod lives;
 mod records;
 mod tables;
 mod values;
 mod zones;
 
 pub use error::{StateError, StateOperation};
+pub use lives::{HistoryEntry, LifeChange};
 pub use records::{
     BackupState, Denial, KeyOwner, KeyRecord, KeyState, NewKey, PolicyState, ZoneState,
 };
@@ -123,7 +125,9 @@ impl StateStore {
     /// Refuses a file of another program or a newer version of this one.
     fn check_format(&self) -> Result<(), StateError> {
         match self.read(tables::format)? {
-            Some(FORMAT_VERSION) => Ok(()),
+            Some(FORMAT_VERSION) if self.read(tables::are_complete)? => Ok(()),
+            // Tables that came later than the file.
+            Some(FORMAT_VERSION) => self.write(tables::create_missing),
             Some(found) => Err(StateError::NewerFormat { path: self.path.clone(), found }),
             None => Err(StateError::NotAStateStore { path: self.path.clone() }),
         }

@@ -110,10 +110,7 @@ impl StateStore {
         id: &KeyId,
         owner: &KeyOwner,
     ) -> Result<KeyRecord, StateError> {
-        self.change(repository, id, |record| {
-            record.owner = owner.clone();
-            true
-        })
+        self.write(|transaction| set_owner(transaction, repository, id, owner))
     }
 
     /// Notes the backup of keys, in one transaction: all or, on an error, none.
@@ -217,15 +214,27 @@ impl StateStore {
             if !change(&mut record) {
                 return Err(conflict(&before).into());
             }
-            if before.owner != record.owner {
-                let owner = owner_key(&before.owner);
-                let mut index = transaction.open_table(KEYS_BY_OWNER)?;
-                index.remove((owner.as_slice(), repository, id.as_bytes()))?;
-            }
             put(transaction, &record)?;
             Ok(record)
         })
     }
+}
+
+/// Gives a key to another owner, in a transaction that does more.
+pub(super) fn set_owner(
+    transaction: &WriteTransaction,
+    repository: &str,
+    id: &KeyId,
+    owner: &KeyOwner,
+) -> Result<KeyRecord, Failure> {
+    let before = required(transaction, repository, id)?;
+    let old_owner = owner_key(&before.owner);
+    let mut index = transaction.open_table(KEYS_BY_OWNER)?;
+    index.remove((old_owner.as_slice(), repository, id.as_bytes()))?;
+    drop(index);
+    let record = KeyRecord { owner: owner.clone(), ..before };
+    put(transaction, &record)?;
+    Ok(record)
 }
 
 fn get(

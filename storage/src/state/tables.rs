@@ -22,6 +22,11 @@ pub(super) const KEYS: TableDefinition<(&str, &[u8]), &[u8]> = TableDefinition::
 pub(super) const KEYS_BY_OWNER: TableDefinition<(&[u8], &str, &[u8]), ()> =
     TableDefinition::new("keys_by_owner");
 
+/// Zone to `LifeValue`.
+pub(super) const LIVES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("lives");
+/// Zone and number, from 0, to `EntryValue`; append-only.
+pub(super) const HISTORY: TableDefinition<(&[u8], u64), &[u8]> = TableDefinition::new("history");
+
 const FORMAT: &str = "format";
 const CREATED: &str = "created";
 
@@ -30,12 +35,32 @@ pub(super) fn create(transaction: &WriteTransaction, now: Timestamp) -> Result<(
     let mut meta = transaction.open_table(META)?;
     meta.insert(FORMAT, u64::from(FORMAT_VERSION))?;
     meta.insert(CREATED, now.0)?;
+    drop(meta);
+    create_missing(transaction)
+}
+
+/// Makes the tables that are not there yet.
+pub(super) fn create_missing(transaction: &WriteTransaction) -> Result<(), Failure> {
     transaction.open_table(POLICIES)?;
     transaction.open_table(ZONES)?;
     transaction.open_table(SERIALS)?;
     transaction.open_table(KEYS)?;
     transaction.open_table(KEYS_BY_OWNER)?;
+    transaction.open_table(LIVES)?;
+    transaction.open_table(HISTORY)?;
     Ok(())
+}
+
+/// Whether a file has all tables; those made by earlier versions have fewer.
+pub(super) fn are_complete(transaction: &ReadTransaction) -> Result<bool, Failure> {
+    let is_missing = |error: Option<TableError>| match error {
+        None => Ok(false),
+        Some(TableError::TableDoesNotExist(_)) => Ok(true),
+        Some(error) => Err(Failure::from(error)),
+    };
+    let lives = is_missing(transaction.open_table(LIVES).err())?;
+    let history = is_missing(transaction.open_table(HISTORY).err())?;
+    Ok(!lives && !history)
 }
 
 /// The format of the file; `None` when it has no such entry.

@@ -225,5 +225,6 @@ fn decode<T: DeserializeOwned>(table: &'static str, bytes: &[u8]) -> Result<T, F
     Err(Failure::Value { table, problem })
 }
 
+pub(super) mod life;
 #[cfg(test)]
 mod tests;

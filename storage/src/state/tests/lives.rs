@@ -1,0 +1,197 @@
+//! Lives of keys: they come back as they were, their history grows with each change, and a store
+//! made before there were lives gets them.
+
+use crate::StateStore;
+use crate::faults::FaultDisk;
+use crate::state::{BackupState, KeyOwner, LifeChange, NewKey};
+use dnssec::enforcer::{
+    Backup, DsAtParent, KeyLife, KeyUse, Minimize, PerRole, RecordKind, RecordLife, RecordState,
+    Succession, ZoneLife,
+};
+use dnssec::key::{KeyId, KeyRole};
+use dnssec::{Algorithm, KeyTag, Name, Timestamp};
+use proptest::prelude::*;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+fn store() -> StateStore {
+    StateStore::open_on(&FaultDisk::default(), Path::new("state.redb"), Timestamp(1)).unwrap()
+}
+
+fn zone() -> Name {
+    Name::parse(b"example.", None).unwrap()
+}
+
+fn states() -> impl Strategy<Value = RecordState> {
+    proptest::sample::select(vec![
+        RecordState::Hidden,
+        RecordState::Rumoured,
+        RecordState::Omnipresent,
+        RecordState::Unretentive,
+    ])
+}
+
+fn records() -> impl Strategy<Value = RecordLife> {
+    (states(), any::<u64>(), any::<Option<u64>>()).prop_map(|(state, since, confirmed)| {
+        RecordLife { state, since: Timestamp(since), confirmed: confirmed.map(Timestamp) }
+    })
+}
+
+fn keys() -> impl Strategy<Value = KeyLife> {
+    let kinds = (records(), records(), records(), records());
+    let choices = (0usize..3, 0usize..6, 0usize..3, any::<bool>(), any::<Option<u64>>());
+    let id = proptest::collection::vec(any::<u8>(), 1..64);
+    (id, any::<u16>(), any::<u64>(), choices, any::<[bool; 4]>(), kinds).prop_map(
+        |(id, number, at, (role, parent, backup, standby, revoked), flags, records)| {
+            let role = [KeyRole::Ksk, KeyRole::Zsk, KeyRole::Csk][role];
+            let of = |kind: RecordKind, record| kind.applies_to(role).then_some(record);
+            KeyLife {
+                id: KeyId::new(&id).unwrap(),
+                repository: format!("r{number}"),
+                role,
+                algorithm: Algorithm::EcdsaP256Sha256,
+                bits: number,
+                key_tag: KeyTag(number),
+                inception: Timestamp(at),
+                introducing: flags[3],
+                purpose: if standby { KeyUse::Standby } else { KeyUse::Regular },
+                revoked: revoked.map(Timestamp),
+                minimize: Minimize { ds: flags[0], dnskey: flags[1], rrsig: flags[2] },
+                ds_at_parent: [
+                    DsAtParent::Unsubmitted,
+                    DsAtParent::Submit,
+                    DsAtParent::Submitted,
+                    DsAtParent::Seen,
+                    DsAtParent::Retract,
+                    DsAtParent::Retracted,
+                ][parent],
+                backup: [Backup::NotRequired, Backup::Missing, Backup::Done][backup],
+                ds: of(RecordKind::Ds, records.0),
+                dnskey: records.1,
+                rrsig_dnskey: of(RecordKind::RrsigDnskey, records.2),
+                rrsig: of(RecordKind::Rrsig, records.3),
+            }
+        },
+    )
+}
+
+fn lives() -> impl Strategy<Value = ZoneLife> {
+    let next = any::<[Option<u64>; 3]>();
+    let keys = proptest::collection::vec(keys(), 0..4);
+    (keys, any::<[bool; 3]>(), next, any::<u64>()).prop_map(|(keys, roll, next, old)| {
+        let ids: Vec<KeyId> = keys.iter().map(|key| key.id.clone()).collect();
+        let pairs = ids.windows(2).map(|pair| Succession {
+            from: pair[0].clone(),
+            to: pair[1].clone(),
+            kind: RecordKind::RrsigDnskey,
+        });
+        let mut life = ZoneLife { successions: pairs.collect(), keys, ..ZoneLife::default() };
+        life.old_ttls.dnskey = Timestamp(old);
+        life.roll_now = PerRole { ksk: roll[0], zsk: roll[1], csk: roll[2] };
+        let [ksk, zsk, csk] = next.map(|at| at.map(Timestamp));
+        life.next_roll = PerRole { ksk, zsk, csk };
+        life
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn every_life_comes_back_and_its_events_too(first in lives(), second in lives()) {
+        let (store, zone) = (store(), zone());
+        let mut before = ZoneLife::default();
+        let mut expected = Vec::new();
+        for (at, life) in [(2, &first), (3, &second)] {
+            let change =
+                LifeChange { zone: &zone, life, taken: &[], at: Timestamp(at), cause: "pass" };
+            store.life_commit(&change).unwrap();
+            let stored = store.life(&zone).unwrap();
+            prop_assert_eq!(stored.as_ref(), Some(life));
+            if before != *life {
+                expected.push(dnssec::enforcer::history::events(&before, life));
+            }
+            before = life.clone();
+        }
+        let history = store.history(&zone).unwrap();
+        let told: Vec<_> = history.into_iter().map(|entry| entry.events).collect();
+        prop_assert_eq!(told, expected);
+    }
+}
+
+#[test]
+fn a_pass_that_changes_nothing_leaves_no_entry() {
+    let (store, zone) = (store(), zone());
+    let life = ZoneLife::default();
+    let change =
+        LifeChange { zone: &zone, life: &life, taken: &[], at: Timestamp(5), cause: "pass" };
+    store.life_commit(&change).unwrap();
+    store.life_commit(&change).unwrap();
+    assert_eq!(store.history(&zone).unwrap(), []);
+    assert_eq!(store.lives().unwrap(), [(zone, life)]);
+}
+
+#[test]
+fn a_key_is_taken_from_the_pool_with_the_change_that_takes_it() {
+    let (store, zone) = (store(), zone());
+    let id = KeyId::new(&[7]).unwrap();
+    let pool = KeyOwner::Policy("default".to_owned());
+    let key = NewKey {
+        id: id.clone(),
+        repository: "token".to_owned(),
+        role: KeyRole::Zsk,
+        algorithm: Algorithm::EcdsaP256Sha256,
+        bits: 256,
+        flags: 256,
+        owner: pool,
+        inception: Timestamp(1),
+        backup: BackupState::NotRequired,
+    };
+    store.key_intent(&key).unwrap();
+    let taken = [("token".to_owned(), id.clone())];
+    let life = ZoneLife::default();
+    let at = Timestamp(9);
+    let change = LifeChange { zone: &zone, life: &life, taken: &taken, at, cause: "pass" };
+    store.life_commit(&change).unwrap();
+    assert_eq!(store.keys_of_policy("default").unwrap(), []);
+    assert_eq!(store.keys_of_zone(&zone).unwrap().len(), 1);
+    // A key that nobody knows: nothing of the change is made.
+    let other = Name::parse(b"other.", None).unwrap();
+    let unknown = [("token".to_owned(), KeyId::new(&[8]).unwrap())];
+    let change = LifeChange { zone: &other, life: &life, taken: &unknown, at, cause: "pass" };
+    assert!(store.life_commit(&change).is_err());
+    assert_eq!(store.life(&other).unwrap(), None);
+}
+
+#[test]
+fn history_outlives_the_zone() {
+    let (store, zone) = (store(), zone());
+    store.life_remove(&zone, Timestamp(1), "zone delete").unwrap();
+    assert_eq!(store.history(&zone).unwrap(), []);
+    let mut life = ZoneLife::default();
+    life.roll_now.zsk = true;
+    let at = Timestamp(4);
+    let change = LifeChange { zone: &zone, life: &life, taken: &[], at, cause: "key rollover" };
+    store.life_commit(&change).unwrap();
+    store.life_remove(&zone, Timestamp(6), "zone delete").unwrap();
+    let causes: Vec<_> = store.history(&zone).unwrap().into_iter().map(|e| e.cause).collect();
+    assert_eq!(causes, ["key rollover", "zone delete"]);
+    assert_eq!(store.life(&zone).unwrap(), None);
+}
+
+#[test]
+fn a_store_made_before_there_were_lives_gets_their_tables() {
+    let (disk, path) = (FaultDisk::default(), Path::new("state.redb"));
+    drop(StateStore::open_on(&disk, path, Timestamp(1)).unwrap());
+    let backend = disk.backend(Arc::new(AtomicBool::new(false)));
+    let database = crate::state::open_database(path, backend).unwrap();
+    let transaction = database.begin_write().unwrap();
+    assert!(transaction.delete_table(crate::state::tables::LIVES).unwrap());
+    assert!(transaction.delete_table(crate::state::tables::HISTORY).unwrap());
+    transaction.commit().unwrap();
+    database.close().unwrap();
+    let store = StateStore::open_on(&disk, path, Timestamp(2)).unwrap();
+    assert_eq!(store.lives().unwrap(), []);
+    assert_eq!(store.created().unwrap(), Timestamp(1));
+}
