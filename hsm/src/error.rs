@@ -370,6 +370,36 @@ pub enum SlotError {
         /// CKA_ID of the key.
         #[serde(with = "key_bytes")]
         key: KeyId,
+    /// The token takes no key that was made elsewhere.
+    #[error(
+        "{place}: the token does not take key {key} ({cause}); allow the import of private keys \
+             in its policy, or use its vendor's tool"
+    )]
+    ImportRefused {
+        /// Repository and token.
+        place: Place,
+        /// CKA_ID of the key.
+        #[serde(with = "key_bytes")]
+        key: KeyId,
+        /// What the layer below says.
+        #[source]
+        cause: Cause,
+    },
+    /// The token gives out no copy of a key.
+    #[error(
+        "{place}: the token does not copy key {key} ({cause}); nothing was changed; a key may \
+             leave its token only when it was made with <AllowExtraction/>, see its policy too"
+    )]
+    CopyRefused {
+        /// Repository and token.
+        place: Place,
+        /// CKA_ID of the key.
+        #[serde(with = "key_bytes")]
+        key: KeyId,
+        /// What the layer below says.
+        #[source]
+        cause: Cause,
+    },
         /// The algorithm asked for.
         #[serde(with = "algorithm_number")]
         algorithm: Algorithm,
@@ -593,3 +623,5 @@ impl SlotError {
 const RETRY_PAUSE: Duration = Duration::from_secs(2);
 /// First pause before a write is tried again.
 const STORAGE_PAUSE: Duration = Duration::from_secs(30);
+            | SlotError::ImportRefused { .. }
+            | SlotError::CopyRefused { .. }

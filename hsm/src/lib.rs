@@ -26,6 +26,7 @@ mod protocol;
 mod public;
 pub mod slot;
 mod system;
+mod transfer;
 pub mod verify;
 mod wire;
 
@@ -35,3 +36,4 @@ pub use slot::{
     DamagedRecord, GenerateRequest, KeyEntry, KeyKind, SignBatch, Slot, TokenInfo, random_key_id,
 };
 pub use verify::{Verifier, verify};
+pub use transfer::KeyTransfer;

@@ -2,6 +2,7 @@
 //! RFC 3110 §2 (RSA), RFC 6605 §4 (ECDSA: the point without its first byte 04), RFC 8080 §3.
 
 use crate::der;
+use dnssec::Algorithm;
 
 /// The key field of an RSA DNSKEY (RFC 3110 §2). `None` when a number is empty or too long.
 pub(crate) fn rsa_from_numbers(modulus: &[u8], exponent: &[u8]) -> Option<Vec<u8>> {
@@ -60,6 +61,16 @@ fn raw_point(bytes: &[u8], length: usize) -> Option<Vec<u8>> {
         _ if length == ED25519_LENGTH && bytes.len() == length => Some(bytes.to_vec()),
         _ => None,
     }
+}
+
+/// A key field as CKA_EC_POINT: the point in an OCTET STRING (PKCS#11 v3.1 §6.3.3).
+pub(crate) fn point_in_der(algorithm: Algorithm, field: &[u8]) -> Vec<u8> {
+    let first: &[u8] = if algorithm == Algorithm::Ed25519 { &[] } else { &[4] };
+    // At most 97 bytes, so one byte of length is enough.
+    let mut bytes = vec![der::OCTET_STRING, (first.len() + field.len()) as u8];
+    bytes.extend_from_slice(first);
+    bytes.extend_from_slice(field);
+    bytes
 }
 
 /// Length of an Ed25519 public key in bytes.

@@ -8,6 +8,7 @@ use appliance_config::{Repository, RepositoryKind};
 use dnssec::key::{KeyId, KeyRole, dnskey_rdata, key_tag};
 use dnssec::zonefile::print_record;
 use dnssec::{Algorithm, Name, RrType, Ttl};
+use hsm::KeyTransfer;
 use hsm::builtin::BuiltinToken;
 use hsm::import::{FILE_BYTES_MAX, ImportFault, read_private_key};
 use std::fs::File;

@@ -14,6 +14,7 @@ mod tests;
 use crate::error::{Cause, PinTries, Place, SlotError};
 use crate::packed::Packed;
 use crate::slot::{DamagedRecord, GenerateRequest, KeyEntry, KeyKind, SignBatch, Slot, TokenInfo};
+use crate::transfer::KeyTransfer;
 use crate::verify::Verifier;
 use dnssec::Algorithm;
 use dnssec::key::{KeyId, PublicKey};
@@ -167,23 +168,6 @@ impl BuiltinToken {
         Key::new(algorithm, &pkcs8).map_err(|fault| fault.to_string())
     }
 
-    /// Takes a key that was made elsewhere: an unencrypted PKCS#8 key. RSA keys may be as short
-    /// as 1024 bits and of algorithms 5 and 7, since existing keys go on signing.
-    pub fn import(
-        &self,
-        id: &KeyId,
-        algorithm: Algorithm,
-        pkcs8: &[u8],
-    ) -> Result<PublicKey, SlotError> {
-        let key = Key::new(algorithm, pkcs8).map_err(|fault| SlotError::KeyRejected {
-            place: self.place.clone(),
-            key: id.clone(),
-            cause: Cause::of(fault),
-        })?;
-        let _changing = self.change();
-        self.keep(id, key, pkcs8)
-    }
-
     /// Saves a key and only then lets it be used. The caller holds `changing`.
     fn keep(&self, id: &KeyId, key: Key, pkcs8: &[u8]) -> Result<PublicKey, SlotError> {
         let place = self.place.clone();
@@ -204,6 +188,20 @@ impl BuiltinToken {
         let public = key.public.clone();
         self.write_keys().insert(id.clone(), Held::Key(Arc::new(key)));
         Ok(public)
+    }
+
+    /// A key out of its record.
+    fn unseal(&self, id: &KeyId) -> Result<(Algorithm, Zeroizing<Vec<u8>>), SlotError> {
+        self.key(id)?;
+        let path = self.folder.record_path(&id.to_string());
+        let bytes =
+            store::read(&path).map_err(|error| storage(&self.place, "read", &path, error))?;
+        let opened = seal::open_record(&self.sealing_key, id, &bytes);
+        opened.map_err(|fault| SlotError::RecordDamaged {
+            place: self.place.clone(),
+            path: text(&path),
+            cause: Cause::of(fault),
+        })
     }
 
     /// Signs some of the messages, without the sample that [`Slot::sign`] verifies.
@@ -375,6 +373,50 @@ pub fn create_key_file(repository: &str, path: &Path) -> Result<(), SlotError> {
 }
 
 fn secret<'a>(place: &Place, unlock: &'a Unlock) -> Result<Secret<'a>, SlotError> {
+impl KeyTransfer for BuiltinToken {
+    fn import(
+        &self,
+        id: &KeyId,
+        algorithm: Algorithm,
+        pkcs8: &[u8],
+    ) -> Result<PublicKey, SlotError> {
+        let rejected = |fault| key_rejected(&self.place, id, fault);
+        let key = Key::new(algorithm, pkcs8).map_err(rejected)?;
+        let _changing = self.change();
+        self.keep(id, key, pkcs8)
+    }
+
+    fn copy(&self, id: &KeyId, new: &KeyId) -> Result<(), SlotError> {
+        let _changing = self.change();
+        let (algorithm, pkcs8) = self.unseal(id)?;
+        let rejected = |fault| key_rejected(&self.place, id, fault);
+        let key = Key::new(algorithm, &pkcs8).map_err(rejected)?;
+        self.keep(new, key, &pkcs8).map(drop)
+    }
+
+    /// The key is in this process's memory on its way, as it is when it signs.
+    fn replicate(&self, id: &KeyId, to: &dyn KeyTransfer) -> Result<(), SlotError> {
+        let (algorithm, pkcs8) = self.unseal(id)?;
+        to.import(id, algorithm, &pkcs8).map(drop)
+    }
+}
+
+/// The public half of a key that is in no token yet. What only looks like a key is refused.
+pub(crate) fn public_half(
+    place: &Place,
+    id: &KeyId,
+    algorithm: Algorithm,
+    pkcs8: &[u8],
+) -> Result<PublicKey, SlotError> {
+    let key = Key::new(algorithm, pkcs8).map_err(|fault| key_rejected(place, id, fault))?;
+    Ok(key.public)
+}
+
+fn key_rejected(place: &Place, id: &KeyId, fault: KeyFault) -> SlotError {
+    let (place, key) = (place.clone(), id.clone());
+    SlotError::KeyRejected { place, key, cause: Cause::of(fault) }
+}
+
     let path = match unlock {
         Unlock::Pin(pin) => return Ok(Secret::Pin(pin)),
         Unlock::KeyFile(path) => path,

@@ -8,10 +8,13 @@
 
 mod base64;
 mod bind;
+mod numbers;
 mod pem;
 mod structure;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use numbers::{Numbers, numbers};
 
 use dnssec::Algorithm;
 use std::fmt;

@@ -2,6 +2,7 @@
 //! else may stand in a file.
 
 use super::*;
+use crate::KeyTransfer;
 use crate::builtin::{BuiltinToken, Unlock};
 use crate::slot::{SignBatch, Slot, random_key_id};
 use crate::verify::verify;

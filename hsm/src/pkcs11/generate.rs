@@ -31,18 +31,7 @@ impl Pkcs11Slot {
         };
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let place = &self.sessions.place;
-        self.call("C_FindObjects", |lease| {
-            self.sessions.check_login(lease)?;
-            self.check_witnesses(lease)?;
-            self.check_capacity(lease, new.id)?;
-            for class in [ObjectClass::PRIVATE_KEY, ObjectClass::PUBLIC_KEY] {
-                if !objects::find(lease, class, new.id)?.is_empty() {
-                    let (place, key) = (place.clone(), new.id.clone());
-                    return Err(SlotError::KeyExists { place, key }.into());
-                }
-            }
-            Ok(())
-        })?;
+        self.call("C_FindObjects", |lease| self.check_free(lease, new.id))?;
         self.call_once("C_GenerateKeyPair", |lease| {
             let (public, private) = generate_pair(lease, &new)
                 .map_err(|error| generate_fault(&self.sessions, request, error))?;
@@ -105,6 +94,20 @@ impl Pkcs11Slot {
         Ok(key)
     }
 
+    /// Refuses an id that is taken, and a key for which there is no room.
+    pub(super) fn check_free(&self, session: &Session, id: &KeyId) -> Result<(), CallFault> {
+        self.sessions.check_login(session)?;
+        self.check_witnesses(session)?;
+        self.check_capacity(session, id)?;
+        for class in [ObjectClass::PRIVATE_KEY, ObjectClass::PUBLIC_KEY] {
+            if !objects::find(session, class, id)?.is_empty() {
+                let (place, key) = (self.sessions.place.clone(), id.clone());
+                return Err(SlotError::KeyExists { place, key }.into());
+            }
+        }
+        Ok(())
+    }
+
     /// Refuses a key beyond the capacity that the settings name (rule HSM-11).
     fn check_capacity(&self, session: &Session, key: &KeyId) -> Result<(), CallFault> {
         let Some(capacity) = self.sessions.options().capacity else { return Ok(()) };
@@ -158,7 +161,7 @@ fn generate_pair(session: &Session, new: &NewKey) -> Result<(ObjectHandle, Objec
     Err(refusal)
 }
 
-fn is_template_refusal(error: &Error) -> bool {
+pub(super) fn is_template_refusal(error: &Error) -> bool {
     matches!(
         return_value(error),
         Some(
@@ -202,6 +205,6 @@ fn generate_fault(sessions: &Sessions, request: &GenerateRequest, error: Error) 
     refused.into()
 }
 
-fn destroy(session: &Session, handles: &[ObjectHandle]) -> Result<(), Error> {
+pub(super) fn destroy(session: &Session, handles: &[ObjectHandle]) -> Result<(), Error> {
     handles.iter().try_for_each(|handle| session.destroy_object(*handle))
 }

@@ -13,10 +13,12 @@
 mod fault;
 mod generate;
 mod mechanisms;
+mod import;
 mod module;
 mod objects;
 mod raw;
 mod sessions;
+mod replicate;
 
 use crate::error::{Cause, SlotError};
 use crate::packed::Packed;

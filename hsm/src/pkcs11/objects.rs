@@ -235,7 +235,8 @@ impl NewKey<'_> {
         template
     }
 
-    fn common_template(&self, in_token: bool) -> Vec<Attribute> {
+    /// What every object of the key has.
+    pub(super) fn common_template(&self, in_token: bool) -> Vec<Attribute> {
         vec![
             Attribute::Token(in_token),
             Attribute::Id(self.id.as_bytes().to_vec()),
