@@ -12,6 +12,7 @@ mod error;
 mod keys;
 mod lives;
 mod records;
+mod slots;
 mod tables;
 mod values;
 mod zones;
@@ -21,6 +22,7 @@ pub use lives::{HistoryEntry, LifeChange};
 pub use records::{
     BackupState, Denial, KeyOwner, KeyRecord, KeyState, NewKey, PolicyState, ZoneState,
 };
+pub use slots::{Canary, TokenRecord};
 
 use crate::faults::FaultDisk;
 use disk::DiskBackend;

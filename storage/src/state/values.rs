@@ -211,12 +211,12 @@ pub(super) fn decode_name(table: &'static str, wire: &[u8]) -> Result<Name, Fail
     }
 }
 
-fn encode(table: &'static str, value: &impl Serialize) -> Result<Vec<u8>, Failure> {
+pub(super) fn encode(table: &'static str, value: &impl Serialize) -> Result<Vec<u8>, Failure> {
     let malformed = |_| Failure::Value { table, problem: ValueProblem::Malformed };
     postcard::to_allocvec(value).map_err(malformed)
 }
 
-fn decode<T: DeserializeOwned>(table: &'static str, bytes: &[u8]) -> Result<T, Failure> {
+pub(super) fn decode<T: DeserializeOwned>(table: &'static str, bytes: &[u8]) -> Result<T, Failure> {
     let problem = match (bytes.first(), postcard::take_from_bytes(bytes)) {
         (Some(&version), _) if version > NEWEST_VERSION => ValueProblem::Newer { version },
         (_, Ok((value, []))) => return Ok(value),
