@@ -119,6 +119,7 @@ impl Lab {
         });
         let repositories = [ILL, WELL].map(|name| RepositorySettings {
             name: name.to_owned(),
+            serial: None,
             token: TokenSettings::BuiltIn {
                 label: name.to_owned(),
                 folder: folder.path().join(format!("{name}token")),

@@ -6,6 +6,8 @@
 //!   `<TokenLabel>` may be missing (the repository's name), `<KeyFile>` names a file that holds
 //!   the secret in place of `<PIN>`, and `<Directory>` says where its keys lie
 //!   (`/var/lib/opendnssec/tokens/` and the repository's name);
+//! - `<TokenSerial>` in `<Repository>` names the token's serial number, `<ModuleParameters>` what
+//!   the library is given when it begins;
 //! - `<RepositoryGroup>` in `<RepositoryList>` makes one repository of several; see `groups`;
 //! - `<AllowDeprecatedAlgorithms/>` in `<Enforcer>` lets new keys have algorithms 5 and 7, which
 //!   RFC 9905 deprecates. Default: off;
@@ -70,6 +72,11 @@ pub struct Repository {
     pub kind: RepositoryKind,
     /// `<TokenLabel>`: at most 32 octets.
     pub token_label: String,
+    /// `<TokenSerial>`: the serial number that the token has to have; `None`: the one that it had
+    /// when it was used for the first time.
+    pub token_serial: Option<String>,
+    /// `<ModuleParameters>`: text for the PKCS#11 library when it begins.
+    pub module_parameters: Option<String>,
     /// What opens it.
     pub secret: TokenSecret,
     /// `<Capacity>`: most keys in it; `None`: no limit.
@@ -342,6 +349,12 @@ fn repository(element: &Element<'_>, findings: &mut Findings) -> Repository {
             (Some(pin), _) => TokenSecret::Pin(pin),
             (None, Some(key_file)) => TokenSecret::KeyFile(key_file),
             (None, None) => TokenSecret::Login,
+    let token_serial = text(element, &["TokenSerial"], findings);
+    let module_parameters = text(element, &["ModuleParameters"], findings);
+    if let Some(wrong) = element.child("ModuleParameters").filter(|_| !element.has("Module")) {
+        let fault = Fault::OnlyWith { element: "ModuleParameters", with: "<Module>" };
+        findings.push(wrong.tag.clone(), fault);
+    }
         },
         capacity: element.has("Capacity").then(|| number(element, &["Capacity"])),
         require_backup: element.has("RequireBackup"),
@@ -351,6 +364,8 @@ fn repository(element: &Element<'_>, findings: &mut Findings) -> Repository {
 }
 
 /// The element names of a fault, which are static.
+        token_serial,
+        module_parameters,
 fn known(name: &str) -> &'static str {
     if name == "KeyFile" { "KeyFile" } else { "Directory" }
 }

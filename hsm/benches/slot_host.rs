@@ -72,12 +72,14 @@ fn settings(module: &Path, label: &str, environment: Vec<(OsString, OsString)>) 
         skip_public_key: false,
         allow_extraction: false,
         sessions_max: SESSIONS,
+        module_parameters: None,
+        known: hsm::KnownToken::default(),
     };
     HostedSettings {
         repository: "bench".to_owned(),
         program: HostProgram { environment, ..HostProgram::own() },
         user: None,
-        token: HostedToken::Pkcs11 { settings, serial: None, capacity: None },
+        token: HostedToken::Pkcs11 { settings, capacity: None },
         deadlines: Deadlines::default(),
     }
 }

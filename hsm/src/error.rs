@@ -63,7 +63,7 @@ pub enum SlotError {
     /// Several tokens with this label.
     #[error(
         "{place}: {count} tokens have this label, with the serial numbers {}; give each token its \
-             own label, or name the serial number in the repository's settings",
+             own label, or name the serial number with <TokenSerial> in conf.xml",
         Labels(serials)
     )]
     TokenAmbiguous {
@@ -76,8 +76,9 @@ pub enum SlotError {
     },
     /// A token with the label is there, but it is another one.
     #[error(
-        "{place}: the token has the serial number {}, not \"{expected}\"; connect the right \
-             token, or correct the serial number when it was replaced on purpose",
+        "{place}: the token has the serial number {}, not \"{expected}\" as the one that was used \
+             before; connect the right token, or, when it was replaced on purpose and holds the \
+             same keys, name the new number with <TokenSerial> in conf.xml and restart anchorite",
         Labels(found)
     )]
     TokenReplaced {
@@ -201,6 +202,46 @@ pub enum SlotError {
         /// CKA_ID of the key.
         #[serde(with = "key_bytes")]
         key: KeyId,
+    },
+    /// The token shows no such key, and it has been proven that it would (rule HSM-3).
+    #[error(
+        "{place}: key {key} is missing: {evidence}; restore the token's backup, or take the key \
+             out of use"
+    )]
+    KeyMissing {
+        /// Repository and token.
+        place: Place,
+        /// CKA_ID of the key.
+        #[serde(with = "key_bytes")]
+        key: KeyId,
+        /// What proves it.
+        evidence: Cause,
+    },
+    /// The token shows no such key, and whether it has it is not known (rule HSM-3).
+    #[error(
+        "{place}: key {key} was not found, and whether it is lost is unknown ({doubt}); check with \
+             `ods-hsmutil list` and compare with the backup before you call it lost"
+    )]
+    KeyUnknown {
+        /// Repository and token.
+        place: Place,
+        /// CKA_ID of the key.
+        #[serde(with = "key_bytes")]
+        key: KeyId,
+        /// Why nothing is proven.
+        doubt: Cause,
+    },
+    /// The token takes no object that is no key.
+    #[error(
+        "{place}: the token takes no data object ({cause}); it is used without, and a key that it \
+             does not show is never called missing for certain"
+    )]
+    CanaryRefused {
+        /// Repository and token.
+        place: Place,
+        /// What the layer below says.
+        #[source]
+        cause: Cause,
     },
     /// Two or more objects answer to one id.
     #[error(
@@ -329,6 +370,36 @@ pub enum SlotError {
         #[serde(with = "word")]
         surprise: Word,
     },
+    /// The token takes no key that was made elsewhere.
+    #[error(
+        "{place}: the token does not take key {key} ({cause}); allow the import of private keys \
+             in its policy, or use its vendor's tool"
+    )]
+    ImportRefused {
+        /// Repository and token.
+        place: Place,
+        /// CKA_ID of the key.
+        #[serde(with = "key_bytes")]
+        key: KeyId,
+        /// What the layer below says.
+        #[source]
+        cause: Cause,
+    },
+    /// The token gives out no copy of a key.
+    #[error(
+        "{place}: the token does not copy key {key} ({cause}); nothing was changed; a key may \
+             leave its token only when it was made with <AllowExtraction/>, see its policy too"
+    )]
+    CopyRefused {
+        /// Repository and token.
+        place: Place,
+        /// CKA_ID of the key.
+        #[serde(with = "key_bytes")]
+        key: KeyId,
+        /// What the layer below says.
+        #[source]
+        cause: Cause,
+    },
     /// The bytes to import are no key.
     #[error(
         "{place}: key {key} cannot be imported ({cause}); it has to be an unencrypted PKCS#8 \
@@ -370,36 +441,6 @@ pub enum SlotError {
         /// CKA_ID of the key.
         #[serde(with = "key_bytes")]
         key: KeyId,
-    /// The token takes no key that was made elsewhere.
-    #[error(
-        "{place}: the token does not take key {key} ({cause}); allow the import of private keys \
-             in its policy, or use its vendor's tool"
-    )]
-    ImportRefused {
-        /// Repository and token.
-        place: Place,
-        /// CKA_ID of the key.
-        #[serde(with = "key_bytes")]
-        key: KeyId,
-        /// What the layer below says.
-        #[source]
-        cause: Cause,
-    },
-    /// The token gives out no copy of a key.
-    #[error(
-        "{place}: the token does not copy key {key} ({cause}); nothing was changed; a key may \
-             leave its token only when it was made with <AllowExtraction/>, see its policy too"
-    )]
-    CopyRefused {
-        /// Repository and token.
-        place: Place,
-        /// CKA_ID of the key.
-        #[serde(with = "key_bytes")]
-        key: KeyId,
-        /// What the layer below says.
-        #[source]
-        cause: Cause,
-    },
         /// The algorithm asked for.
         #[serde(with = "algorithm_number")]
         algorithm: Algorithm,
@@ -588,6 +629,9 @@ impl SlotError {
             | SlotError::NoRandomness { .. } => Disposition::Restart,
             SlotError::TokenExists { .. }
             | SlotError::NotFound { .. }
+            | SlotError::KeyMissing { .. }
+            | SlotError::KeyUnknown { .. }
+            | SlotError::CanaryRefused { .. }
             | SlotError::KeyExists { .. }
             | SlotError::AlgorithmMismatch { .. }
             | SlotError::AlgorithmDeprecated { .. }
@@ -597,6 +641,8 @@ impl SlotError {
             | SlotError::TokenFull { .. }
             | SlotError::MessageTooLong { .. }
             | SlotError::KeyRejected { .. }
+            | SlotError::ImportRefused { .. }
+            | SlotError::CopyRefused { .. }
             // One key's trouble; the others of the token go on signing.
             | SlotError::KeyAmbiguous { .. }
             | SlotError::GenerateSurprise { .. }
@@ -623,5 +669,3 @@ impl SlotError {
 const RETRY_PAUSE: Duration = Duration::from_secs(2);
 /// First pause before a write is tried again.
 const STORAGE_PAUSE: Duration = Duration::from_secs(30);
-            | SlotError::ImportRefused { .. }
-            | SlotError::CopyRefused { .. }

@@ -33,7 +33,8 @@ mod wire;
 pub use error::{Disposition, PinTries, Place, SlotError};
 pub use packed::Packed;
 pub use slot::{
-    DamagedRecord, GenerateRequest, KeyEntry, KeyKind, SignBatch, Slot, TokenInfo, random_key_id,
+    DamagedRecord, GenerateRequest, KeyEntry, KeyKind, KnownToken, MechanismChoice, SignBatch,
+    Slot, TokenInfo, random_key_id,
 };
-pub use verify::{Verifier, verify};
 pub use transfer::KeyTransfer;
+pub use verify::{Verifier, verify};

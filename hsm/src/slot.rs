@@ -3,7 +3,7 @@
 //! "Not found" never means that a key is gone: tokens hide objects while nobody is logged in,
 //! while they are restored, or when they are simply broken (rule HSM-3).
 
-use crate::error::SlotError;
+use crate::error::{Cause, Place, SlotError};
 use crate::packed::Packed;
 use crate::wire::{algorithm_number, key_bytes, optional_algorithm};
 use dnssec::Algorithm;
@@ -30,6 +30,48 @@ pub trait Slot: Send + Sync {
 
     /// Destroys a key for good.
     fn delete(&self, id: &KeyId) -> Result<(), SlotError>;
+
+    /// Puts the canary into the token: an object that is no key, and private as keys are, so that
+    /// a token that shows it shows its keys (rule HSM-3). May be repeated with the same id.
+    fn put_canary(&self, _id: &KeyId) -> Result<(), SlotError> {
+        let place = self.info()?.place();
+        let cause = Cause::of("tokens of this kind have no place for one");
+        Err(SlotError::CanaryRefused { place, cause })
+    }
+
+    /// Whether the token shows the canary that was put there under this id.
+    fn shows_canary(&self, _id: &KeyId) -> Result<bool, SlotError> {
+        Ok(false)
+    }
+
+    /// Finds out by trying with which mechanism the token signs for an algorithm (rule HSM-8):
+    /// the first one whose signature with this key verifies. `None` where there is no choice.
+    fn choose_mechanism(
+        &self,
+        _key: &KeyId,
+        _algorithm: Algorithm,
+    ) -> Result<Option<MechanismChoice>, SlotError> {
+        Ok(None)
+    }
+}
+
+/// The mechanism that a token signs with for an algorithm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MechanismChoice {
+    /// The algorithm.
+    #[serde(with = "algorithm_number")]
+    pub algorithm: Algorithm,
+    /// Number of the mechanism (CKM_..), which may be a vendor's own.
+    pub mechanism: u64,
+}
+
+/// What is known of a token from before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KnownToken {
+    /// Its serial number: with the label its identity (rule HSM-2).
+    pub serial: Option<String>,
+    /// What was found out with [`Slot::choose_mechanism`].
+    pub mechanisms: Vec<MechanismChoice>,
 }
 
 /// What to generate.
@@ -149,10 +191,19 @@ pub struct TokenInfo {
     pub model: String,
     /// Serial number: together with the label the token's identity.
     pub serial: String,
+    /// Version of its firmware, as `major.minor`; empty where it has none.
+    pub firmware: String,
     /// Most sessions at once, as far as known.
     pub sessions_max: Option<u64>,
     /// Records that could not be read; their keys are out of reach until they are restored.
     pub damaged: Vec<DamagedRecord>,
+}
+
+impl TokenInfo {
+    /// Repository and token, for errors.
+    pub fn place(&self) -> Place {
+        Place { repository: self.repository.clone(), token: self.label.clone() }
+    }
 }
 
 /// A key record that could not be read.

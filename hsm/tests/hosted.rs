@@ -96,13 +96,15 @@ fn hosted(configuration: &Path, label: &str) -> HostedSettings {
         allow_extraction: false,
         sessions_max: 4,
     };
+        module_parameters: None,
+        known: hsm::KnownToken::default(),
     let mut program = this_program();
     program.environment.push(("SOFTHSM2_CONF".into(), configuration.into()));
     HostedSettings {
         repository: "SoftHSM".to_owned(),
         program,
         user: None,
-        token: HostedToken::Pkcs11 { settings, serial: None, capacity: None },
+        token: HostedToken::Pkcs11 { settings, capacity: None },
         deadlines: Deadlines::default(),
     }
 }
@@ -524,17 +526,11 @@ fn each_wrong_setting_has_its_own_error() {
     assert_eq!(serials.len(), 2, "{text}");
     for wanted in &serials {
         let mut settings = tokens.settings("twin");
-        if let HostedToken::Pkcs11 { serial, .. } = &mut settings.token {
-            *serial = Some(wanted.clone());
-        }
+        pkcs11(&mut settings).known.serial = Some(wanted.clone());
         assert_eq!(HostedSlot::open(settings).unwrap().info().unwrap().serial, *wanted);
     }
     check(
-        &|settings| {
-            if let HostedToken::Pkcs11 { serial, .. } = &mut settings.token {
-                *serial = Some("0000".to_owned());
-            }
-        },
+        &|settings| pkcs11(settings).known.serial = Some("0000".to_owned()),
         |error| matches!(error, SlotError::TokenReplaced { found, .. } if found.len() == 1),
     );
 }

@@ -64,6 +64,8 @@ fn settings(label: &str) -> Pkcs11Settings {
         skip_public_key: false,
         allow_extraction: false,
         sessions_max: 4,
+        module_parameters: None,
+        known: hsm::KnownToken::default(),
     }
 }
 
@@ -84,6 +86,8 @@ fn conforms_with_one_session_and_without_public_keys() {
     with_tokens("conforms_with_one_session_and_without_public_keys", &["OpenDNSSEC"], |_| {
         let settings = Pkcs11Settings {
             sessions_max: 1,
+            module_parameters: None,
+            known: hsm::KnownToken::default(),
             skip_public_key: true,
             allow_extraction: true,
             ..settings("OpenDNSSEC")

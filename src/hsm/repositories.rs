@@ -8,7 +8,7 @@ use actors::io::config_files::{self, ConfigFileError};
 use appliance_config::{FILE_BYTES_MAX, FileFaults, Repository, RepositoryKind, TokenSecret};
 use hsm::builtin::{BuiltinToken, Unlock, create_key_file};
 use hsm::pkcs11::{Pkcs11Settings, Pkcs11Slot};
-use hsm::{Slot, SlotError};
+use hsm::{KnownToken, Slot, SlotError};
 use pins::PinFault;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -214,5 +214,10 @@ pub(super) fn pkcs11_settings(
         skip_public_key: repository.skip_public_key,
         allow_extraction: repository.allow_extraction,
         sessions_max,
+        module_parameters: repository.module_parameters.clone(),
+        known: KnownToken {
+            serial: repository.token_serial.clone(),
+            ..KnownToken::default()
+        },
     }
 }

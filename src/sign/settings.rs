@@ -86,7 +86,7 @@ fn repository(state: &Path, name: &str) -> RepositorySettings {
         folder: state.join("tokens").join(name),
         unlock: Unlock::KeyFile(state.join(format!("{name}.token-key"))),
     };
-    RepositorySettings { name: name.to_owned(), token }
+    RepositorySettings { name: name.to_owned(), serial: None, token }
 }
 
 fn origin(arguments: &SignArguments) -> Result<Name, ArgumentError> {

@@ -43,6 +43,8 @@ fn with_softoken(test: &str, body: impl FnOnce(&FaultyToken, Pkcs11Settings)) {
             skip_public_key: false,
             allow_extraction: false,
             sessions_max: 4,
+            module_parameters: None,
+            known: hsm::KnownToken::default(),
         };
         body(token, settings);
     });

@@ -17,6 +17,7 @@ use appliance_config::{
     ZoneList,
 };
 use dnssec::policy::Policy;
+use hsm::KnownToken;
 use hsm::builtin::Unlock;
 use hsm::pkcs11::Pkcs11Settings;
 use std::collections::BTreeMap;
@@ -300,7 +301,10 @@ fn repositories(
     for repository in repositories {
         let name = repository.name.clone();
         match token(repository) {
-            Some(token) => usable.push(RepositorySettings { name, token }),
+            Some(token) => {
+                let serial = repository.token_serial.clone();
+                usable.push(RepositorySettings { name, serial, token });
+            }
             None => notices.push(Notice::RepositoryWithoutPin {
                 file: conf_file.to_owned(),
                 repository: name,
@@ -325,7 +329,7 @@ fn grouped(
         if !members.is_empty() {
             let token =
                 TokenSettings::Group { members, quorum: group.quorum, recorded: Vec::new() };
-            alone.push(RepositorySettings { name: group.name.clone(), token });
+            alone.push(RepositorySettings { name: group.name.clone(), serial: None, token });
         }
     }
     alone
@@ -353,6 +357,8 @@ fn token(repository: &Repository) -> Option<TokenSettings> {
                 allow_extraction: repository.allow_extraction,
                 sessions_max: Pkcs11Settings::SESSIONS_DEFAULT,
             };
+                module_parameters: repository.module_parameters.clone(),
+                known: KnownToken::default(),
             // A limit that no token comes near is none.
             let capacity = repository.capacity.and_then(|most| u32::try_from(most).ok());
             Some(TokenSettings::Pkcs11 { settings, capacity })

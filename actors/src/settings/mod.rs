@@ -42,6 +42,9 @@ pub struct Settings {
 pub struct RepositorySettings {
     /// Its name in conf.xml.
     pub name: String,
+    /// `<TokenSerial>`: the serial number that its token has to have; `None`: the one that it had
+    /// when it was used for the first time.
+    pub serial: Option<String>,
     /// What holds the keys.
     pub token: TokenSettings,
 }

@@ -33,12 +33,13 @@ pub fn hosted(program: HostProgram) -> OpenSlot {
 /// [`hosted`], with other deadlines.
 pub fn hosted_within(program: HostProgram, deadlines: Deadlines) -> OpenSlot {
     Arc::new(move |repository, new_token| {
+        let mut program = program.clone();
         let token = match repository.token.clone() {
             TokenSettings::Group { .. } => {
                 return open_group(
                     repository,
                     new_token,
-                    &hosted_within(program.clone(), deadlines),
+                    &hosted_within(program, deadlines),
                 );
             }
             TokenSettings::Pkcs11 { settings, capacity } => {
@@ -51,7 +52,7 @@ pub fn hosted_within(program: HostProgram, deadlines: Deadlines) -> OpenSlot {
         };
         let settings = HostedSettings {
             repository: repository.name.clone(),
-            program: program.clone(),
+            program,
             user: None,
             token,
             deadlines,

@@ -71,7 +71,14 @@ fn repositories(file: &str, conf: &Conf, environment: &dyn Environment, report: 
             }
         }
         for other in &all[index + 1..] {
-            if other.kind == repository.kind && other.token_label == repository.token_label {
+            let is_told_apart = match (&repository.token_serial, &other.token_serial) {
+                (Some(one), Some(another)) => one != another,
+                _ => false,
+            };
+            if other.kind == repository.kind
+                && other.token_label == repository.token_label
+                && !is_told_apart
+            {
                 same_token(file, repository, other, report);
             }
             if other.name == repository.name {

@@ -1,5 +1,6 @@
 //! The table of conf.xml: OpenDNSSEC 1.1 to 2.1, and our own elements.
-//! Ours: `<BuiltIn/>`, `<KeyFile>` and `<Directory>` of a repository (the built-in token),
+//! Ours: `<BuiltIn/>`, `<KeyFile>` and `<Directory>` of a repository (the built-in token), its
+//! `<TokenSerial>` and `<ModuleParameters>`,
 //! `<RepositoryGroup>`, `<AllowDeprecatedAlgorithms/>` of the enforcer (RFC 9905), and `<Limits>`
 //! of the signer.
 

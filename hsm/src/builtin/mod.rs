@@ -292,9 +292,21 @@ impl Slot for BuiltinToken {
             manufacturer: "Anchorite".to_owned(),
             model: "built-in token (HSM emulation)".to_owned(),
             serial: format!("{:016x}", u64::from_be_bytes(self.header.serial)),
+            firmware: String::new(),
             sessions_max: None,
             damaged,
         })
+    }
+
+    /// The header is the canary: it lies in the folder with the keys, sealed with what opens them.
+    fn put_canary(&self, _: &KeyId) -> Result<(), SlotError> {
+        Ok(())
+    }
+
+    fn shows_canary(&self, _: &KeyId) -> Result<bool, SlotError> {
+        let Ok(bytes) = store::read(&self.folder.header_path()) else { return Ok(false) };
+        let header = seal::read_header(&bytes);
+        Ok(header.is_ok_and(|locked| locked.header().serial == self.header.serial))
     }
 
     fn generate(&self, request: &GenerateRequest) -> Result<PublicKey, SlotError> {
@@ -361,18 +373,6 @@ impl Slot for BuiltinToken {
     }
 }
 
-/// Makes a key file: 32 random bytes, mode 0600. An existing file is left alone.
-pub fn create_key_file(repository: &str, path: &Path) -> Result<(), SlotError> {
-    let place = Place { repository: repository.to_owned(), token: String::new() };
-    let content: Zeroizing<[u8; KEY_FILE_LENGTH]> =
-        seal::random().map(Zeroizing::new).map_err(|fault| SlotError::NoRandomness {
-            place: place.clone(),
-            cause: Cause::of(fault),
-        })?;
-    store::write_new(path, &content[..]).map_err(|error| storage(&place, "create", path, error))
-}
-
-fn secret<'a>(place: &Place, unlock: &'a Unlock) -> Result<Secret<'a>, SlotError> {
 impl KeyTransfer for BuiltinToken {
     fn import(
         &self,
@@ -417,6 +417,18 @@ fn key_rejected(place: &Place, id: &KeyId, fault: KeyFault) -> SlotError {
     SlotError::KeyRejected { place, key, cause: Cause::of(fault) }
 }
 
+/// Makes a key file: 32 random bytes, mode 0600. An existing file is left alone.
+pub fn create_key_file(repository: &str, path: &Path) -> Result<(), SlotError> {
+    let place = Place { repository: repository.to_owned(), token: String::new() };
+    let content: Zeroizing<[u8; KEY_FILE_LENGTH]> =
+        seal::random().map(Zeroizing::new).map_err(|fault| SlotError::NoRandomness {
+            place: place.clone(),
+            cause: Cause::of(fault),
+        })?;
+    store::write_new(path, &content[..]).map_err(|error| storage(&place, "create", path, error))
+}
+
+fn secret<'a>(place: &Place, unlock: &'a Unlock) -> Result<Secret<'a>, SlotError> {
     let path = match unlock {
         Unlock::Pin(pin) => return Ok(Secret::Pin(pin)),
         Unlock::KeyFile(path) => path,

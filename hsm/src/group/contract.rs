@@ -49,6 +49,7 @@ impl Slot for Group {
             manufacturer: words(|info| &info.manufacturer),
             model: "repository group".to_owned(),
             serial: words(|info| &info.serial),
+            firmware: String::new(),
             sessions_max: infos().map(|info| info.sessions_max).sum(),
             damaged: infos().flat_map(|info| info.damaged.clone()).collect(),
         })

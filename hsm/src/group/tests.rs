@@ -115,6 +115,7 @@ impl Slot for Token {
             manufacturer: name(),
             model: name(),
             serial: name(),
+            firmware: String::new(),
             sessions_max: Some(1),
             damaged: Vec::new(),
         })

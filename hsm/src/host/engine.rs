@@ -6,7 +6,7 @@ use crate::packed::Packed;
 use crate::pin::Pin;
 use crate::pkcs11::{Options, Pkcs11Settings, Pkcs11Slot};
 use crate::protocol::{Answer, OpenRequest, Opened, Proof, Request, SecretIn, TokenIn};
-use crate::slot::Slot;
+use crate::slot::{KnownToken, Slot};
 use dnssec::Algorithm;
 use dnssec::key::{KeyId, PublicKey};
 use secrecy::SecretString;
@@ -29,6 +29,8 @@ impl Engine {
                 module,
                 label,
                 serial,
+                parameters,
+                mechanisms,
                 skip_public_key,
                 allow_extraction,
                 sessions_max,
@@ -43,9 +45,13 @@ impl Engine {
                     skip_public_key: *skip_public_key,
                     allow_extraction: *allow_extraction,
                     sessions_max: *sessions_max as usize,
+                    module_parameters: parameters.map(str::to_owned),
+                    known: KnownToken {
+                        serial: serial.map(str::to_owned),
+                        mechanisms: mechanisms.clone(),
+                    },
                 };
                 let options = Options {
-                    serial: serial.map(str::to_owned),
                     capacity: capacity.map(|count| count as usize),
                     owns_process: true,
                     pin_in_doubt: request.pin_in_doubt,
@@ -95,6 +101,11 @@ impl Engine {
                 self.public_key(key, *algorithm, *proof).map(Answer::PublicKey)
             }
             Request::Delete { key } => slot.delete(key).map(|()| Answer::Done),
+            Request::PutCanary { id } => slot.put_canary(id).map(|()| Answer::Done),
+            Request::ShowsCanary { id } => slot.shows_canary(id).map(Answer::Shown),
+            Request::ChooseMechanism { key, algorithm } => {
+                slot.choose_mechanism(key, *algorithm).map(Answer::Mechanism)
+            }
             Request::Sign { key, algorithm, inputs } => {
                 self.sign(key, *algorithm, inputs, 0..inputs.len()).map(Answer::Signatures)
             }

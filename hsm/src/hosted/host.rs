@@ -462,11 +462,15 @@ fn command(program: &HostProgram, socket: UnixStream) -> Command {
     command
 }
 
+/// Longest form of a mechanism's choice in a frame: two numbers.
+const CHOICE_LENGTH_MAX: usize = 12;
+
 fn text_length(request: &OpenRequest<'_>) -> usize {
     let token = match &request.token {
-        TokenIn::Pkcs11 { module, label, serial, witnesses, .. } => {
+        TokenIn::Pkcs11 { module, label, serial, parameters, mechanisms, witnesses, .. } => {
             let ids: usize = witnesses.iter().map(|id| id.len() + 1).sum();
-            module.len() + label.len() + serial.map_or(0, str::len) + ids
+            let texts = serial.map_or(0, str::len) + parameters.map_or(0, str::len);
+            module.len() + label.len() + texts + ids + mechanisms.len() * CHOICE_LENGTH_MAX
         }
         TokenIn::BuiltIn { folder, create } => folder.len() + create.map_or(0, str::len),
     };

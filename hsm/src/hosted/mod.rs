@@ -24,7 +24,7 @@ use crate::pkcs11::WITNESSES_MAX;
 use crate::protocol::{
     Answer, FRAME_LENGTH_MAX, FrameFault, OpenRequest, Proof, Request, SecretIn, TokenIn,
 };
-use crate::slot::{GenerateRequest, KeyEntry, SignBatch, Slot, TokenInfo};
+use crate::slot::{GenerateRequest, KeyEntry, MechanismChoice, SignBatch, Slot, TokenInfo};
 use crate::verify::Verifier;
 use dnssec::Algorithm;
 use dnssec::key::{KeyId, PublicKey};
@@ -300,10 +300,12 @@ impl HostedSlot {
         let mut secret = host::pin_text(pin.map(Arc::as_ref));
         let key_file;
         let token = match token {
-            HostedToken::Pkcs11 { settings, serial, capacity } => TokenIn::Pkcs11 {
+            HostedToken::Pkcs11 { settings, capacity } => TokenIn::Pkcs11 {
                 module,
                 label,
-                serial: serial.as_deref(),
+                serial: settings.known.serial.as_deref(),
+                parameters: settings.module_parameters.as_deref(),
+                mechanisms: settings.known.mechanisms.clone(),
                 skip_public_key: settings.skip_public_key,
                 allow_extraction: settings.allow_extraction,
                 sessions_max: u32::try_from(settings.sessions_max).unwrap_or(u32::MAX),
@@ -416,6 +418,36 @@ impl Slot for HostedSlot {
         }
     }
 }
+
+    fn put_canary(&self, id: &KeyId) -> Result<(), SlotError> {
+        match self.ask_one("C_CreateObject", Request::PutCanary { id: id.clone() })? {
+            Answer::Done => Ok(()),
+            _ => Err(self.wrong_kind("C_CreateObject")),
+        }
+    }
+
+    fn shows_canary(&self, id: &KeyId) -> Result<bool, SlotError> {
+        match self.ask_one("C_FindObjects", Request::ShowsCanary { id: id.clone() })? {
+            Answer::Shown(is_shown) => Ok(is_shown),
+            _ => Err(self.wrong_kind("C_FindObjects")),
+        }
+    }
+
+    fn choose_mechanism(
+        &self,
+        key: &KeyId,
+        algorithm: Algorithm,
+    ) -> Result<Option<MechanismChoice>, SlotError> {
+        let request = Request::ChooseMechanism { key: key.clone(), algorithm };
+        match self.ask_one("C_Sign", request)? {
+            Answer::Mechanism(choice)
+                if choice.is_none_or(|choice| choice.algorithm == algorithm) =>
+            {
+                Ok(choice)
+            }
+            _ => Err(self.wrong_kind("C_Sign")),
+        }
+    }
 
 /// Where the parts of a batch begin and end.
 fn parts(inputs: &Packed) -> Vec<(usize, usize)> {

@@ -28,8 +28,6 @@ pub enum HostedToken {
     Pkcs11 {
         /// Module, label, PIN and the rest.
         settings: Pkcs11Settings,
-        /// Serial number: with the label the token's identity (rule HSM-2).
-        serial: Option<String>,
         /// `<Capacity>`: most private keys in the token (rule HSM-11).
         capacity: Option<u32>,
     },

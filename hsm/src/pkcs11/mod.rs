@@ -1,7 +1,7 @@
 //! PKCS#11 slots: any vendor's module behind the [`Slot`] contract. PKCS#11 v3.1.
 //!
 //! Hashing is done here and the token only signs (CKM_RSA_PKCS with our DigestInfo, CKM_ECDSA,
-//! CKM_EDDSA); only a token without CKM_RSA_PKCS hashes itself. Every signature is verified
+//! CKM_EDDSA); only a token whose trial says so hashes itself (`trial`). Every signature is verified
 //! before it is given out (rule HSM-5). A lost session is opened anew and its call repeated once;
 //! a slot that has its process to itself may also finalise and initialise the module. Everything
 //! else is for the slot's owner to decide.
@@ -10,20 +10,24 @@
 //! A repository whose token another repository of the same process has logged in to is not asked
 //! for its own PIN: the login belongs to the process.
 
+mod canary;
 mod fault;
 mod generate;
-mod mechanisms;
 mod import;
+mod mechanisms;
 mod module;
 mod objects;
 mod raw;
-mod sessions;
 mod replicate;
+mod sessions;
+mod trial;
 
 use crate::error::{Cause, SlotError};
 use crate::packed::Packed;
 use crate::pin::Pin;
-use crate::slot::{GenerateRequest, KeyEntry, KeyKind, SignBatch, Slot, TokenInfo};
+use crate::slot::{
+    GenerateRequest, KeyEntry, KeyKind, KnownToken, MechanismChoice, SignBatch, Slot, TokenInfo,
+};
 use crate::verify::Verifier;
 use crate::{der, hash};
 use cryptoki::object::{ObjectClass, ObjectHandle};
@@ -31,6 +35,7 @@ use cryptoki::session::Session;
 use dnssec::Algorithm;
 use dnssec::key::{KeyId, PublicKey};
 use fault::{CallFault, is_session_fault, to_slot_error};
+use mechanisms::Candidate;
 use secrecy::SecretString;
 use sessions::{Lease, Sessions};
 use std::collections::{BTreeSet, HashMap};
@@ -56,6 +61,11 @@ pub struct Pkcs11Settings {
     pub allow_extraction: bool,
     /// Most sessions at once, besides the one that keeps the login.
     pub sessions_max: usize,
+    /// `<ModuleParameters>`: text that C_Initialize is given in `pReserved`, beyond the standard,
+    /// as NSS's softoken wants it.
+    pub module_parameters: Option<String>,
+    /// What is known of the token from before.
+    pub known: KnownToken,
 }
 
 impl Pkcs11Settings {
@@ -66,8 +76,6 @@ impl Pkcs11Settings {
 /// What a host knows beyond the settings.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
-    /// Serial number of the token; with the label its identity.
-    pub(crate) serial: Option<String>,
     /// Most private keys in the token.
     pub(crate) capacity: Option<usize>,
     /// Whether no other slot lives in this process: then the module may be initialised anew.
@@ -316,10 +324,8 @@ impl Pkcs11Slot {
         public: &PublicKey,
     ) -> Result<(), CallFault> {
         let algorithm = public.algorithm;
-        let form = self.sessions.mechanisms().form(algorithm);
         let texts: Packed = std::iter::once(PROOF_TEXT).collect();
-        let inputs = hash::inputs(form, algorithm, &texts);
-        let signatures = self.sign_with(session, private, algorithm, &inputs, 0..1)?;
+        let signatures = self.sign_somehow(session, private, algorithm, &texts)?;
         if crate::verify::verify(public, PROOF_TEXT, signatures.get(0).unwrap_or_default()) {
             return Ok(());
         }
@@ -338,7 +344,8 @@ impl Pkcs11Slot {
     ) -> Result<Packed, SlotError> {
         self.call("C_Sign", |lease| {
             let key = self.known(lease, id, algorithm)?;
-            self.sign_with(lease, key.private, algorithm, inputs, range.clone())
+            let mechanism = self.sessions.mechanisms().choose(&self.sessions.place, algorithm)?;
+            self.sign_with(lease, key.private, &mechanism, inputs, range.clone())
         })
     }
 
@@ -346,20 +353,23 @@ impl Pkcs11Slot {
         &self,
         session: &Session,
         private: ObjectHandle,
-        algorithm: Algorithm,
+        mechanism: &Candidate,
         inputs: &Packed,
         range: Range<usize>,
     ) -> Result<Packed, CallFault> {
-        let mechanism = self.sessions.mechanisms().choose(&self.sessions.place, algorithm)?;
         let mut signatures = Packed::with_capacity(range.len(), range.len() * 64);
         let mut input = Vec::new();
         for position in range {
             input.clear();
             input.extend_from_slice(inputs.get(position).unwrap_or_default());
             let functions = &self.sessions.module.functions;
-            let taken = functions.sign(session, &mechanism, private, &mut input, |signature| {
-                push_in_wire_form(&mut signatures, algorithm, signature)
-            })?;
+            let taken = functions.sign(
+                session,
+                &mechanism.mechanism,
+                private,
+                &mut input,
+                |signature| push_in_wire_form(&mut signatures, mechanism.algorithm, signature),
+            )?;
             // Inputs have the same limit and signatures of one request are few, so this is a
             // module that gives out megabytes.
             if !taken {
@@ -400,6 +410,7 @@ impl Slot for Pkcs11Slot {
             manufacturer: token.manufacturer,
             model: token.model,
             serial: token.serial,
+            firmware: token.firmware,
             sessions_max: Some(limit as u64),
             damaged: Vec::new(),
         })
@@ -432,12 +443,13 @@ impl Slot for Pkcs11Slot {
     }
 
     fn sign(&self, batch: &SignBatch) -> Result<Packed, SlotError> {
-        let form = self.sessions.mechanisms().form(batch.algorithm);
         self.call("C_Sign", |lease| {
             let key = self.known(lease, &batch.key, batch.algorithm)?;
-            let inputs = hash::inputs(form, batch.algorithm, &batch.messages);
+            let mechanisms = self.sessions.mechanisms();
+            let mechanism = mechanisms.choose(&self.sessions.place, batch.algorithm)?;
+            let inputs = hash::inputs(mechanism.form, batch.algorithm, &batch.messages);
             let signatures =
-                self.sign_with(lease, key.private, batch.algorithm, &inputs, 0..inputs.len())?;
+                self.sign_with(lease, key.private, &mechanism, &inputs, 0..inputs.len())?;
             let pairs = batch.messages.iter().zip(signatures.iter());
             for (index, (message, signature)) in pairs.enumerate() {
                 if !key.verifier.verify(message, signature) {
@@ -464,6 +476,22 @@ impl Slot for Pkcs11Slot {
             self.lock_witnesses().remove(id);
             Ok(())
         })
+    }
+
+    fn put_canary(&self, id: &KeyId) -> Result<(), SlotError> {
+        self.make_canary(id)
+    }
+
+    fn shows_canary(&self, id: &KeyId) -> Result<bool, SlotError> {
+        self.find_canary(id)
+    }
+
+    fn choose_mechanism(
+        &self,
+        key: &KeyId,
+        algorithm: Algorithm,
+    ) -> Result<Option<MechanismChoice>, SlotError> {
+        self.try_mechanisms(key, algorithm).map(Some)
     }
 }
 

@@ -10,11 +10,12 @@ use super::fault;
 use super::raw::{Functions, Token};
 use crate::error::{Cause, Place, SlotError};
 use crate::pin::Pin;
-use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
+use cryptoki::context::Pkcs11;
 use cryptoki::error::{Error, RvError};
 use cryptoki::slot::Slot;
 use cryptoki_sys::CKF_TOKEN_INITIALIZED;
 use std::collections::BTreeMap;
+use std::ffi::CString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -25,12 +26,18 @@ pub(super) struct Module {
     pub(super) context: Pkcs11,
     /// What does not go through cryptoki.
     pub(super) functions: Functions,
+    /// What C_Initialize is given beyond the standard.
+    parameters: Option<CString>,
     /// The PIN that a token refused, by its label: it is not offered again in this process.
     refused: Mutex<BTreeMap<String, Arc<Pin>>>,
 }
 
 /// The library at this path, loaded now or before.
-pub(super) fn load(place: &Place, path: &Path) -> Result<Arc<Module>, SlotError> {
+pub(super) fn load(
+    place: &Place,
+    path: &Path,
+    parameters: Option<&str>,
+) -> Result<Arc<Module>, SlotError> {
     let text = path.display().to_string();
     // The file is looked at first, so that "not there" and "not a library" are told apart.
     let real = std::fs::canonicalize(path).map_err(|error| SlotError::ModuleMissing {
@@ -42,34 +49,26 @@ pub(super) fn load(place: &Place, path: &Path) -> Result<Arc<Module>, SlotError>
     if let Some(module) = loaded.get(&real) {
         return Ok(Arc::clone(module));
     }
-    let context = initialise(&real).map_err(|error| {
-        let (place, path, cause) = (place.clone(), text.clone(), Cause::of(&error));
-        match is_passing(&error) {
-            true => SlotError::ModuleFault { place, operation: "C_Initialize", cause },
-            false => SlotError::ModuleUnusable { place, path, cause },
-        }
+    let unusable =
+        |cause| SlotError::ModuleUnusable { place: place.clone(), path: text.clone(), cause };
+    let context = Pkcs11::new(&real).map_err(|error| unusable(Cause::of(error)))?;
+    let functions = Functions::of(&real)
+        .ok_or_else(|| unusable(Cause::of("it has not the functions of PKCS#11 v2.40")))?;
+    let parameters = parameters.map(CString::new).transpose();
+    let parameters = parameters
+        .map_err(|error| unusable(Cause::of(format_args!("<ModuleParameters>: {error}"))))?;
+    let module = Module { context, functions, parameters, refused: Mutex::default() };
+    module.begin().map_err(|error| match is_passing(&error) {
+        true => SlotError::ModuleFault {
+            place: place.clone(),
+            operation: "C_Initialize",
+            cause: Cause::of(error),
+        },
+        false => unusable(Cause::of(error)),
     })?;
-    let functions = Functions::of(&real).ok_or_else(|| SlotError::ModuleUnusable {
-        place: place.clone(),
-        path: text,
-        cause: Cause::of("it has not the functions of PKCS#11 v2.40"),
-    })?;
-    let module = Arc::new(Module { context, functions, refused: Mutex::default() });
+    let module = Arc::new(module);
     loaded.insert(real, Arc::clone(&module));
     Ok(module)
-}
-
-fn initialise(path: &Path) -> Result<Pkcs11, Error> {
-    let context = Pkcs11::new(path)?;
-    begin(&context)?;
-    Ok(context)
-}
-
-fn begin(context: &Pkcs11) -> Result<(), Error> {
-    match context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
-        Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => Ok(()),
-        Err(error) => Err(error),
-    }
 }
 
 /// Whether a module that does not begin may do so later: its device is away, or not well.
@@ -93,7 +92,14 @@ impl Module {
     pub(super) fn reinitialise(&self) -> Result<(), Error> {
         // Whatever it says: a module that has lost its state cannot end it either.
         let _ = self.context.clone().finalize();
-        begin(&self.context)
+        self.begin()
+    }
+
+    fn begin(&self) -> Result<(), Error> {
+        match self.functions.initialise(self.parameters.as_deref()) {
+            Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// C_Finalize, for good.

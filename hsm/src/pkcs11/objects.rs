@@ -47,7 +47,10 @@ pub(super) fn find_all_private(session: &Session) -> Result<Vec<ObjectHandle>, E
 /// Every object that fits, once: a module that gives a handle twice has still one object there.
 /// Handles are asked for one by one: a module may give fewer than there is room for, the search
 /// ends with none (PKCS#11 v3.1 §5.7.8), and cryptoki takes a short answer for the end.
-fn search(session: &Session, template: &[Attribute]) -> Result<Vec<ObjectHandle>, Error> {
+pub(super) fn search(
+    session: &Session,
+    template: &[Attribute],
+) -> Result<Vec<ObjectHandle>, Error> {
     let found = session.iter_objects_with_cache_size(template, NonZeroUsize::MIN)?;
     let mut found = found.collect::<Result<Vec<_>, _>>()?;
     found.sort_unstable_by_key(ObjectHandle::handle);

@@ -2,6 +2,7 @@
 //! C_SignInit and C_Sign with a buffer that is large enough: cryptoki asks for the length first,
 //! a round trip more for a token in the network, and modules exist that answer it badly. Here it
 //! is two calls and no allocation.
+//! C_Initialize with a text for modules that want one.
 //! C_GetTokenInfo without the token's clock: cryptoki refuses a token whose time does not parse.
 //! Limit: [`SIGNATURE_LENGTH_MAX`].
 
@@ -14,9 +15,11 @@ use cryptoki::object::ObjectHandle;
 use cryptoki::session::Session;
 use cryptoki::slot::Slot;
 use cryptoki_sys::{
-    CK_C_Sign, CK_C_SignInit, CK_EFFECTIVELY_INFINITE, CK_FLAGS, CK_FUNCTION_LIST, CK_MECHANISM,
-    CK_RV, CK_SLOT_ID, CK_TOKEN_INFO, CK_ULONG, CK_UNAVAILABLE_INFORMATION, CKR_OK,
+    CK_C_INITIALIZE_ARGS, CK_C_Sign, CK_C_SignInit, CK_EFFECTIVELY_INFINITE, CK_FLAGS,
+    CK_FUNCTION_LIST, CK_MECHANISM, CK_RV, CK_SLOT_ID, CK_TOKEN_INFO, CK_ULONG,
+    CK_UNAVAILABLE_INFORMATION, CKF_OS_LOCKING_OK, CKR_OK,
 };
+use std::ffi::{CStr, c_void};
 use std::path::Path;
 
 /// Longest signature taken: RSA with 8192 bits, twice what a DNSKEY holds.
@@ -29,6 +32,8 @@ pub(super) struct Token {
     pub(super) manufacturer: String,
     pub(super) model: String,
     pub(super) serial: String,
+    /// `major.minor`.
+    pub(super) firmware: String,
     /// Most sessions of a process, where the token has a limit and says so.
     pub(super) sessions_max: Option<usize>,
     flags: CK_FLAGS,
@@ -41,8 +46,17 @@ impl Token {
     }
 }
 
+/// What C_Initialize is given. NSS has a field for its text where the standard has `pReserved`,
+/// and that one behind it, so there is room for one more.
+#[repr(C)]
+struct InitialiseArguments {
+    standard: CK_C_INITIALIZE_ARGS,
+    behind: *mut c_void,
+}
+
 /// The functions of a loaded module.
 pub(super) struct Functions {
+    initialise: unsafe extern "C" fn(*mut c_void) -> CK_RV,
     init: unsafe extern "C" fn(u64, *mut CK_MECHANISM, u64) -> CK_RV,
     sign: unsafe extern "C" fn(u64, *mut u8, CK_ULONG, *mut u8, *mut CK_ULONG) -> CK_RV,
     token_info: unsafe extern "C" fn(CK_SLOT_ID, *mut CK_TOKEN_INFO) -> CK_RV,
@@ -69,7 +83,27 @@ impl Functions {
         let list = unsafe { *list };
         let (init, sign): (CK_C_SignInit, CK_C_Sign) = (list.C_SignInit, list.C_Sign);
         let token_info = list.C_GetTokenInfo?;
-        Some(Functions { init: init?, sign: sign?, token_info, _library: library })
+        let initialise = list.C_Initialize?;
+        Some(Functions { initialise, init: init?, sign: sign?, token_info, _library: library })
+    }
+
+    /// C_Initialize (PKCS#11 v3.1 §5.4.1), with threads, and with a text in `pReserved` for
+    /// modules that want one.
+    pub(super) fn initialise(&self, text: Option<&CStr>) -> Result<(), Error> {
+        let text = text.map_or(std::ptr::null_mut(), |text| text.as_ptr().cast_mut().cast());
+        let mut arguments = InitialiseArguments {
+            standard: CK_C_INITIALIZE_ARGS {
+                CreateMutex: None,
+                DestroyMutex: None,
+                LockMutex: None,
+                UnlockMutex: None,
+                flags: CKF_OS_LOCKING_OK,
+                pReserved: text,
+            },
+            behind: std::ptr::null_mut(),
+        };
+        // SAFETY: the arguments and the text, which is only read, live over the call.
+        check(unsafe { (self.initialise)((&raw mut arguments).cast()) }, Function::Initialize)
     }
 
     /// The token in a slot.
@@ -86,6 +120,7 @@ impl Functions {
             manufacturer: text(&info.manufacturerID),
             model: text(&info.model),
             serial: text(&info.serialNumber),
+            firmware: format!("{}.{}", info.firmwareVersion.major, info.firmwareVersion.minor),
             sessions_max: is_known
                 .then(|| usize::try_from(info.ulMaxSessionCount).unwrap_or(usize::MAX)),
             flags: info.flags,

@@ -14,6 +14,7 @@ use super::raw::Token;
 use super::{Options, Pkcs11Settings};
 use crate::error::{Cause, PinTries, Place, SlotError};
 use crate::pin::Pin;
+use crate::slot::MechanismChoice;
 use cryptoki::context::Function;
 use cryptoki::error::{Error, RvError};
 use cryptoki::session::{Session, SessionState, UserType};
@@ -37,6 +38,10 @@ pub(super) struct Sessions {
     pub(super) place: Place,
     pub(super) module: Arc<Module>,
     pin: Option<Arc<Pin>>,
+    /// Serial number that the token has to have.
+    serial: Option<String>,
+    /// Mechanisms that were found out before.
+    chosen: Vec<MechanismChoice>,
     options: Options,
     state: Mutex<State>,
     freed: Condvar,
@@ -81,14 +86,18 @@ impl Sessions {
     ) -> Result<Sessions, SlotError> {
         let place =
             Place { repository: settings.repository.clone(), token: settings.token_label.clone() };
-        let module = module::load(&place, &settings.module)?;
-        let (slot, token) = module.find_token(&place, options.serial.as_deref())?;
+        let module = module::load(&place, &settings.module, settings.module_parameters.as_deref())?;
+        let (slot, token) = module.find_token(&place, settings.known.serial.as_deref())?;
         let state = State {
             generation: 0,
             module_generation: 0,
             slot,
             login_required: token.has(CKF_LOGIN_REQUIRED),
-            mechanisms: Arc::new(Mechanisms::read(&module.context, slot)),
+            mechanisms: Arc::new(Mechanisms::read(
+                &module.context,
+                slot,
+                &settings.known.mechanisms,
+            )),
             is_connected: false,
             anchor: None,
             idle: Vec::new(),
@@ -99,6 +108,8 @@ impl Sessions {
             place,
             module,
             pin,
+            serial: settings.known.serial.clone(),
+            chosen: settings.known.mechanisms.clone(),
             options,
             state: Mutex::new(state),
             freed: Condvar::new(),
@@ -260,10 +271,10 @@ impl Sessions {
         state.idle.clear();
         state.anchor = None;
         state.is_connected = false;
-        let (slot, token) = self.module.find_token(&self.place, self.options.serial.as_deref())?;
+        let (slot, token) = self.module.find_token(&self.place, self.serial.as_deref())?;
         state.slot = slot;
         state.login_required = token.has(CKF_LOGIN_REQUIRED);
-        state.mechanisms = Arc::new(Mechanisms::read(&self.module.context, slot));
+        state.mechanisms = Arc::new(Mechanisms::read(&self.module.context, slot, &self.chosen));
         let anchor = self
             .open_session(slot)
             .map_err(|error| to_slot_error(&self.place, "C_OpenSession", &error))?;
@@ -316,7 +327,7 @@ impl Sessions {
                     self.module.remember_refused(&self.place.token, pin);
                     // Asked again: the flags count the try that was just made.
                     if let Ok((_, token)) =
-                        self.module.find_token(&self.place, self.options.serial.as_deref())
+                        self.module.find_token(&self.place, self.serial.as_deref())
                     {
                         *tries = pin_tries(&token);
                     }

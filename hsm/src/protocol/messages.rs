@@ -4,7 +4,7 @@
 
 use crate::error::SlotError;
 use crate::packed::Packed;
-use crate::slot::{GenerateRequest, KeyEntry, TokenInfo};
+use crate::slot::{GenerateRequest, KeyEntry, MechanismChoice, TokenInfo};
 use crate::wire::{algorithm_number, key_bytes, public_key};
 use dnssec::Algorithm;
 use dnssec::key::{KeyId, PublicKey};
@@ -42,6 +42,10 @@ pub(crate) enum TokenIn<'a> {
         /// `<SkipPublicKey/>`.
         skip_public_key: bool,
         /// `<AllowExtraction/>`.
+        /// `<ModuleParameters>`.
+        parameters: Option<&'a str>,
+        /// What was found out before by trying.
+        mechanisms: Vec<MechanismChoice>,
         allow_extraction: bool,
         /// Most sessions at once.
         sessions_max: u32,
@@ -104,6 +108,23 @@ pub(crate) enum Request {
 }
 
 /// Whether a public key has to be proven to fit its private key.
+    /// Makes the canary.
+    PutCanary {
+        #[serde(with = "key_bytes")]
+        id: KeyId,
+    },
+    /// Looks for the canary.
+    ShowsCanary {
+        #[serde(with = "key_bytes")]
+        id: KeyId,
+    },
+    /// Finds out with which mechanism the token signs.
+    ChooseMechanism {
+        #[serde(with = "key_bytes")]
+        key: KeyId,
+        #[serde(with = "algorithm_number")]
+        algorithm: Algorithm,
+    },
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Proof {
     /// It will be published.
@@ -128,6 +149,10 @@ pub(crate) enum Answer {
     /// Done, and nothing to tell.
     Done,
     /// Not done.
+    /// Whether the token shows the canary.
+    Shown(bool),
+    /// A mechanism, where there was a choice.
+    Mechanism(Option<MechanismChoice>),
     Failed(SlotError),
 }
 

@@ -138,7 +138,6 @@ fn host(subject: &Subject, unlock: Unlock) -> Result<HostedSlot, Trouble> {
     let token = match &repository.kind {
         RepositoryKind::Module(module) => HostedToken::Pkcs11 {
             settings: pkcs11_settings(repository, module, &unlock, SESSIONS_MAX),
-            serial: None,
             capacity: None,
         },
         RepositoryKind::BuiltIn { directory } => HostedToken::BuiltIn {

@@ -35,7 +35,6 @@ pub(crate) struct Subject<'a> {
     pub(crate) token: &'a FaultyToken,
     pub(crate) settings: Pkcs11Settings,
     pub(crate) deadlines: Deadlines,
-    pub(crate) serial: Option<String>,
 }
 
 /// Runs `body` for both kinds of slots, each in a process of its own with a fresh token.
@@ -58,8 +57,10 @@ pub(crate) fn on_one(test: &str, kind: Kind, body: impl Fn(Subject)) {
             skip_public_key: false,
             allow_extraction: false,
             sessions_max: 4,
+            module_parameters: None,
+            known: hsm::KnownToken::default(),
         };
-        body(Subject { kind, token, settings, deadlines: Deadlines::default(), serial: None });
+        body(Subject { kind, token, settings, deadlines: Deadlines::default() });
     });
 }
 
@@ -76,12 +77,11 @@ impl Subject<'_> {
             environment: vec![(HOST.into(), "1".into())],
             working_directory: None,
         };
-        let serial = self.serial.clone();
         Ok(Box::new(HostedSlot::open(HostedSettings {
             repository: settings.repository.clone(),
             program,
             user: None,
-            token: HostedToken::Pkcs11 { settings, serial, capacity: None },
+            token: HostedToken::Pkcs11 { settings, capacity: None },
             deadlines: self.deadlines,
         })?))
     }

@@ -28,7 +28,8 @@ fn a_token_with_another_label_is_not_used() {
 fn a_token_with_another_serial_number_is_not_used() {
     on_one("tokens::a_token_with_another_serial_number_is_not_used", Kind::Hosted, |subject| {
         let serial = subject.open().unwrap().info().unwrap().serial;
-        let subject = Subject { serial: Some(serial), ..subject };
+        let mut subject = subject;
+        subject.settings.known.serial = Some(serial);
         let mut caller = subject.caller();
         let (id, key) = new_key(caller.slot(), P256);
         subject.token.rules("C_GetTokenInfo always serial 42\nC_SignInit 1 lose-sessions");
