@@ -87,6 +87,19 @@ pub struct Repository {
     pub skip_public_key: bool,
     /// `<AllowExtraction/>`: new keys may leave the token.
     pub allow_extraction: bool,
+    /// `<Network>`: whether the process that holds the token may use the network. Allowed by
+    /// default for a PKCS#11 library, which may be the client of an HSM elsewhere; never for the
+    /// built-in token.
+    pub network: Network,
+}
+
+/// What a repository may use of the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Network {
+    /// Connections to anywhere.
+    Allow,
+    /// Nothing beyond this machine.
+    Deny,
 }
 
 /// What is behind a repository.
@@ -336,6 +349,12 @@ fn repository(element: &Element<'_>, findings: &mut Findings) -> Repository {
         let place = element.child("TokenLabel").map_or(element.tag.clone(), Element::text_place);
         findings.push(place, Fault::LabelTooLong { octets: token_label.len() });
     }
+    let token_serial = text(element, &["TokenSerial"], findings);
+    let module_parameters = text(element, &["ModuleParameters"], findings);
+    if let Some(wrong) = element.child("ModuleParameters").filter(|_| !element.has("Module")) {
+        let fault = Fault::OnlyWith { element: "ModuleParameters", with: "<Module>" };
+        findings.push(wrong.tag.clone(), fault);
+    }
     let pin = element.child("PIN").map(secret);
     let key_file = path(element, &["KeyFile"], findings);
     if let (Some(_), Some(wrong)) = (&pin, element.child("KeyFile")) {
@@ -345,27 +364,36 @@ fn repository(element: &Element<'_>, findings: &mut Findings) -> Repository {
         name,
         kind,
         token_label,
+        token_serial,
+        module_parameters,
         secret: match (pin, key_file) {
             (Some(pin), _) => TokenSecret::Pin(pin),
             (None, Some(key_file)) => TokenSecret::KeyFile(key_file),
             (None, None) => TokenSecret::Login,
-    let token_serial = text(element, &["TokenSerial"], findings);
-    let module_parameters = text(element, &["ModuleParameters"], findings);
-    if let Some(wrong) = element.child("ModuleParameters").filter(|_| !element.has("Module")) {
-        let fault = Fault::OnlyWith { element: "ModuleParameters", with: "<Module>" };
-        findings.push(wrong.tag.clone(), fault);
-    }
         },
         capacity: element.has("Capacity").then(|| number(element, &["Capacity"])),
         require_backup: element.has("RequireBackup"),
         skip_public_key: element.has("SkipPublicKey"),
         allow_extraction: element.has("AllowExtraction"),
+        network: network(element, findings),
     }
 }
 
+/// `<Network>`, or the default for this kind of token.
+fn network(element: &Element<'_>, findings: &mut Findings) -> Network {
+    let given = element.child("Network");
+    if element.has("Module") {
+        let is_denied = given.is_some_and(|given| given.trimmed() == "deny");
+        return if is_denied { Network::Deny } else { Network::Allow };
+    }
+    if let Some(wrong) = given {
+        let fault = Fault::OnlyWith { element: "Network", with: "<Module>" };
+        findings.push(wrong.tag.clone(), fault);
+    }
+    Network::Deny
+}
+
 /// The element names of a fault, which are static.
-        token_serial,
-        module_parameters,
 fn known(name: &str) -> &'static str {
     if name == "KeyFile" { "KeyFile" } else { "Directory" }
 }

@@ -112,6 +112,7 @@ const EDITS: &[(&str, &str, &str, &str)] = &[
     ),
     ("conf.xml", "/etc/opendnssec/kasp.xml", "", "<PolicyFile> is empty"),
     ("conf.xml", "<Module>", "<KeyFile>x</KeyFile><Module>", "<KeyFile> goes only with <BuiltIn/>"),
+    ("conf.xml", "<PIN>", "<Network>maybe</Network><PIN>", "one of allow, deny"),
     ("conf.xml", "<PIN>", "<KeyFile>x</KeyFile><PIN>", "<PIN> and <KeyFile> exclude each other"),
     ("conf.xml", "OpenDNSSEC<", "A token label of more than 32 octets<", "at most 32 octets"),
     (

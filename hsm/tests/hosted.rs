@@ -12,6 +12,7 @@ use dnssec::key::KeyId;
 use hsm::builtin::Unlock;
 use hsm::hosted::{
     Deadlines, HOST_STARTS_MAX, HostProgram, HostedSettings, HostedSlot, HostedToken,
+    Network,
 };
 use hsm::pkcs11::Pkcs11Settings;
 use hsm::{Disposition, GenerateRequest, Packed, PinTries, SignBatch, Slot, SlotError};
@@ -95,9 +96,9 @@ fn hosted(configuration: &Path, label: &str) -> HostedSettings {
         skip_public_key: false,
         allow_extraction: false,
         sessions_max: 4,
-    };
         module_parameters: None,
         known: hsm::KnownToken::default(),
+    };
     let mut program = this_program();
     program.environment.push(("SOFTHSM2_CONF".into(), configuration.into()));
     HostedSettings {
@@ -115,6 +116,7 @@ fn this_program() -> HostProgram {
         arguments: ["--exact", "host_process", "--nocapture"].map(OsString::from).to_vec(),
         environment: vec![(HOST.into(), "1".into())],
         working_directory: None,
+        network: Network::Allow,
     }
 }
 

@@ -13,7 +13,7 @@ use anchorite_tests::daemon::{Daemon, Installation, Untouched, WAIT};
 use anchorite_tests::fault_module::{FaultyToken, module};
 use anchorite_tests::judges::dnssec_verify;
 use anchorite_tests::program::anchorite;
-use hsm::hosted::{Deadlines, HostProgram};
+use hsm::hosted::{Deadlines, HostProgram, Network};
 use nix::sys::signal::{Signal, kill};
 use std::time::Duration;
 
@@ -339,6 +339,7 @@ fn a_module_that_hangs_is_killed_at_its_deadline() {
         arguments: vec!["slot-host".into()],
         environment: environment.map(|(name, path)| (name.into(), path.into())).to_vec(),
         working_directory: None,
+        network: Network::Allow,
     };
     let seconds = Duration::from_secs(4);
     let open = hosted_within(program, Deadlines { answer: seconds, generate: seconds });

@@ -19,6 +19,7 @@ use appliance_config::{
 use dnssec::policy::Policy;
 use hsm::KnownToken;
 use hsm::builtin::Unlock;
+use hsm::hosted::Network;
 use hsm::pkcs11::Pkcs11Settings;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -356,12 +357,16 @@ fn token(repository: &Repository) -> Option<TokenSettings> {
                 skip_public_key: repository.skip_public_key,
                 allow_extraction: repository.allow_extraction,
                 sessions_max: Pkcs11Settings::SESSIONS_DEFAULT,
-            };
                 module_parameters: repository.module_parameters.clone(),
                 known: KnownToken::default(),
+            };
             // A limit that no token comes near is none.
             let capacity = repository.capacity.and_then(|most| u32::try_from(most).ok());
-            Some(TokenSettings::Pkcs11 { settings, capacity })
+            let network = match repository.network {
+                appliance_config::Network::Allow => Network::Allow,
+                appliance_config::Network::Deny => Network::Deny,
+            };
+            Some(TokenSettings::Pkcs11 { settings, capacity, network })
         }
         // The reader of conf.xml refuses <KeyFile> beside <Module>.
         (RepositoryKind::Module(_), TokenSecret::KeyFile(_)) | (_, TokenSecret::Login) => None,

@@ -67,6 +67,8 @@ pub enum TokenSettings {
         settings: hsm::pkcs11::Pkcs11Settings,
         /// `<Capacity>`: most private keys in the token.
         capacity: Option<u32>,
+        /// `<Network>`: what its process may use of the network.
+        network: hsm::hosted::Network,
     },
     /// A repository group: several tokens that hold the same keys.
     Group {

@@ -42,8 +42,9 @@ pub fn hosted_within(program: HostProgram, deadlines: Deadlines) -> OpenSlot {
                     &hosted_within(program, deadlines),
                 );
             }
-            TokenSettings::Pkcs11 { settings, capacity } => {
-                HostedToken::Pkcs11 { settings, serial: None, capacity }
+            TokenSettings::Pkcs11 { settings, capacity, network } => {
+                program.network = network;
+                HostedToken::Pkcs11 { settings, capacity }
             }
             TokenSettings::BuiltIn { label, folder, unlock } => {
                 let may_create = new_token == NewToken::Allowed;

@@ -51,6 +51,10 @@ const REPOSITORY: &[Rule] = &[
     Rule::optional("RequireBackup", Content::Flag),
     Rule::optional("SkipPublicKey", Content::Flag),
     Rule::optional("AllowExtraction", Content::Flag),
+    // Elements of our own.
+    Rule::optional("TokenSerial", Content::Text),
+    Rule::optional("ModuleParameters", Content::Text),
+    Rule::optional("Network", Content::Word(&["allow", "deny"])),
 ];
 
 const REPOSITORY_GROUP: &[Rule] = &[

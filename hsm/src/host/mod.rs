@@ -11,6 +11,7 @@
 mod engine;
 mod process;
 mod queue;
+mod sandbox;
 
 use crate::error::{Cause, Place, SlotError};
 use crate::protocol::{
@@ -21,6 +22,7 @@ use crate::system;
 use engine::Engine;
 use nix::sys::resource::{UsageWho, getrusage};
 use queue::{Claim, Queue};
+use sandbox::Rights;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -79,6 +81,7 @@ fn serve() -> Result<(), HostFault> {
     let place = place_of(&request);
     let engine = hardened
         .and_then(|()| request.user.map_or(Ok(()), process::take_on))
+        .and_then(|()| sandbox::enter(&place, rights_of(&request)))
         .map_err(|failed| process::refusal(&place, failed))
         .and_then(|()| Engine::open(&request))
         .and_then(|engine| Ok((engine.opened()?, engine)));
@@ -119,6 +122,13 @@ fn place_of(request: &OpenRequest<'_>) -> Place {
         TokenIn::BuiltIn { folder, .. } => folder,
     };
     Place { repository: request.repository.to_owned(), token: token.to_owned() }
+}
+
+fn rights_of(request: &OpenRequest<'_>) -> Rights {
+    match request.token {
+        TokenIn::Pkcs11 { .. } => Rights::Module(request.network),
+        TokenIn::BuiltIn { .. } => Rights::BuiltIn,
+    }
 }
 
 /// Hands requests to the workers until the connection ends.

@@ -3,7 +3,7 @@
 //! No core dumps and no tracing by others (the PIN and a built-in token's keys are in memory), no
 //! new rights, death with the parent, few open files, default signals, nothing on standard input
 //! and output. Standard error stays: what a module prints goes where the parent's log goes.
-//! Not here: the size of memory (modules map what they like), system call filters.
+//! Not here: the size of memory (modules map what they like); system calls, see [`super::sandbox`].
 
 use crate::error::{Cause, Place, SlotError};
 use crate::system;

@@ -13,7 +13,7 @@ mod pins;
 mod settings;
 
 pub use pins::forget_refused_pins;
-pub use settings::{Deadlines, HostProgram, HostedSettings, HostedToken};
+pub use settings::{Deadlines, HostProgram, HostedSettings, HostedToken, Network};
 
 use crate::builtin::Unlock;
 use crate::error::{Cause, PinTries, Place, SlotError};
@@ -322,7 +322,8 @@ impl HostedSlot {
         };
         let pin_in_doubt = pins::begin(&self.name);
         let user = user.as_deref();
-        let request = OpenRequest { repository, user, token, secret, pin_in_doubt };
+        let network = program.network;
+        let request = OpenRequest { repository, user, token, secret, pin_in_doubt, network };
         let result = Host::start(&self.place, program, &request, deadlines.answer);
         match &result {
             // Nobody knows whether the PIN was offered: it stays in doubt.
@@ -417,7 +418,6 @@ impl Slot for HostedSlot {
             _ => Err(self.wrong_kind("C_DestroyObject")),
         }
     }
-}
 
     fn put_canary(&self, id: &KeyId) -> Result<(), SlotError> {
         match self.ask_one("C_CreateObject", Request::PutCanary { id: id.clone() })? {
@@ -448,6 +448,7 @@ impl Slot for HostedSlot {
             _ => Err(self.wrong_kind("C_Sign")),
         }
     }
+}
 
 /// Where the parts of a batch begin and end.
 fn parts(inputs: &Packed) -> Vec<(usize, usize)> {

@@ -2,6 +2,7 @@
 
 use crate::builtin::Unlock;
 use crate::pkcs11::Pkcs11Settings;
+use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -56,6 +57,17 @@ pub struct HostProgram {
     pub environment: Vec<(OsString, OsString)>,
     /// Its working folder; some libraries look for their files there.
     pub working_directory: Option<PathBuf>,
+    /// What a PKCS#11 module may use of the network. A built-in token never uses it.
+    pub network: Network,
+}
+
+/// What a module may use of the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Network {
+    /// Connections to anywhere, as the client library of a network HSM needs them.
+    Allow,
+    /// Nothing beyond this machine.
+    Deny,
 }
 
 impl HostProgram {
@@ -67,6 +79,7 @@ impl HostProgram {
             arguments: vec![OsString::from("slot-host")],
             environment: Vec::new(),
             working_directory: None,
+            network: Network::Allow,
         }
     }
 }

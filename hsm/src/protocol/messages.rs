@@ -3,6 +3,7 @@
 //! `Debug` form, so that it cannot be logged.
 
 use crate::error::SlotError;
+use crate::hosted::Network;
 use crate::packed::Packed;
 use crate::slot::{GenerateRequest, KeyEntry, MechanismChoice, TokenInfo};
 use crate::wire::{algorithm_number, key_bytes, public_key};
@@ -26,6 +27,8 @@ pub(crate) struct OpenRequest<'a> {
     /// A host before this one ended while it may have been offering the same PIN: it is offered
     /// again only when the token has counted no wrong one.
     pub(crate) pin_in_doubt: bool,
+    /// What a PKCS#11 module may use of the network.
+    pub(crate) network: Network,
 }
 
 /// A token to open.
@@ -39,13 +42,13 @@ pub(crate) enum TokenIn<'a> {
         label: &'a str,
         /// Serial number; `None` when the label alone tells.
         serial: Option<&'a str>,
-        /// `<SkipPublicKey/>`.
-        skip_public_key: bool,
-        /// `<AllowExtraction/>`.
         /// `<ModuleParameters>`.
         parameters: Option<&'a str>,
         /// What was found out before by trying.
         mechanisms: Vec<MechanismChoice>,
+        /// `<SkipPublicKey/>`.
+        skip_public_key: bool,
+        /// `<AllowExtraction/>`.
         allow_extraction: bool,
         /// Most sessions at once.
         sessions_max: u32,
@@ -105,9 +108,6 @@ pub(crate) enum Request {
         #[serde(with = "key_bytes")]
         key: KeyId,
     },
-}
-
-/// Whether a public key has to be proven to fit its private key.
     /// Makes the canary.
     PutCanary {
         #[serde(with = "key_bytes")]
@@ -125,6 +125,9 @@ pub(crate) enum Request {
         #[serde(with = "algorithm_number")]
         algorithm: Algorithm,
     },
+}
+
+/// Whether a public key has to be proven to fit its private key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Proof {
     /// It will be published.
@@ -146,13 +149,13 @@ pub(crate) enum Answer {
     Keys(Vec<KeyEntry>),
     /// Signatures in the order of the inputs, not verified.
     Signatures(Packed),
-    /// Done, and nothing to tell.
-    Done,
-    /// Not done.
     /// Whether the token shows the canary.
     Shown(bool),
     /// A mechanism, where there was a choice.
     Mechanism(Option<MechanismChoice>),
+    /// Done, and nothing to tell.
+    Done,
+    /// Not done.
     Failed(SlotError),
 }
 

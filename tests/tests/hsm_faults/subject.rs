@@ -4,7 +4,7 @@
 use anchorite_tests::fault_module::{FaultyToken, PIN, module, with_tokens_and};
 use dnssec::Algorithm;
 use dnssec::key::{KeyId, PublicKey};
-use hsm::hosted::{Deadlines, HostProgram, HostedSettings, HostedSlot, HostedToken};
+use hsm::hosted::{Deadlines, HostProgram, HostedSettings, HostedSlot, HostedToken, Network};
 use hsm::pkcs11::{Pkcs11Settings, Pkcs11Slot};
 use hsm::{Disposition, GenerateRequest, Packed, SignBatch, Slot, SlotError};
 use ring::signature::{self, RsaPublicKeyComponents, UnparsedPublicKey};
@@ -76,6 +76,7 @@ impl Subject<'_> {
             arguments: ["--exact", "host_process", "--nocapture"].map(OsString::from).to_vec(),
             environment: vec![(HOST.into(), "1".into())],
             working_directory: None,
+            network: Network::Allow,
         };
         Ok(Box::new(HostedSlot::open(HostedSettings {
             repository: settings.repository.clone(),
