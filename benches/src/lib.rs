@@ -40,7 +40,8 @@ pub fn token_with_keys(folder: &Path) -> Result<TokenWithKeys, Box<dyn Error>> {
             role,
             public_key,
             is_published: true,
-            is_active: true,
+            signs: Some(role),
+            is_revoked: false,
         });
     }
     Ok((Arc::new(token), keys))

@@ -74,6 +74,9 @@ impl PublicKey {
     }
 }
 
+/// The REVOKE bit of DNSKEY flags (RFC 5011 §7).
+pub const REVOKE: u16 = 0x0080;
+
 /// What a key is for (OpenDNSSEC's element names).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum KeyRole {

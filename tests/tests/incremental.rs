@@ -162,7 +162,7 @@ fn key(token: &Arc<dyn Slot>, id: u8, role: KeyRole) -> ZoneKey {
     let request = GenerateRequest::new(id.clone(), Algorithm::EcdsaP256Sha256);
     let public_key = token.generate(&request).expect("the token makes keys");
     let repository = "token".to_owned();
-    ZoneKey { id, repository, role, public_key, is_published: true, is_active: false }
+    ZoneKey { id, repository, role, public_key, is_published: true, signs: None, is_revoked: false }
 }
 
 impl World {
@@ -260,10 +260,11 @@ impl World {
 
     /// The keys in the zone: the active one, the one before it and the one after it.
     fn published(&self) -> Vec<ZoneKey> {
-        let mut keys = vec![ZoneKey { is_active: true, ..self.keys[0].clone() }];
+        let mut keys = vec![ZoneKey { signs: Some(self.keys[0].role), ..self.keys[0].clone() }];
         for (index, key) in self.keys.iter().enumerate().skip(1) {
             if index.abs_diff(self.active) <= 1 {
-                keys.push(ZoneKey { is_active: index == self.active, ..key.clone() });
+                let signs = (index == self.active).then_some(key.role);
+                keys.push(ZoneKey { signs, ..key.clone() });
             }
         }
         keys

@@ -231,7 +231,8 @@ fn zone_key(record: &KeyRecord) -> Option<(ZoneKey, Timestamp)> {
         role: record.role,
         public_key,
         is_published: true,
-        is_active: true,
+        signs: Some(record.role),
+        is_revoked: false,
     };
     Some((key, record.inception))
 }

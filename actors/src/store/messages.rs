@@ -2,9 +2,25 @@
 
 use super::StoreError;
 use crate::runtime::{Message, Reply};
+use dnssec::enforcer::ZoneLife;
 use dnssec::key::{KeyId, PublicKey};
 use dnssec::{Name, Timestamp};
-use storage::state::{KeyOwner, KeyRecord, NewKey, PolicyState, ZoneState};
+use storage::state::{HistoryEntry, KeyOwner, KeyRecord, NewKey, PolicyState, ZoneState};
+
+/// A change of what is remembered of a zone's keys ([`storage::state::LifeChange`]).
+#[derive(Clone, Debug)]
+pub struct NewLife {
+    /// The zone.
+    pub zone: Name,
+    /// What is remembered from now on.
+    pub life: ZoneLife,
+    /// Keys that are the zone's alone from now on: repository and id.
+    pub taken: Vec<(String, KeyId)>,
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub cause: String,
+}
 
 /// Everything the storage actor can be told.
 pub enum StoreMessage {
@@ -77,6 +93,37 @@ pub enum StoreMessage {
         owner: KeyOwner,
         /// In whatever state they are.
         reply: Reply<Result<Vec<KeyRecord>, StoreError>>,
+    },
+    /// Query. All keys there are, in whatever state.
+    Keys {
+        /// By repository and id.
+        reply: Reply<Result<Vec<KeyRecord>, StoreError>>,
+    },
+    /// Query. What is remembered of a zone's keys.
+    Life {
+        /// The zone.
+        zone: Name,
+        /// `None` for a zone never enforced.
+        reply: Reply<Result<Option<ZoneLife>, StoreError>>,
+    },
+    /// Query. The same of all zones.
+    Lives {
+        /// By zone.
+        reply: Reply<Result<Vec<(Name, ZoneLife)>, StoreError>>,
+    },
+    /// Command. Changes what is remembered of a zone's keys, and appends to its history.
+    CommitLife {
+        /// The change.
+        change: Box<NewLife>,
+        /// Durable, or not saved at all.
+        reply: Reply<Result<(), StoreError>>,
+    },
+    /// Query. What happened to a zone's keys, oldest first.
+    History {
+        /// The zone.
+        zone: Name,
+        /// The entries.
+        reply: Reply<Result<Vec<HistoryEntry>, StoreError>>,
     },
     /// Command. First step of a key's generation: its id is taken from now on.
     KeyIntent {

@@ -4,16 +4,19 @@
 
 mod messages;
 
-pub use messages::StoreMessage;
+pub use messages::{NewLife, StoreMessage};
 
 use crate::runtime::{
     Actor, Child, Context, Handler, Outbox, Reply, SubmitError, Supervised, WorkerPool,
 };
+use dnssec::enforcer::ZoneLife;
 use dnssec::key::{KeyId, PublicKey};
 use dnssec::{Name, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
-use storage::state::{KeyOwner, KeyRecord, NewKey, PolicyState, ZoneState};
+use storage::state::{
+    HistoryEntry, KeyOwner, KeyRecord, LifeChange, NewKey, PolicyState, ZoneState,
+};
 use storage::{StateError, StateStore};
 
 /// Longest wait for a transaction.
@@ -108,6 +111,19 @@ impl Handler<StoreMessage> for StoreActor {
             KeysOf { owner: KeyOwner::Policy(policy), reply } => {
                 self.submit(reply, move |store| store.keys_of_policy(&policy))
             }
+            Keys { reply } => self.submit(reply, |store| store.keys()),
+            Life { zone, reply } => self.submit(reply, move |store| store.life(&zone)),
+            Lives { reply } => self.submit(reply, |store| store.lives()),
+            CommitLife { change, reply } => self.submit(reply, move |store| {
+                store.life_commit(&LifeChange {
+                    zone: &change.zone,
+                    life: &change.life,
+                    taken: &change.taken,
+                    at: change.at,
+                    cause: &change.cause,
+                })
+            }),
+            History { zone, reply } => self.submit(reply, move |store| store.history(&zone)),
             KeyIntent { key, reply } => self.submit(reply, move |store| store.key_intent(&key)),
             KeyPresent { repository, id, public_key, inception, reply } => self
                 .submit(reply, move |store| {
@@ -182,6 +198,31 @@ impl StoreClient {
     /// The keys of a zone or policy.
     pub async fn keys_of(&self, owner: &KeyOwner) -> Result<Vec<KeyRecord>, StoreError> {
         self.ask(|reply| StoreMessage::KeysOf { owner: owner.clone(), reply }).await
+    }
+
+    /// All keys there are.
+    pub async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
+        self.ask(|reply| StoreMessage::Keys { reply }).await
+    }
+
+    /// What is remembered of a zone's keys.
+    pub async fn life(&self, zone: &Name) -> Result<Option<ZoneLife>, StoreError> {
+        self.ask(|reply| StoreMessage::Life { zone: zone.clone(), reply }).await
+    }
+
+    /// The same of all zones.
+    pub async fn lives(&self) -> Result<Vec<(Name, ZoneLife)>, StoreError> {
+        self.ask(|reply| StoreMessage::Lives { reply }).await
+    }
+
+    /// Changes what is remembered of a zone's keys.
+    pub async fn commit_life(&self, change: NewLife) -> Result<(), StoreError> {
+        self.ask(|reply| StoreMessage::CommitLife { change: Box::new(change), reply }).await
+    }
+
+    /// What happened to a zone's keys.
+    pub async fn history(&self, zone: &Name) -> Result<Vec<HistoryEntry>, StoreError> {
+        self.ask(|reply| StoreMessage::History { zone: zone.clone(), reply }).await
     }
 
     /// First step of a key's generation.

@@ -11,7 +11,7 @@ pub mod tbs;
 #[cfg(test)]
 mod tests;
 
-use crate::key::{KeyId, KeyRole, PublicKey, dnskey_rdata, key_tag};
+use crate::key::{KeyId, KeyRole, PublicKey, REVOKE, dnskey_rdata, key_tag};
 use crate::policy::SignaturesPolicy;
 use crate::zone::chunk::OwnerView;
 use crate::{Algorithm, KeyTag, RrType, Seconds, Timestamp};
@@ -23,20 +23,23 @@ pub struct ZoneKey {
     pub id: KeyId,
     /// Name of its repository in conf.xml.
     pub repository: String,
-    /// What it signs.
+    /// What it was made for.
     pub role: KeyRole,
     /// The public half.
     pub public_key: PublicKey,
     /// Whether its DNSKEY is in the zone.
     pub is_published: bool,
-    /// Whether it signs.
-    pub is_active: bool,
+    /// What it signs now: the keys (KSK), the rest (ZSK), or both (CSK); `None`: nothing.
+    pub signs: Option<KeyRole>,
+    /// Whether its DNSKEY carries the REVOKE bit (RFC 5011 §7), which changes its key tag.
+    pub is_revoked: bool,
 }
 
 impl ZoneKey {
     /// RDATA of its DNSKEY.
     pub fn dnskey_rdata(&self) -> Vec<u8> {
-        dnskey_rdata(self.role.flags(), &self.public_key)
+        let revoke = if self.is_revoked { REVOKE } else { 0 };
+        dnskey_rdata(self.role.flags() | revoke, &self.public_key)
     }
 
     /// Its key tag.
@@ -63,15 +66,16 @@ pub struct Signer {
 impl Signer {
     /// The signers among a zone's keys.
     pub fn of_keys(keys: &[ZoneKey]) -> Vec<Signer> {
-        let active = keys.iter().filter(|key| key.is_active);
-        let signer = |key: &ZoneKey| Signer {
-            id: key.id.clone(),
-            repository: key.repository.clone(),
-            role: key.role,
-            algorithm: key.public_key.algorithm,
-            key_tag: key.key_tag(),
+        let signer = |key: &ZoneKey| {
+            Some(Signer {
+                id: key.id.clone(),
+                repository: key.repository.clone(),
+                role: key.signs?,
+                algorithm: key.public_key.algorithm,
+                key_tag: key.key_tag(),
+            })
         };
-        active.map(signer).collect()
+        keys.iter().filter_map(signer).collect()
     }
 
     /// Whether it signs the apex's RRset of this type.

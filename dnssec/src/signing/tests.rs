@@ -29,7 +29,8 @@ fn key(role: KeyRole, byte: u8) -> ZoneKey {
         role,
         public_key: PublicKey { algorithm: Algorithm::Ed25519, bytes: vec![byte; 32] },
         is_published: true,
-        is_active: true,
+        signs: Some(role),
+        is_revoked: false,
     }
 }
 

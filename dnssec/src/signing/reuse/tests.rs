@@ -33,7 +33,8 @@ fn key(role: KeyRole, algorithm: Algorithm, byte: u8, usage: Use) -> ZoneKey {
         role,
         public_key: PublicKey { algorithm, bytes: vec![byte; 32] },
         is_published: matches!(usage, Use::Active | Use::Published),
-        is_active: matches!(usage, Use::Active | Use::ActiveOnly),
+        signs: matches!(usage, Use::Active | Use::ActiveOnly).then_some(role),
+        is_revoked: false,
     }
 }
 
@@ -264,7 +265,7 @@ fn with_signatures(version: &ZoneVersion, lists: &[Vec<Given>]) -> ZoneVersion {
 fn check_rrset(scene: &Scene, owner: &OwnerView<'_>, rrset: &RrsetView<'_>) {
     let is_fit = |key: &&ZoneKey| signs(key.role, owner, rrset.rtype);
     let active: Vec<&ZoneKey> =
-        scene.keys.iter().filter(is_fit).filter(|key| key.is_active).collect();
+        scene.keys.iter().filter(is_fit).filter(|key| key.signs.is_some()).collect();
     let by = |key: &ZoneKey, signature: &SignatureView<'_>| {
         signature.is_by(key.public_key.algorithm, key.key_tag())
     };
