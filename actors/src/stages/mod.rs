@@ -4,7 +4,11 @@
 //! In: [`Work`]. Out: the stage's output, or [`StageError`].
 //! Never: DNSSEC rules (they are in `dnssec`), retries (they are the zone's), state that matters:
 //! a stage that is restarted has forgotten nothing but its counters.
-//! Limits: [`StageSpec::credits`] tickets at work, [`QUEUE_LENGTH_MAX`] waiting.
+//! Tickets that wait for something outside (a slot) wait in a [`Lane`] with credits and workers of
+//! its own: a module that hangs holds up nobody who can do without it.
+//! Limits: so many tickets at work in a lane as the stage grants credits, and
+//! [`QUEUE_LENGTH_MAX`] waiting in all lanes together; as many lanes as there are sets of
+//! repositories that zones have their keys in.
 
 pub mod audit;
 pub mod denial;
@@ -14,10 +18,10 @@ pub mod sign;
 pub mod sort;
 
 use crate::runtime::{
-    Actor, AsyncContext, Child, Context, Handler, JobError, Message, Progress, Recipient, Reply,
-    SubmitError, Supervised, WorkerPool,
+    Actor, AsyncContext, Child, Context, Handler, JobError, Message, PoolSpec, Progress, Recipient,
+    Reply, SubmitError, Supervised, WorkerPool,
 };
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// Tickets that may wait at one stage; one per zone is enough.
@@ -110,6 +114,9 @@ fn cause_text(error: &dyn std::error::Error) -> String {
     error.source().map_or(String::new(), |cause| format!(" ({cause})"))
 }
 
+/// Names of repositories. Tickets with the same names share credits and workers.
+pub type Lane = BTreeSet<String>;
+
 /// A kind of stage.
 pub trait Stage: Sized + Send + Unpin + 'static {
     /// Its name in the tree.
@@ -118,6 +125,11 @@ pub trait Stage: Sized + Send + Unpin + 'static {
     type Input: Send + Unpin + 'static;
     /// What it yields.
     type Output: Send + Unpin + 'static;
+
+    /// The repositories whose slots the ticket may have to wait for; none: it only computes.
+    fn lane(_: &Self::Input) -> Lane {
+        Lane::new()
+    }
 
     /// The work of one ticket, on a worker thread.
     fn run(pool: &WorkerPool, input: Self::Input) -> Result<Self::Output, StageError>;
@@ -139,6 +151,7 @@ impl<S: Stage> Message for Work<S> {
 
 /// Event: a ticket is done, and its credit free again.
 struct Finished {
+    lane: Lane,
     failed: bool,
 }
 
@@ -163,41 +176,75 @@ pub struct StageObserved {
 pub struct StageActor<S: Stage> {
     pool: WorkerPool,
     credits: usize,
+    lanes: BTreeMap<Lane, Queue<S>>,
+    done: u64,
+    failed: u64,
+}
+
+/// The tickets of one lane.
+struct Queue<S: Stage> {
+    pool: WorkerPool,
     waiting: VecDeque<Work<S>>,
-    observed: StageObserved,
+    running: usize,
 }
 
 impl<S: Stage> StageActor<S> {
-    /// A stage that works on `credits` tickets at a time.
+    /// A stage that works on `credits` tickets at a time in each lane. `pool` is for those that
+    /// only compute.
     pub fn new(pool: WorkerPool, credits: usize) -> StageActor<S> {
-        StageActor { pool, credits, waiting: VecDeque::new(), observed: StageObserved::default() }
+        StageActor { pool, credits, lanes: BTreeMap::new(), done: 0, failed: 0 }
     }
 
-    fn start_next(&mut self, me: &Recipient<Finished>) {
-        while self.observed.running < self.credits {
-            let Some(work) = self.waiting.pop_front() else { return };
+    fn waiting(&self) -> usize {
+        self.lanes.values().map(|queue| queue.waiting.len()).sum()
+    }
+
+    fn start_next(&mut self, lane: &Lane, me: &Recipient<Finished>) {
+        let Some(queue) = self.lanes.get_mut(lane) else { return };
+        while queue.running < self.credits {
+            let Some(work) = queue.waiting.pop_front() else { return };
             if work.reply.is_unwanted() {
                 continue;
             }
-            self.start(work, me.clone());
+            queue.start(lane, work, me.clone());
         }
     }
+}
 
-    fn start(&mut self, work: Work<S>, me: Recipient<Finished>) {
+/// The workers of a lane: as many as the stage's own, of which a hanging slot shall hold none.
+fn workers_of(lane: &Lane, stage: &'static str, own: &WorkerPool) -> WorkerPool {
+    if lane.is_empty() {
+        return own.clone();
+    }
+    let spec = PoolSpec { name: stage, workers: own.workers(), queue_bound: LANE_JOBS_MAX };
+    WorkerPool::start(spec).unwrap_or_else(|error| {
+        tracing::error!(target: "engine", %error,
+            "no threads of its own for what repositories {} sign: a module that hangs delays \
+             other zones; raise the limit of processes",
+            lane.iter().map(String::as_str).collect::<Vec<_>>().join(", "));
+        own.clone()
+    })
+}
+
+/// Jobs that may wait in a lane's pool: its tickets at work, which are few.
+const LANE_JOBS_MAX: usize = 1024;
+
+impl<S: Stage> Queue<S> {
+    fn start(&mut self, lane: &Lane, work: Work<S>, me: Recipient<Finished>) {
         let Work { input, progress, reply } = work;
         let pool = self.pool.with_progress(progress);
         let (answer, ticket) = (Arc::new(std::sync::Mutex::new(Some(reply))), input);
-        let kept = answer.clone();
+        let (kept, lane) = (answer.clone(), lane.clone());
         let then = move |result: Result<Result<S::Output, StageError>, JobError>| {
             let result = result.unwrap_or_else(|error| {
                 Err(StageError::Crashed { stage: S::NAME, cause: error.to_string() })
             });
             let failed = result.is_err();
             respond(&answer, result);
-            me.do_send(Finished { failed });
+            me.do_send(Finished { lane, failed });
         };
         match self.pool.submit(move || S::run(&pool, ticket), then) {
-            Ok(()) => self.observed.running += 1,
+            Ok(()) => self.running += 1,
             Err(full @ (SubmitError::Overloaded { .. } | SubmitError::Closed { .. })) => {
                 let cause = full.to_string();
                 respond(&kept, Err(StageError::Overloaded { stage: S::NAME, cause }));
@@ -223,8 +270,12 @@ impl<S: Stage> Actor for StageActor<S> {
 impl<S: Stage> Supervised for StageActor<S> {
     /// Tickets that waited are dropped: their zones hear of it at once and derive them again.
     fn restarting(&mut self, _: &mut Context<StageActor<S>>) {
-        self.waiting.clear();
-        self.observed = StageObserved::default();
+        // Their threads stay: a job of the earlier life may still hang there.
+        self.lanes.values_mut().for_each(|queue| {
+            queue.waiting.clear();
+            queue.running = 0;
+        });
+        (self.done, self.failed) = (0, 0);
     }
 }
 
@@ -232,7 +283,9 @@ impl<S: Stage> Child for StageActor<S> {
     type Observed = StageObserved;
 
     fn observe(&self) -> StageObserved {
-        StageObserved { waiting: self.waiting.len(), ..self.observed }
+        let running = self.lanes.values().map(|queue| queue.running).sum();
+        let (waiting, done, failed) = (self.waiting(), self.done, self.failed);
+        StageObserved { running, waiting, done, failed }
     }
 }
 
@@ -240,13 +293,20 @@ impl<S: Stage> Handler<Work<S>> for StageActor<S> {
     type Result = ();
 
     fn handle(&mut self, work: Work<S>, ctx: &mut Context<StageActor<S>>) {
-        if self.waiting.len() >= QUEUE_LENGTH_MAX {
+        if self.waiting() >= QUEUE_LENGTH_MAX {
             let cause = format!("{QUEUE_LENGTH_MAX} tickets wait");
             work.reply.send(Err(StageError::Overloaded { stage: S::NAME, cause }));
             return;
         }
-        self.waiting.push_back(work);
-        self.start_next(&ctx.address().recipient());
+        let lane = S::lane(&work.input);
+        let own = &self.pool;
+        let queue = self.lanes.entry(lane.clone()).or_insert_with(|| Queue {
+            pool: workers_of(&lane, S::NAME, own),
+            waiting: VecDeque::new(),
+            running: 0,
+        });
+        queue.waiting.push_back(work);
+        self.start_next(&lane, &ctx.address().recipient());
     }
 }
 
@@ -255,9 +315,11 @@ impl<S: Stage> Handler<Finished> for StageActor<S> {
 
     fn handle(&mut self, event: Finished, ctx: &mut Context<StageActor<S>>) {
         // A job of an earlier life may still come in after a restart.
-        self.observed.running = self.observed.running.saturating_sub(1);
-        self.observed.done += 1;
-        self.observed.failed += u64::from(event.failed);
-        self.start_next(&ctx.address().recipient());
+        if let Some(queue) = self.lanes.get_mut(&event.lane) {
+            queue.running = queue.running.saturating_sub(1);
+        }
+        self.done += 1;
+        self.failed += u64::from(event.failed);
+        self.start_next(&event.lane, &ctx.address().recipient());
     }
 }

@@ -7,7 +7,7 @@ mod chunks;
 pub use chunks::renewals_of;
 
 use super::denial::Changed;
-use super::{Stage, StageError};
+use super::{Lane, Stage, StageError};
 use crate::runtime::WorkerPool;
 use chunks::{SignedLists, sign_changed, sign_due, sign_messages, sign_whole};
 use dnssec::Serial;
@@ -100,6 +100,12 @@ impl Stage for Sign {
     const NAME: &'static str = "sign";
     type Input = SignInput;
     type Output = SignOutput;
+
+    /// Those that are away are not waited for.
+    fn lane(input: &SignInput) -> Lane {
+        let waited_for = |signer: &&Signer| input.slots.contains_key(&signer.repository);
+        input.signers.iter().filter(waited_for).map(|signer| signer.repository.clone()).collect()
+    }
 
     fn run(pool: &WorkerPool, input: SignInput) -> Result<SignOutput, StageError> {
         let chunk_count = input.extent.version().chunks().count();
