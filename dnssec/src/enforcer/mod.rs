@@ -9,6 +9,6 @@ pub mod history;
 mod state;
 
 pub use state::{
-    Backup, DsAtParent, KeyLife, KeyUse, Minimize, OldTtls, PerRole, RecordKind, RecordLife,
-    RecordState, Succession, SupplyKey, WaitTerm, ZoneLife,
+    Backup, DsAtParent, KeyLife, KeyUse, Minimize, OldTerms, PerRole, RecordKind, RecordLife,
+    RecordState, Succession, SupplyKey, Terms, WaitTerm, ZoneLife,
 };

@@ -226,16 +226,38 @@ pub struct Succession {
     pub kind: RecordKind,
 }
 
-/// Until when caches may hold RRsets with TTLs larger than today's policy has: no wait ends
-/// before (catalogue 4.2, `ttl_end_*`).
+/// What a policy says of how long things live in the world: what waits are made of, without the
+/// safety margins. Remembered when a policy changes, because what was published before the change
+/// lives by the old one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct OldTtls {
-    /// Of DS RRsets.
-    pub ds: Timestamp,
-    /// Of DNSKEY RRsets.
-    pub dnskey: Timestamp,
-    /// Of all other signed RRsets.
-    pub rrsig: Timestamp,
+pub struct Terms {
+    /// TTL of the DS RRset.
+    pub ds_ttl: Seconds,
+    /// Until a change is on all servers of the parent: registration and propagation.
+    pub parent_delay: Seconds,
+    /// TTL of the DNSKEY RRset.
+    pub dnskey_ttl: Seconds,
+    /// Largest TTL of all other signed RRsets.
+    pub rrsig_ttl: Seconds,
+    /// Until a change is on all servers of the zone.
+    pub zone_delay: Seconds,
+    /// Longest life of a signature: validity and jitter.
+    pub signature_life: Seconds,
+    /// Period between signing runs.
+    pub resign: Seconds,
+    /// Remaining life below which a signature is replaced.
+    pub refresh: Seconds,
+}
+
+/// Terms of an earlier policy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OldTerms {
+    /// When another policy took over.
+    pub until: Timestamp,
+    /// Whether a version of the zone was published since; before, the old policy still shows.
+    pub is_superseded: bool,
+    /// What it said.
+    pub terms: Terms,
 }
 
 /// Something kept for each role of a key.
@@ -276,12 +298,20 @@ pub struct ZoneLife {
     pub keys: Vec<KeyLife>,
     /// Which key takes over from which.
     pub successions: Vec<Succession>,
-    /// Larger TTLs that were published before.
-    pub old_ttls: OldTtls,
+    /// Terms of the policy at the last evaluation; `None` before the first.
+    pub terms: Option<Terms>,
+    /// Earlier terms that things still live by, oldest first; at most [`ZoneLife::OLD_TERMS_MAX`].
+    pub old_terms: Vec<OldTerms>,
     /// Rolls that an operator asked for and that have not begun.
     pub roll_now: PerRole<bool>,
     /// When the next roll by policy is due; `None`: none is scheduled.
     pub next_roll: PerRole<Option<Timestamp>>,
+}
+
+impl ZoneLife {
+    /// Most policy changes remembered apart; beyond, the oldest two are kept as one that has the
+    /// longest terms of both.
+    pub const OLD_TERMS_MAX: usize = 16;
 }
 
 /// A key that is in its token and belongs to no zone yet, or to zones of a policy that shares.

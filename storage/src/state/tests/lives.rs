@@ -5,11 +5,11 @@ use crate::StateStore;
 use crate::faults::FaultDisk;
 use crate::state::{BackupState, KeyOwner, LifeChange, NewKey};
 use dnssec::enforcer::{
-    Backup, DsAtParent, KeyLife, KeyUse, Minimize, PerRole, RecordKind, RecordLife, RecordState,
-    Succession, ZoneLife,
+    Backup, DsAtParent, KeyLife, KeyUse, Minimize, OldTerms, PerRole, RecordKind, RecordLife,
+    RecordState, Succession, Terms, ZoneLife,
 };
 use dnssec::key::{KeyId, KeyRole};
-use dnssec::{Algorithm, KeyTag, Name, Timestamp};
+use dnssec::{Algorithm, KeyTag, Name, Seconds, Timestamp};
 use proptest::prelude::*;
 use std::path::Path;
 use std::sync::Arc;
@@ -79,7 +79,7 @@ fn keys() -> impl Strategy<Value = KeyLife> {
 fn lives() -> impl Strategy<Value = ZoneLife> {
     let next = any::<[Option<u64>; 3]>();
     let keys = proptest::collection::vec(keys(), 0..4);
-    (keys, any::<[bool; 3]>(), next, any::<u64>()).prop_map(|(keys, roll, next, old)| {
+    (keys, any::<[bool; 3]>(), next, any::<[u64; 8]>()).prop_map(|(keys, roll, next, old)| {
         let ids: Vec<KeyId> = keys.iter().map(|key| key.id.clone()).collect();
         let pairs = ids.windows(2).map(|pair| Succession {
             from: pair[0].clone(),
@@ -87,7 +87,21 @@ fn lives() -> impl Strategy<Value = ZoneLife> {
             kind: RecordKind::RrsigDnskey,
         });
         let mut life = ZoneLife { successions: pairs.collect(), keys, ..ZoneLife::default() };
-        life.old_ttls.dnskey = Timestamp(old);
+        let [ds_ttl, parent_delay, dnskey_ttl, rrsig_ttl, zone_delay, ..] = old.map(Seconds);
+        let [.., signature_life, resign, refresh] = old.map(Seconds);
+        let terms = Terms {
+            ds_ttl,
+            parent_delay,
+            dnskey_ttl,
+            rrsig_ttl,
+            zone_delay,
+            signature_life,
+            resign,
+            refresh,
+        };
+        let is_superseded = roll[0];
+        life.terms = is_superseded.then_some(terms);
+        life.old_terms = vec![OldTerms { until: Timestamp(old[0]), is_superseded, terms }];
         life.roll_now = PerRole { ksk: roll[0], zsk: roll[1], csk: roll[2] };
         let [ksk, zsk, csk] = next.map(|at| at.map(Timestamp));
         life.next_roll = PerRole { ksk, zsk, csk };

@@ -6,11 +6,11 @@ use crate::state::HistoryEntry;
 use crate::state::error::{Failure, ValueProblem};
 use dnssec::enforcer::history::KeyEvent;
 use dnssec::enforcer::{
-    Backup, DsAtParent, KeyLife, KeyUse, Minimize, OldTtls, PerRole, RecordKind, RecordLife,
-    RecordState, Succession, ZoneLife,
+    Backup, DsAtParent, KeyLife, KeyUse, Minimize, OldTerms, PerRole, RecordKind, RecordLife,
+    RecordState, Succession, Terms, ZoneLife,
 };
 use dnssec::key::{KeyId, KeyRole};
-use dnssec::{Algorithm, KeyTag, Timestamp};
+use dnssec::{Algorithm, KeyTag, Seconds, Timestamp};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -22,7 +22,8 @@ enum LifeValue {
 struct LifeV0 {
     keys: Vec<KeyLifeV0>,
     successions: Vec<(Vec<u8>, Vec<u8>, u8)>,
-    old_ttls: [u64; 3],
+    terms: Option<[u64; 8]>,
+    old_terms: Vec<(u64, bool, [u64; 8])>,
     roll_now: [bool; 3],
     next_roll: [Option<u64>; 3],
 }
@@ -132,13 +133,14 @@ pub(in crate::state) fn encode_life(life: &ZoneLife) -> Result<Vec<u8>, Failure>
         let kind = number(RecordKind::ALL, one.kind);
         (one.from.as_bytes().to_vec(), one.to.as_bytes().to_vec(), kind)
     };
-    let OldTtls { ds, dnskey, rrsig } = life.old_ttls;
+    let old_terms = |old: &OldTerms| (old.until.0, old.is_superseded, encode_terms(old.terms));
     let PerRole { ksk, zsk, csk } = life.roll_now;
     let next = &life.next_roll;
     let value = LifeV0 {
         keys: life.keys.iter().map(encode_key_life).collect(),
         successions: life.successions.iter().map(succession).collect(),
-        old_ttls: [ds.0, dnskey.0, rrsig.0],
+        terms: life.terms.map(encode_terms),
+        old_terms: life.old_terms.iter().map(old_terms).collect(),
         roll_now: [ksk, zsk, csk],
         next_roll: [next.ksk, next.zsk, next.csk].map(|at| at.map(|at| at.0)),
     };
@@ -151,16 +153,51 @@ pub(in crate::state) fn decode_life(bytes: &[u8]) -> Result<ZoneLife, Failure> {
         let kind = choice(RecordKind::ALL, kind)?;
         Ok(Succession { from: key_id(&from)?, to: key_id(&to)?, kind })
     };
-    let [ds, dnskey, rrsig] = value.old_ttls.map(Timestamp);
+    let old_terms = |(until, is_superseded, terms)| OldTerms {
+        until: Timestamp(until),
+        is_superseded,
+        terms: decode_terms(terms),
+    };
     let [ksk, zsk, csk] = value.roll_now;
     let next = value.next_roll.map(|at| at.map(Timestamp));
     Ok(ZoneLife {
         keys: value.keys.into_iter().map(decode_key_life).collect::<Result<_, _>>()?,
         successions: value.successions.into_iter().map(succession).collect::<Result<_, _>>()?,
-        old_ttls: OldTtls { ds, dnskey, rrsig },
+        terms: value.terms.map(decode_terms),
+        old_terms: value.old_terms.into_iter().map(old_terms).collect(),
         roll_now: PerRole { ksk, zsk, csk },
         next_roll: PerRole { ksk: next[0], zsk: next[1], csk: next[2] },
     })
+}
+
+fn encode_terms(terms: Terms) -> [u64; 8] {
+    let Terms {
+        ds_ttl,
+        parent_delay,
+        dnskey_ttl,
+        rrsig_ttl,
+        zone_delay,
+        signature_life,
+        resign,
+        refresh,
+    } = terms;
+    [ds_ttl, parent_delay, dnskey_ttl, rrsig_ttl, zone_delay, signature_life, resign, refresh]
+        .map(|length| length.0)
+}
+
+fn decode_terms(terms: [u64; 8]) -> Terms {
+    let [ds_ttl, parent_delay, dnskey_ttl, rrsig_ttl, zone_delay, signature_life, resign, refresh] =
+        terms.map(Seconds);
+    Terms {
+        ds_ttl,
+        parent_delay,
+        dnskey_ttl,
+        rrsig_ttl,
+        zone_delay,
+        signature_life,
+        resign,
+        refresh,
+    }
 }
 
 fn encode_key_life(key: &KeyLife) -> KeyLifeV0 {
