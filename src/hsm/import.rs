@@ -2,15 +2,14 @@
 //! In: a key file. Out: the key's id, algorithm, tag and DNSKEY record. Never: a copy of the key
 //! anywhere else; the file is left as it is, to be wiped by who made it.
 
-use super::repositories::{self, Fault, NewToken, Repositories, slot_fault};
+use super::members::{self, Member};
+use super::repositories::{Fault, NewToken, Repositories, slot_fault};
 use super::{ImportArguments, RoleArgument};
-use appliance_config::{Repository, RepositoryKind};
-use dnssec::key::{KeyId, KeyRole, dnskey_rdata, key_tag};
+use dnssec::key::{KeyId, KeyRole, PublicKey, dnskey_rdata, key_tag};
 use dnssec::zonefile::print_record;
-use dnssec::{Algorithm, Name, RrType, Ttl};
-use hsm::KeyTransfer;
-use hsm::builtin::BuiltinToken;
-use hsm::import::{FILE_BYTES_MAX, ImportFault, read_private_key};
+use dnssec::{Algorithm, KeyTag, Name, RrType, Ttl};
+use hsm::import::{FILE_BYTES_MAX, FoundKey, ImportFault, read_private_key};
+use hsm::{KeyKind, SlotError};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -33,11 +32,35 @@ pub(super) enum ImportError {
     #[error("the system's random source failed; restart the machine")]
     NoRandomness,
     #[error(
-        "repository {0} is a PKCS#11 token, whose keys are imported with its vendor's tool \
-         (SoftHSM: softhsm2-util --import FILE --token LABEL --label ID --id ID); \
-         a repository with <BuiltIn/> takes the file as it is"
+        "repository {repository} has this very key already, under the id {id}; use that, or give \
+         it a second id with `ods-hsmutil copy`"
     )]
-    Pkcs11(String),
+    SameKey { repository: String, id: KeyId },
+    #[error(
+        "repository {repository} has a key with the key tag {tag} already, as a {role}: {id}; in \
+         one zone two keys of one tag cost validators time and invite mistakes; if that one is \
+         another zone's, say --same-tag"
+    )]
+    SameTag { repository: String, id: KeyId, tag: KeyTag, role: KeyRole },
+    #[error("{fault}\n{undone}")]
+    Halfway { fault: Box<Fault>, undone: Undone },
+}
+
+/// What became of the members that had taken the key before another one refused it.
+#[derive(Debug)]
+pub(super) struct Undone(Vec<(String, Result<(), SlotError>)>);
+
+impl std::fmt::Display for Undone {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (position, (member, result)) in self.0.iter().enumerate() {
+            let line = if position == 0 { "" } else { "\n" };
+            match result {
+                Ok(()) => write!(f, "{line}{member}: taken, and removed again")?,
+                Err(error) => write!(f, "{line}{member}: still has the key: {error}")?,
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Takes the key.
@@ -48,7 +71,7 @@ pub(super) fn run(arguments: &ImportArguments) -> Result<ExitCode, super::HsmFau
 
 fn import(arguments: &ImportArguments) -> Result<(), ImportError> {
     let known = Repositories::read(&arguments.config)?;
-    let repository = known.named(&arguments.repository)?;
+    let repositories = known.members(&arguments.repository)?;
     let wanted = arguments
         .algorithm
         .map(|number| Algorithm::from_number(number).ok_or(ImportError::UnknownAlgorithm(number)));
@@ -59,15 +82,20 @@ fn import(arguments: &ImportArguments) -> Result<(), ImportError> {
         Some(text) => KeyId::from_hex(text).ok_or_else(|| ImportError::BadId(text.clone()))?,
         None => hsm::random_key_id().ok_or(ImportError::NoRandomness)?,
     };
-    let token = token(repository)?;
-    let public = token
-        .import(&id, found.algorithm, &found.pkcs8)
-        .map_err(|error| slot_fault(repository, error))?;
+    let public = found
+        .public()
+        .map_err(|fault| ImportError::NoKey { path: arguments.file.clone(), fault })?;
     let role = match arguments.role {
         RoleArgument::Ksk => KeyRole::Ksk,
         RoleArgument::Zsk => KeyRole::Zsk,
         RoleArgument::Csk => KeyRole::Csk,
     };
+    let open = |repository| members::open_one(repository, NewToken::Made);
+    let members: Vec<_> = repositories.into_iter().map(open).collect::<Result<_, _>>()?;
+    for member in &members {
+        check_others(member, &public, role, arguments.same_tag)?;
+    }
+    take(&members, &id, &found)?;
     let rdata = dnskey_rdata(role.flags(), &public);
     let mut record = Vec::new();
     let owner = owner(&arguments.file);
@@ -79,15 +107,58 @@ fn import(arguments: &ImportArguments) -> Result<(), ImportError> {
         "Key import successful: {id}\n{role}, {algorithm}, {bits} bits, key tag {tag}"
     );
     written.and_then(|()| output.write_all(&record)).map_err(Fault::Output)?;
+    if known.group(&arguments.repository).is_some() {
+        for member in &members {
+            writeln!(output, "\t{}: taken", member.name()).map_err(Fault::Output)?;
+        }
+    }
     Ok(())
 }
 
-/// The repository's built-in token; it is made where it is not there yet.
-fn token(repository: &Repository) -> Result<BuiltinToken, ImportError> {
-    let RepositoryKind::BuiltIn { directory } = &repository.kind else {
-        return Err(ImportError::Pkcs11(repository.name.clone()));
-    };
-    repositories::open_builtin(repository, directory, NewToken::Made).map_err(ImportError::Tool)
+/// Every member takes the key, or none keeps it.
+fn take(members: &[Member], id: &KeyId, found: &FoundKey) -> Result<(), ImportError> {
+    for (position, member) in members.iter().enumerate() {
+        let Err(error) = member.slot.import(id, found.algorithm, &found.pkcs8) else { continue };
+        let fault = slot_fault(member.repository, error);
+        if position == 0 {
+            return Err(fault.into());
+        }
+        let removed = |member: &Member| (member.name().to_owned(), member.slot.delete(id));
+        let undone = Undone(members[..position].iter().map(removed).collect());
+        return Err(ImportError::Halfway { fault: Box::new(fault), undone });
+    }
+    Ok(())
+}
+
+/// Refuses a key that the repository has, and one with the tag of another. Nobody knows here for
+/// which zone and in which role the others are, so they are looked at in both.
+fn check_others(
+    member: &Member,
+    public: &PublicKey,
+    role: KeyRole,
+    is_same_tag_fine: bool,
+) -> Result<(), ImportError> {
+    let algorithm = public.algorithm;
+    let tag = key_tag(&dnskey_rdata(role.flags(), public));
+    let is_alike = |of: Option<Algorithm>| of.is_none_or(|of| of == algorithm);
+    let alike = member
+        .keys
+        .values()
+        .filter(|key| key.kind == KeyKind::of(algorithm) && is_alike(key.algorithm));
+    for key in alike {
+        // A key that cannot be read is no reason to refuse another one.
+        let Ok(other) = member.slot.public_key(&key.id, algorithm) else { continue };
+        let (repository, id) = (member.name().to_owned(), key.id.clone());
+        if other.bytes == public.bytes {
+            return Err(ImportError::SameKey { repository, id });
+        }
+        let mut roles = [KeyRole::Ksk, KeyRole::Zsk].into_iter();
+        let same = roles.find(|role| key_tag(&dnskey_rdata(role.flags(), &other)) == tag);
+        if let Some(role) = same.filter(|_| !is_same_tag_fine) {
+            return Err(ImportError::SameTag { repository, id, tag, role });
+        }
+    }
+    Ok(())
 }
 
 /// The file, in memory that is wiped; room for the largest is made at once.

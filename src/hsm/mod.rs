@@ -7,8 +7,10 @@ mod check;
 pub(crate) mod hsmspeed;
 pub(crate) mod hsmutil;
 mod import;
+mod members;
 pub(crate) mod pins;
 mod prompt;
+mod replicate;
 mod repositories;
 mod words;
 
@@ -30,6 +32,19 @@ enum Task {
     Test(TestArguments),
     /// Take a private key that was made elsewhere into a repository.
     Import(ImportArguments),
+    /// Give the members of a repository group the keys that they lack.
+    Replicate(ReplicateArguments),
+}
+
+/// What `anchorite hsm replicate` is told.
+#[derive(Args)]
+struct ReplicateArguments {
+    /// OpenDNSSEC's conf.xml.
+    #[arg(short, long, default_value = CONF_FILE_DEFAULT)]
+    config: PathBuf,
+    /// The repository group.
+    #[arg(short, long)]
+    repository: String,
 }
 
 /// What `anchorite hsm test` is told.
@@ -53,7 +68,7 @@ struct ImportArguments {
     /// OpenDNSSEC's conf.xml.
     #[arg(short, long, default_value = CONF_FILE_DEFAULT)]
     config: PathBuf,
-    /// The repository that takes the key.
+    /// The repository that takes the key; every member of a repository group does.
     #[arg(short, long)]
     repository: String,
     /// What the key is for.
@@ -65,6 +80,10 @@ struct ImportArguments {
     /// CKA_ID of the key in hexadecimal [default: 16 random bytes].
     #[arg(long)]
     id: Option<String>,
+    /// Take the key although another one in the repository has its key tag, which is another
+    /// zone's.
+    #[arg(long)]
+    same_tag: bool,
     /// BIND's K*.private, or a PEM or DER file with a private key that is not encrypted.
     file: PathBuf,
 }
@@ -87,6 +106,10 @@ enum HsmFault {
     Tool(#[from] Fault),
     #[error(transparent)]
     Import(#[from] import::ImportError),
+    #[error("{0} is a repository, not a repository group; there is nobody to share its keys with")]
+    NoGroup(String),
+    #[error("cannot write the output: {0}")]
+    Output(#[from] std::io::Error),
 }
 
 /// Runs `anchorite hsm`.
@@ -94,6 +117,7 @@ pub(crate) fn main(arguments: HsmArguments) -> ExitCode {
     let result = match arguments.task {
         Task::Test(arguments) => check::run(&arguments),
         Task::Import(arguments) => import::run(&arguments),
+        Task::Replicate(arguments) => replicate::run(&arguments),
     };
     result.unwrap_or_else(|fault| {
         eprintln!("anchorite hsm: {fault}");

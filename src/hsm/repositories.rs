@@ -5,10 +5,12 @@
 
 use super::{pins, prompt};
 use actors::io::config_files::{self, ConfigFileError};
-use appliance_config::{FILE_BYTES_MAX, FileFaults, Repository, RepositoryKind, TokenSecret};
+use appliance_config::{
+    FILE_BYTES_MAX, FileFaults, Repository, RepositoryGroup, RepositoryKind, TokenSecret,
+};
 use hsm::builtin::{BuiltinToken, Unlock, create_key_file};
 use hsm::pkcs11::{Pkcs11Settings, Pkcs11Slot};
-use hsm::{KnownToken, Slot, SlotError};
+use hsm::{KeyTransfer, KnownToken, SlotError};
 use pins::PinFault;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -28,6 +30,8 @@ pub(super) enum Fault {
     NoRepositories,
     #[error("hsm_token_attached(): Can't find repository: {0}")]
     Unknown(String),
+    #[error("{group} is a repository group; name one of its members: {members}")]
+    Group { group: String, members: String },
     #[error("{}{error}", libhsm_line(repository, error))]
     Slot { repository: Box<Repository>, error: SlotError },
     #[error("no PIN for repository {repository}: {cause}")]
@@ -76,6 +80,8 @@ pub(super) enum NewToken {
 /// The repositories, the last of conf.xml first: libhsm's order.
 pub(super) struct Repositories {
     pub(super) all: Vec<Repository>,
+    /// `<RepositoryGroup>`, in the order of conf.xml.
+    pub(super) groups: Vec<RepositoryGroup>,
     /// `<AllowDeprecatedAlgorithms/>`.
     pub(super) allow_deprecated: bool,
 }
@@ -90,13 +96,36 @@ impl Repositories {
             return Err(Fault::NoRepositories);
         }
         all.reverse();
-        Ok(Repositories { all, allow_deprecated: conf.enforcer.allow_deprecated_algorithms })
+        let (groups, allow_deprecated) = (conf.groups, conf.enforcer.allow_deprecated_algorithms);
+        Ok(Repositories { all, groups, allow_deprecated })
     }
 
-    /// The repository of this name.
+    /// The repository of this name, which is no group.
     pub(super) fn named(&self, name: &str) -> Result<&Repository, Fault> {
+        if let Some(group) = self.group(name) {
+            let (group, members) = (group.name.clone(), group.members.join(", "));
+            return Err(Fault::Group { group, members });
+        }
         let found = self.all.iter().find(|repository| repository.name == name);
         found.ok_or_else(|| Fault::Unknown(name.to_owned()))
+    }
+
+    /// The group of this name.
+    pub(super) fn group(&self, name: &str) -> Option<&RepositoryGroup> {
+        self.groups.iter().find(|group| group.name == name)
+    }
+
+    /// The group that a repository is a member of.
+    pub(super) fn group_of(&self, repository: &Repository) -> Option<&RepositoryGroup> {
+        self.groups.iter().find(|group| group.members.contains(&repository.name))
+    }
+
+    /// The repository of this name, or the members of the group of this name, in its order.
+    pub(super) fn members(&self, name: &str) -> Result<Vec<&Repository>, Fault> {
+        match self.group(name) {
+            Some(group) => group.members.iter().map(|member| self.named(member)).collect(),
+            None => Ok(vec![self.named(name)?]),
+        }
     }
 }
 
@@ -129,16 +158,9 @@ pub(super) fn open(
     repository: &Repository,
     new_token: NewToken,
     sessions_max: usize,
-) -> Result<Box<dyn Slot>, Fault> {
-    open_and_remember(repository, |unlock| open_with(repository, unlock, new_token, sessions_max))
-}
-
-fn open_and_remember<T>(
-    repository: &Repository,
-    open: impl FnOnce(&Unlock) -> Result<T, SlotError>,
-) -> Result<T, Fault> {
+) -> Result<Box<dyn KeyTransfer>, Fault> {
     let key = key(repository)?;
-    let opened = open(&key.unlock);
+    let opened = open_with(repository, &key.unlock, new_token, sessions_max);
     let is_login = matches!(repository.secret, TokenSecret::Login);
     match (&opened, key.typed) {
         (Ok(_), Some(pin)) => pins::keep(repository, &pin)?,
@@ -158,7 +180,7 @@ fn open_with(
     unlock: &Unlock,
     new_token: NewToken,
     sessions_max: usize,
-) -> Result<Box<dyn Slot>, SlotError> {
+) -> Result<Box<dyn KeyTransfer>, SlotError> {
     let folder = match &repository.kind {
         RepositoryKind::Module(module) => {
             let settings = pkcs11_settings(repository, module, unlock, sessions_max);
@@ -166,19 +188,10 @@ fn open_with(
         }
         RepositoryKind::BuiltIn { directory } => directory,
     };
-    Ok(Box::new(open_builtin_with(repository, folder, unlock, new_token)?))
+    Ok(Box::new(open_builtin(repository, folder, unlock, new_token)?))
 }
 
-/// Opens a repository's built-in token; see [`open`].
-pub(super) fn open_builtin(
-    repository: &Repository,
-    folder: &Path,
-    new_token: NewToken,
-) -> Result<BuiltinToken, Fault> {
-    open_and_remember(repository, |unlock| open_builtin_with(repository, folder, unlock, new_token))
-}
-
-fn open_builtin_with(
+fn open_builtin(
     repository: &Repository,
     folder: &Path,
     unlock: &Unlock,
@@ -215,9 +228,6 @@ pub(super) fn pkcs11_settings(
         allow_extraction: repository.allow_extraction,
         sessions_max,
         module_parameters: repository.module_parameters.clone(),
-        known: KnownToken {
-            serial: repository.token_serial.clone(),
-            ..KnownToken::default()
-        },
+        known: KnownToken { serial: repository.token_serial.clone(), ..KnownToken::default() },
     }
 }

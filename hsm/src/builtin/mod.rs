@@ -402,14 +402,8 @@ impl KeyTransfer for BuiltinToken {
 }
 
 /// The public half of a key that is in no token yet. What only looks like a key is refused.
-pub(crate) fn public_half(
-    place: &Place,
-    id: &KeyId,
-    algorithm: Algorithm,
-    pkcs8: &[u8],
-) -> Result<PublicKey, SlotError> {
-    let key = Key::new(algorithm, pkcs8).map_err(|fault| key_rejected(place, id, fault))?;
-    Ok(key.public)
+pub(crate) fn public_half(algorithm: Algorithm, pkcs8: &[u8]) -> Result<PublicKey, Cause> {
+    Key::new(algorithm, pkcs8).map(|key| key.public).map_err(Cause::of)
 }
 
 fn key_rejected(place: &Place, id: &KeyId, fault: KeyFault) -> SlotError {

@@ -3,7 +3,7 @@
 //! RFC 7468 (PEM).
 //! In: the bytes of a file, from anybody. Out: the key as PKCS#8 with its DNSSEC algorithm, in
 //! memory that is wiped, or an [`ImportFault`]. Never: files, tokens, panics, encrypted keys.
-//! Whether the numbers are a key at all is for the token to find out that takes it.
+//! Whether the numbers are a key at all is found out by [`FoundKey::public`], and by the token.
 //! Limit: [`FILE_BYTES_MAX`].
 
 mod base64;
@@ -16,7 +16,9 @@ mod tests;
 
 pub(crate) use numbers::{Numbers, numbers};
 
+use crate::error::Cause;
 use dnssec::Algorithm;
+use dnssec::key::PublicKey;
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -29,6 +31,14 @@ pub struct FoundKey {
     pub algorithm: Algorithm,
     /// PKCS#8, not encrypted.
     pub pkcs8: Zeroizing<Vec<u8>>,
+}
+
+impl FoundKey {
+    /// The public half. Tells whether the numbers are a key at all.
+    pub fn public(&self) -> Result<PublicKey, ImportFault> {
+        crate::builtin::public_half(self.algorithm, &self.pkcs8)
+            .map_err(|cause| ImportFault::NoKey { algorithm: self.algorithm, cause })
+    }
 }
 
 impl fmt::Debug for FoundKey {
@@ -146,6 +156,14 @@ pub enum ImportFault {
     /// An RSA key does not say which algorithm it is for.
     #[error("an RSA key can be for several algorithms; say which, as a number: 8 or 10, or 5 or 7")]
     AlgorithmNeeded,
+    /// The numbers are no key.
+    #[error("the file has no usable key for {algorithm}: {cause}")]
+    NoKey {
+        /// What it is for.
+        algorithm: Algorithm,
+        /// What is wrong.
+        cause: Cause,
+    },
     /// The key is of another kind than the algorithm that was named.
     #[error("the file has {found}, which is no key for {wanted}")]
     AlgorithmMismatch {

@@ -30,13 +30,13 @@ impl KeyTransfer for Pkcs11Slot {
         pkcs8: &[u8],
     ) -> Result<PublicKey, SlotError> {
         let place = &self.sessions.place;
-        let expected = crate::builtin::public_half(place, id, algorithm, pkcs8)?;
-        let rejected = || SlotError::KeyRejected {
-            place: place.clone(),
-            key: id.clone(),
-            cause: Cause::of("its numbers cannot be told apart"),
+        let rejected = |cause| {
+            let (place, key) = (place.clone(), id.clone());
+            SlotError::KeyRejected { place, key, cause }
         };
-        let numbers = numbers(algorithm, pkcs8).ok_or_else(rejected)?;
+        let expected = crate::builtin::public_half(algorithm, pkcs8).map_err(rejected)?;
+        let numbers = numbers(algorithm, pkcs8)
+            .ok_or_else(|| rejected(Cause::of("its numbers cannot be told apart")))?;
         let new = NewKey {
             id,
             algorithm,

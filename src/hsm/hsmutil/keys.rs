@@ -3,7 +3,7 @@
 
 use super::super::repositories::{self, NewToken, slot_fault};
 use super::super::words::atoi;
-use super::{End, MINUS_ONE, Outcome, Task, kind_and_bits};
+use super::{End, MINUS_ONE, Outcome, Task, group, kind_and_bits};
 use dnssec::Algorithm;
 use hsm::pkcs11::Pkcs11Settings;
 use hsm::{GenerateRequest, KeyEntry, random_key_id};
@@ -15,6 +15,9 @@ const RSA_BITS_DEFAULT: i64 = 2048;
 /// `list [repository]`.
 pub(super) fn list(task: &mut Task) -> Outcome {
     let known = task.repositories;
+    if let Some(group) = task.operands.first().and_then(|name| known.group(name)) {
+        return group::list(task, group);
+    }
     let wanted = match task.operands.first() {
         Some(name) => std::slice::from_ref(known.named(name)?),
         None => known.all.as_slice(),
@@ -33,21 +36,26 @@ pub(super) fn list(task: &mut Task) -> Outcome {
     if found.is_empty() && task.operands.is_empty() {
         return Ok(MINUS_ONE);
     }
-    row(task.output, ["Repository", "ID", "Type"])?;
-    row(task.output, ["----------", "--", "----"])?;
+    row(task.output, ["Repository", "ID", "Type"], "")?;
+    row(task.output, ["----------", "--", "----"], "")?;
     for (repository, key) in found {
         let kind = kind_and_bits(&key);
         let kind = kind.map_or_else(|| "UNKNOWN".into(), |(name, bits)| format!("{name}/{bits}"));
-        row(task.output, [repository, &key.id.to_string(), &kind])?;
+        row(task.output, [repository, &key.id.to_string(), &kind], "")?;
     }
     Ok(0)
 }
 
-fn row(output: &mut dyn Write, [repository, id, kind]: [&str; 3]) -> io::Result<()> {
-    writeln!(output, "{repository:<20}  {id:<32}  {kind:<10}")
+/// A row of keys; a group's has something more.
+pub(super) fn row(
+    output: &mut dyn Write,
+    [repository, id, kind]: [&str; 3],
+    more: &str,
+) -> io::Result<()> {
+    writeln!(output, "{repository:<20}  {id:<32}  {kind:<10}{more}")
 }
 
-fn count(output: &mut dyn Write, count: usize) -> io::Result<()> {
+pub(super) fn count(output: &mut dyn Write, count: usize) -> io::Result<()> {
     writeln!(output, "{count} {} found.\n", if count == 1 { "key" } else { "keys" })
 }
 
@@ -58,7 +66,9 @@ pub(super) fn generate(task: &mut Task) -> Outcome {
         [name, word, size] => (name, word, Some(atoi(size))),
         _ => return Err(End::Usage(MINUS_ONE)),
     };
-    let repository = task.repositories.named(name)?;
+    let known = task.repositories;
+    // An unknown name is said before an unknown algorithm.
+    known.members(name)?;
     let bits = size.unwrap_or(RSA_BITS_DEFAULT);
     let (algorithm, what) = match (word.to_ascii_lowercase().as_str(), bits) {
         ("rsa", _) => (Ok(Algorithm::RsaSha256), format!("{bits} bit RSA key")),
@@ -77,14 +87,15 @@ pub(super) fn generate(task: &mut Task) -> Outcome {
         }
     };
     let sessions = Pkcs11Settings::SESSIONS_DEFAULT;
-    let slot = repositories::open(repository, NewToken::Made, sessions)?;
+    let alone = match known.group(name) {
+        Some(_) => None,
+        None => {
+            let repository = known.named(name)?;
+            Some((repository, repositories::open(repository, NewToken::Made, sessions)?))
+        }
+    };
     writeln!(task.output, "Generating {what} in repository: {name}")?;
     task.output.flush()?;
-    let failed = |task: &mut Task, reason: &dyn std::fmt::Display| {
-        writeln!(task.output, "Key generation failed.")?;
-        eprintln!("{reason}");
-        Ok(MINUS_ONE)
-    };
     let algorithm = match algorithm {
         Ok(algorithm) => algorithm,
         Err(reason) => return failed(task, &reason),
@@ -97,7 +108,11 @@ pub(super) fn generate(task: &mut Task) -> Outcome {
         algorithm,
         // What does not fit is refused as surely as 0 bits are.
         rsa_bits: u16::try_from(bits).unwrap_or(0),
-        allow_deprecated: task.repositories.allow_deprecated,
+        allow_deprecated: known.allow_deprecated,
+    };
+    let Some((repository, slot)) = alone else {
+        let Some(group) = known.group(name) else { return Err(End::Usage(MINUS_ONE)) };
+        return group::generate(task, group, &request).or_else(|fault| failed(task, &fault));
     };
     let public = match slot.generate(&request) {
         Ok(public) => public,
@@ -115,6 +130,12 @@ pub(super) fn generate(task: &mut Task) -> Outcome {
     Ok(0)
 }
 
+fn failed(task: &mut Task, reason: &dyn std::fmt::Display) -> Outcome {
+    writeln!(task.output, "Key generation failed.")?;
+    eprintln!("{reason}");
+    Ok(MINUS_ONE)
+}
+
 /// `remove <id>`.
 pub(super) fn remove(task: &mut Task) -> Outcome {
     let [id] = task.operands else { return Err(End::Usage(MINUS_ONE)) };
@@ -122,6 +143,10 @@ pub(super) fn remove(task: &mut Task) -> Outcome {
         writeln!(task.output, "Key not found: {id}")?;
         return Ok(MINUS_ONE);
     };
+    if let Some(group) = task.repositories.group_of(repository) {
+        drop(slot);
+        return group::remove(task, group, &key.id);
+    }
     if let Err(error) = slot.delete(&key.id) {
         let fault = slot_fault(repository, error);
         writeln!(task.output, "Key remove failed.")?;
@@ -135,6 +160,9 @@ pub(super) fn remove(task: &mut Task) -> Outcome {
 /// `purge <repository>`.
 pub(super) fn purge(task: &mut Task) -> Outcome {
     let [name] = task.operands else { return Err(End::Usage(MINUS_ONE)) };
+    if let Some(group) = task.repositories.group(name) {
+        return group::purge(task, group);
+    }
     let repository = task.repositories.named(name)?;
     let slot = task.open(repository)?;
     writeln!(task.output, "Purging all keys from repository: {name}")?;
@@ -143,14 +171,8 @@ pub(super) fn purge(task: &mut Task) -> Outcome {
     if keys.is_empty() {
         return Ok(MINUS_ONE);
     }
-    if !task.is_forced {
-        let question = "Are you sure you want to remove ALL keys from repository";
-        write!(task.output, "{question} {name} ? (YES/NO) ")?;
-        task.output.flush()?;
-        if !is_confirmed(&mut io::stdin().lock()) {
-            writeln!(task.output, "\npurge cancelled.")?;
-            return Ok(MINUS_ONE);
-        }
+    if !is_confirmed(task, name)? {
+        return Ok(MINUS_ONE);
     }
     writeln!(task.output, "\nStarting purge...")?;
     let mut failures: u8 = 0;
@@ -168,8 +190,23 @@ pub(super) fn purge(task: &mut Task) -> Outcome {
     Ok(failures)
 }
 
+/// Whether all keys may go.
+pub(super) fn is_confirmed(task: &mut Task, name: &str) -> io::Result<bool> {
+    if task.is_forced {
+        return Ok(true);
+    }
+    let question = "Are you sure you want to remove ALL keys from repository";
+    write!(task.output, "{question} {name} ? (YES/NO) ")?;
+    task.output.flush()?;
+    let is_confirmed = is_yes(&mut io::stdin().lock());
+    if !is_confirmed {
+        writeln!(task.output, "\npurge cancelled.")?;
+    }
+    Ok(is_confirmed)
+}
+
 /// Whether the line says yes, and nothing else.
-fn is_confirmed(input: &mut impl BufRead) -> bool {
+fn is_yes(input: &mut impl BufRead) -> bool {
     let mut line = String::new();
     let read = input.take(16).read_line(&mut line);
     read.is_ok() && line.trim().eq_ignore_ascii_case("yes")

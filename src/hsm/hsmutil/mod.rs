@@ -1,7 +1,10 @@
 //! `ods-hsmutil`: keys of the repositories by hand, as OpenDNSSEC's tool does it.
 //! In: words. Out: its lines on standard output, faults on standard error; its exit codes.
 
+mod copy;
+mod debug;
 mod dnskey;
+mod group;
 mod keys;
 mod test;
 
@@ -10,7 +13,7 @@ use super::repositories::{self, CONF_FILE_DEFAULT, Fault, NewToken, Repositories
 use super::words::{self, Given};
 use appliance_config::{Repository, RepositoryKind};
 use hsm::pkcs11::Pkcs11Settings;
-use hsm::{KeyEntry, KeyKind, Slot};
+use hsm::{KeyEntry, KeyKind, KeyTransfer};
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -28,6 +31,7 @@ commands
   logout
   list [repository]
   generate <repository> rsa|ecdsa|ed25519 [keysize]
+  copy <id> <new-id>
   remove <id>
   purge <repository>
   dnskey <id> <name> <type> <algo>
@@ -60,7 +64,7 @@ impl<E: Into<Fault>> From<E> for End {
 type Outcome = Result<u8, End>;
 
 /// A key, with its repository and that repository's open slot.
-type Found<'a> = (&'a Repository, Box<dyn Slot>, KeyEntry);
+type Found<'a> = (&'a Repository, Box<dyn KeyTransfer>, KeyEntry);
 
 /// Runs the tool; `arguments` come behind the name `program`.
 pub(crate) fn main(program: &str, arguments: &[String]) -> ExitCode {
@@ -122,24 +126,19 @@ fn run(command: &str, mut task: Task) -> Outcome {
         "dnskey" => dnskey::run(&mut task),
         "test" => test::run(&mut task),
         "info" => info(&mut task),
-        "copy" => {
-            eprintln!(
-                "copy is not supported: with a second id a key that was removed would sign on; \
-                 make a new key, or restore the token's backup"
-            );
-            Ok(MINUS_ONE)
-        }
+        "copy" => copy::run(&mut task),
+        "debug" => debug::run(&mut task),
         _ => Err(End::Usage(MINUS_ONE)),
     }
 }
 
-impl Task<'_> {
-    fn open(&self, repository: &Repository) -> Result<Box<dyn Slot>, Fault> {
+impl<'a> Task<'a> {
+    fn open(&self, repository: &Repository) -> Result<Box<dyn KeyTransfer>, Fault> {
         repositories::open(repository, NewToken::Refused, Pkcs11Settings::SESSIONS_DEFAULT)
     }
 
     /// The key with this id in hexadecimal, in the first repository that has it.
-    fn find(&self, id: &str) -> Result<Option<Found<'_>>, Fault> {
+    fn find(&self, id: &str) -> Result<Option<Found<'a>>, Fault> {
         let Some(id) = dnssec::key::KeyId::from_hex(id) else { return Ok(None) };
         for repository in &self.repositories.all {
             let slot = self.open(repository)?;
@@ -192,7 +191,7 @@ fn info(task: &mut Task) -> Outcome {
             eprintln!("{}: {}", record.path, record.damage);
         }
     }
-    Ok(0)
+    group::info(task)
 }
 
 fn module(repository: &Repository) -> String {

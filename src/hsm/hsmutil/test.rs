@@ -3,8 +3,8 @@
 //! skipped. Signatures are verified, which OpenDNSSEC does not do. `anchorite hsm test` says more.
 
 use super::super::repositories::{self, NewToken};
-use super::{End, Outcome, Task};
-use appliance_config::RepositoryKind;
+use super::{End, Outcome, Task, group};
+use appliance_config::{Repository, RepositoryKind};
 use dnssec::Algorithm;
 use hsm::pkcs11::Pkcs11Settings;
 use hsm::{GenerateRequest, SignBatch, Slot, SlotError, random_key_id};
@@ -30,8 +30,15 @@ const ED25519: &[(&str, Algorithm)] = &[("", Algorithm::Ed25519)];
 /// `test <repository>`.
 pub(super) fn run(task: &mut Task) -> Outcome {
     let Some(name) = task.operands.first() else { return Err(End::Usage(0)) };
+    if let Some(group) = task.repositories.group(name) {
+        return group::test(task, group);
+    }
     writeln!(task.output, "Testing repository: {name}\n")?;
-    let repository = task.repositories.named(name)?;
+    test(task, task.repositories.named(name)?)
+}
+
+/// The kinds of keys in one repository; says how many failures there were.
+pub(super) fn test(task: &mut Task, repository: &Repository) -> Outcome {
     let sessions = Pkcs11Settings::SESSIONS_DEFAULT;
     let slot = repositories::open(repository, NewToken::Refused, sessions)?;
     // A built-in key is for one algorithm.
