@@ -4,11 +4,11 @@
 mod arguments;
 mod hsm;
 mod kaspcheck;
-mod options;
 mod run;
 mod sign;
 mod slot_host;
 
+use console_protocol::options;
 use std::path::Path;
 use std::process::ExitCode;
 

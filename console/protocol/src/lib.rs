@@ -1,8 +1,19 @@
-//! Types of the control protocol between the daemon and its front ends: the only part of
-//! `console` that `actors` may use.
-//! Frames are length-prefixed postcard with a version byte.
-//! Not yet: any message; the first come with the enforcer's commands.
+//! The control protocol between the daemon and its front ends, and the one table of commands:
+//! the only part of `console` that `actors` may use.
+//!
+//! [`messages`] are what the two ends say, [`frame`] how it goes over a socket, [`table`] the
+//! commands there are, [`parse`] how words become a command, [`help`] what is said about them.
+//! Never: I/O, clocks, threads; everything is a function of bytes or words.
 #![forbid(unsafe_code)]
+
+pub mod frame;
+pub mod help;
+pub mod line;
+pub mod messages;
+pub mod nearest;
+pub mod options;
+pub mod parse;
+pub mod table;
 
 /// Version byte of every frame; a peer that does not know it closes the connection.
 pub const PROTOCOL_VERSION: u8 = 1;

@@ -1,30 +1,63 @@
 //! Options as `getopt_long` reads them, with its complaints: short ones in one word, long ones
-//! cut short, values after `=` or in the next word, `--` as the end. In: words. Out: [`Given`].
+//! cut short, values after `=` or in the next word, `--` as the end. In: words. Out: [`Words`].
 //! Not clap: it ends the program at a wrong option, and OpenDNSSEC's tools go on.
 
 /// An option that a program knows.
-pub(crate) struct Known {
-    pub(crate) short: char,
-    pub(crate) long: &'static str,
-    pub(crate) takes_value: bool,
+pub struct Known {
+    /// Its letter, which is also its name in [`Given`].
+    pub short: char,
+    /// Its long name.
+    pub long: &'static str,
+    /// Whether a value belongs to it.
+    pub takes_value: bool,
 }
 
 /// What stands on the command line.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Given {
+pub enum Given {
     /// An option by its short name, with its value.
     Option(char, Option<String>),
     /// A complaint, without the program's name.
     Wrong(String),
 }
 
+/// Where options may stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Before, between and behind other words.
+    Anywhere,
+    /// Before the first other word; from there on, everything is an operand.
+    InFront,
+}
+
+/// Words taken apart.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Words {
+    /// The options in their order.
+    pub given: Vec<Given>,
+    /// The words that belong to no option.
+    pub operands: Vec<String>,
+}
+
 /// The options among `words`, in their order; other words are passed over.
-pub(crate) fn read(words: &[String], known: &[Known]) -> Vec<Given> {
-    let mut given = Vec::new();
+pub fn read(words: &[String], known: &[Known]) -> Vec<Given> {
+    take_apart(words, known, Place::Anywhere).given
+}
+
+/// Options and operands.
+pub fn take_apart(words: &[String], known: &[Known], place: Place) -> Words {
+    let (mut given, mut operands) = (Vec::new(), Vec::new());
     let mut words = words.iter();
     while let Some(word) = words.next() {
         if word == "--" {
+            operands.extend(words.cloned());
             break;
+        } else if !word.starts_with('-') || word == "-" {
+            operands.push(word.clone());
+            if place == Place::InFront {
+                operands.extend(words.cloned());
+                break;
+            }
         } else if let Some(text) = word.strip_prefix("--") {
             given.push(long(text, known, &mut words));
         } else if let Some(letters) = word.strip_prefix('-') {
@@ -35,7 +68,7 @@ pub(crate) fn read(words: &[String], known: &[Known]) -> Vec<Given> {
             short(letters, takes_value, &mut words, &mut given);
         }
     }
-    given
+    Words { given, operands }
 }
 
 fn long<'a>(text: &str, known: &[Known], rest: &mut impl Iterator<Item = &'a String>) -> Given {
@@ -68,7 +101,7 @@ fn long<'a>(text: &str, known: &[Known], rest: &mut impl Iterator<Item = &'a Str
 
 /// The options of one word of short ones. `takes_value` says whether an option takes a value;
 /// `None`: there is no such option.
-pub(crate) fn short<'a>(
+pub fn short<'a>(
     letters: &str,
     takes_value: impl Fn(char) -> Option<bool>,
     rest: &mut impl Iterator<Item = &'a String>,

@@ -53,3 +53,16 @@ fn complaints() {
     check(&["-vc"], &[option('v'), wrong("option requires an argument -- 'c'")]);
     check(&["-ü"], &[wrong("invalid option -- 'ü'")]);
 }
+
+#[test]
+fn operands_are_the_words_that_belong_to_no_option() {
+    let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    let apart = |line, place| take_apart(&words(line), KNOWN, place);
+    let read = apart("zone -v list -c conf - -- -V", Place::Anywhere);
+    assert_eq!(read.operands, ["zone", "list", "-", "-V"]);
+    assert_eq!(read.given, [option('v'), Given::Option('c', Some("conf".to_owned()))]);
+    let read = apart("-v zone list -x", Place::InFront);
+    assert_eq!(read.operands, ["zone", "list", "-x"]);
+    assert_eq!(read.given, [option('v')]);
+    assert_eq!(apart("-v -- -x", Place::InFront).operands, ["-x"]);
+}

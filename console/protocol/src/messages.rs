@@ -1,0 +1,38 @@
+//! What front end and daemon say to each other: one request, then pieces of output, then the exit
+//! code; then the next request on the same connection, if there is one.
+
+use serde::{Deserialize, Serialize};
+
+/// Whose commands the words mean, and whose habits the answer has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FrontEnd {
+    /// `ods-enforcer`.
+    Enforcer,
+    /// `ods-signer`.
+    Signer,
+    /// `anchorite`: all commands.
+    Appliance,
+}
+
+/// One command line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// Who asks.
+    pub front_end: FrontEnd,
+    /// The command, its operands and options.
+    pub words: Vec<String>,
+}
+
+/// A part of the answer to one command line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answer {
+    /// For standard output.
+    Stdout(Vec<u8>),
+    /// For standard error.
+    Stderr(Vec<u8>),
+    /// The end, and the front end's exit code.
+    End {
+        /// 0 is success.
+        exit_code: u8,
+    },
+}

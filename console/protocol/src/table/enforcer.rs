@@ -1,0 +1,72 @@
+//! Commands of `ods-enforcer`, with the texts of OpenDNSSEC 2.1, in the order of its `help`.
+
+use super::Family::Enforcer;
+use super::{Command, Effect, Operands, Role};
+
+const CONTROL_USAGE: &str = "start \nrunning\nreload \nstop \n";
+const CONTROL_HELP: &str = "\
+start\t\tStarts the engine and the process. \n\
+running\t\tReturns acknowledgment that the engine is running.\n\
+reload\t\tReload the engine.\n\
+stop\t\tStop the engine and terminate the process.\n";
+
+pub(super) const COMMANDS: &[Command] = &[
+    Command {
+        path: "repository list",
+        usage: "repository list\n",
+        help: "List repositories.\n",
+        ..LIST
+    },
+    Command {
+        path: "policy list",
+        usage: "policy list\n",
+        help: "List all policies in the database.\n",
+        ..LIST
+    },
+    Command {
+        path: "zone list",
+        usage: "zone list\n",
+        help: "List all zones currently in the database.\n",
+        ..LIST
+    },
+    Command { path: "start", ..CONTROL },
+    Command { path: "running", role: Role::Monitor, effect: Effect::Read, ..CONTROL },
+    Command { path: "reload", ..CONTROL },
+    Command { path: "stop", ..CONTROL },
+    Command {
+        path: "verbosity",
+        usage: "verbosity <nr>\n",
+        help: "Set verbosity.\n",
+        operands: Operands::ANY,
+        ..CONTROL
+    },
+    Command {
+        path: "help",
+        usage: "help\n\t[command]\n",
+        help: "\
+Without arguments print an overview of available commands for the daemon\n\
+and a short description of usage. With [command] set, print usage information\n\
+of command and extended help if available.\n",
+        operands: Operands::ANY,
+        ..LIST
+    },
+];
+
+const LIST: Command = Command {
+    family: Enforcer,
+    path: "",
+    usage: "",
+    help: "",
+    parameters: &[],
+    operands: Operands::NONE,
+    role: Role::Monitor,
+    effect: Effect::Read,
+};
+
+const CONTROL: Command = Command {
+    usage: CONTROL_USAGE,
+    help: CONTROL_HELP,
+    role: Role::Admin,
+    effect: Effect::Change,
+    ..LIST
+};

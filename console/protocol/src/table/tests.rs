@@ -1,0 +1,68 @@
+//! The table keeps its own rules, and words find their command.
+
+use super::*;
+use std::collections::BTreeSet;
+
+fn words(line: &str) -> Vec<String> {
+    crate::line::words(line)
+}
+
+#[test]
+fn every_entry_is_well_formed() {
+    for command in all() {
+        let name = command.path;
+        assert!(!name.is_empty() && !name.contains("  ") && name.trim() == name, "{name:?}");
+        let lines = command.usage;
+        assert!(lines.is_empty() || lines.ends_with('\n'), "{name}");
+        assert!(command.help.is_empty() || command.help.ends_with('\n'), "{name}");
+        let longs: BTreeSet<_> = command.parameters.iter().map(|one| one.long).collect();
+        let shorts: BTreeSet<_> = command.parameters.iter().map(|one| one.short).collect();
+        assert_eq!(longs.len(), command.parameters.len(), "{name}");
+        assert_eq!(shorts.len(), command.parameters.len(), "{name}");
+        assert!(command.operands.least <= command.operands.most, "{name}");
+        let may_change = command.role > Role::Monitor;
+        assert!(
+            command.effect == Effect::Read || may_change,
+            "{name} changes and is for everybody"
+        );
+    }
+}
+
+#[test]
+fn a_path_is_once_in_a_family_and_ours_where_both_daemons_have_it() {
+    let paths = |family| of(family).iter().map(|command| command.path).collect::<Vec<_>>();
+    for family in [Family::Enforcer, Family::Signer, Family::Appliance] {
+        let unique: BTreeSet<_> = paths(family).into_iter().collect();
+        assert_eq!(unique.len(), of(family).len(), "{family:?}");
+        assert!(of(family).iter().all(|command| command.family == family));
+    }
+    let ours = paths(Family::Appliance);
+    for path in paths(Family::Enforcer) {
+        let is_twice = paths(Family::Signer).contains(&path);
+        assert!(!is_twice || ours.contains(&path), "{path}: ours is missing");
+    }
+}
+
+#[test]
+fn words_find_the_longest_path_of_their_front_end() {
+    let found = |front_end, line: &str| {
+        find(front_end, &words(line)).map(|(command, count)| (command.family, command.path, count))
+    };
+    use FrontEnd::{Appliance, Enforcer, Signer};
+    assert_eq!(found(Enforcer, "zone list -z x"), Some((Family::Enforcer, "zone list", 2)));
+    assert_eq!(found(Enforcer, "zone"), None);
+    assert_eq!(found(Enforcer, "zones"), None);
+    assert_eq!(found(Enforcer, "runningx"), None);
+    assert_eq!(found(Enforcer, "ZONE LIST"), None);
+    assert_eq!(found(Enforcer, ""), None);
+    assert_eq!(found(Signer, "zones"), Some((Family::Signer, "zones", 1)));
+    assert_eq!(found(Signer, "zone list"), None);
+    assert_eq!(found(Signer, "signer zones"), None);
+    assert_eq!(found(Appliance, "zones"), Some((Family::Signer, "zones", 1)));
+    assert_eq!(found(Appliance, "zone list"), Some((Family::Enforcer, "zone list", 2)));
+    assert_eq!(found(Appliance, "stop"), Some((Family::Appliance, "stop", 1)));
+    assert_eq!(found(Appliance, "signer stop"), Some((Family::Signer, "stop", 2)));
+    assert_eq!(found(Appliance, "enforcer zones"), None);
+    assert_eq!(found(Appliance, "enforcer enforcer stop"), None);
+    assert_eq!(found(Appliance, "enforcer"), None);
+}
