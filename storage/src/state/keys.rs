@@ -7,7 +7,10 @@
 //! ```text
 //!              key_present              key_removing             key_remove
 //!   Intent ------------------> Present ---------------> Removing -----------> (no record)
-//!      +--------------------------- key_removing ---------^
+//!      +--------------------------- key_removing ---------^  ^
+//!                     life_commit |  ^ key_restore           | key_removing
+//!                                 v  |                       |
+//!                                Trashed --------------------+
 //! ```
 //! A policy's name or a repository's is taken as it is: case matters.
 
@@ -73,7 +76,7 @@ impl StateStore {
                     true
                 }
                 KeyState::Present => fits,
-                KeyState::Intent | KeyState::Removing => false,
+                KeyState::Intent | KeyState::Removing | KeyState::Trashed { .. } => false,
             }
         })
     }
@@ -92,7 +95,7 @@ impl StateStore {
     pub fn key_remove(&self, repository: &str, id: &KeyId) -> Result<(), StateError> {
         self.write(|transaction| {
             let Some(record) = get(transaction, repository, id)? else { return Ok(()) };
-            if record.state == KeyState::Present {
+            if matches!(record.state, KeyState::Present | KeyState::Trashed { .. }) {
                 return Err(conflict(&record).into());
             }
             transaction.open_table(KEYS)?.remove((repository, id.as_bytes()))?;
@@ -101,6 +104,21 @@ impl StateStore {
             index.remove((owner.as_slice(), repository, id.as_bytes()))?;
             Ok(())
         })
+    }
+
+    /// Takes a key out of the trash.
+    pub fn key_restore(&self, repository: &str, id: &KeyId) -> Result<KeyRecord, StateError> {
+        self.change(repository, id, |record| {
+            let is_trashed = matches!(record.state, KeyState::Trashed { .. });
+            record.state = KeyState::Present;
+            is_trashed
+        })
+    }
+
+    /// Keys in the trash.
+    pub fn trashed(&self) -> Result<Vec<KeyRecord>, StateError> {
+        let is_trashed = |key: &KeyRecord| matches!(key.state, KeyState::Trashed { .. });
+        Ok(self.keys()?.into_iter().filter(is_trashed).collect())
     }
 
     /// Gives a key to another owner: one made in advance to the zone that will use it.
@@ -217,6 +235,22 @@ impl StateStore {
             put(transaction, &record)?;
             Ok(record)
         })
+    }
+}
+
+/// Puts a key into the trash, in a transaction that does more. Keys that have no record, or are
+/// on their way out already, are left alone.
+pub(super) fn trash(
+    transaction: &WriteTransaction,
+    repository: &str,
+    id: &KeyId,
+    since: Timestamp,
+) -> Result<(), Failure> {
+    match get(transaction, repository, id)? {
+        Some(record) if record.state == KeyState::Present => {
+            put(transaction, &KeyRecord { state: KeyState::Trashed { since }, ..record })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -2,7 +2,8 @@
 //! A life changes by [`StateStore::life_commit`] only, which appends what the change did to the
 //! history in the same transaction: nothing is ever removed from there, and a change without an
 //! entry cannot be made. Keys that the zone takes change their owner in that transaction too, so
-//! no two zones take one key.
+//! no two zones take one key; keys that the zone forgets go into the trash in that transaction,
+//! unless another zone shares them, so that a dead key can never be taken for a fresh one.
 
 use super::StateStore;
 use super::error::{Failure, StateError};
@@ -11,11 +12,12 @@ use super::records::KeyOwner;
 use super::tables::{HISTORY, LIVES, zone_key};
 use super::values::decode_name;
 use super::values::life::{decode_entry, decode_life, encode_entry, encode_life};
-use dnssec::enforcer::ZoneLife;
 use dnssec::enforcer::history::{KeyEvent, events};
+use dnssec::enforcer::{KeyLife, ZoneLife};
 use dnssec::key::KeyId;
 use dnssec::{Name, Timestamp};
-use redb::{ReadableTable, Table};
+use redb::{ReadableTable, Table, WriteTransaction};
+use std::collections::BTreeSet;
 
 /// One change of a zone's keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +87,7 @@ impl StateStore {
             if events.is_empty() && before == *change.life {
                 return Ok(());
             }
+            trash_unused(transaction, &lives, &before, &events, change.at)?;
             let cause = change.cause.to_owned();
             let entry = HistoryEntry { at: change.at, cause, events };
             append(&mut transaction.open_table(HISTORY)?, &zone, &entry)
@@ -101,6 +104,7 @@ impl StateStore {
                 None => return Ok(()),
             };
             let events = events(&before, &ZoneLife::default());
+            trash_unused(transaction, &lives, &before, &events, at)?;
             let entry = HistoryEntry { at, cause: cause.to_owned(), events };
             append(&mut transaction.open_table(HISTORY)?, &key, &entry)
         })
@@ -116,6 +120,33 @@ impl StateStore {
             entries.map(|entry| decode_entry(entry?.1.value())).collect()
         })
     }
+}
+
+/// Puts the keys that a zone forgot into the trash, unless another zone has them too.
+fn trash_unused(
+    transaction: &WriteTransaction,
+    lives: &Table<'_, &'static [u8], &'static [u8]>,
+    before: &ZoneLife,
+    events: &[(KeyId, KeyEvent)],
+    at: Timestamp,
+) -> Result<(), Failure> {
+    let is_gone =
+        |key: &&KeyLife| events.iter().any(|(id, event)| *id == key.id && *event == KeyEvent::Gone);
+    let gone: Vec<&KeyLife> = before.keys.iter().filter(is_gone).collect();
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let mut used = BTreeSet::new();
+    for entry in lives.iter()? {
+        let life = decode_life(entry?.1.value())?;
+        used.extend(life.keys.into_iter().map(|key| (key.repository, key.id)));
+    }
+    for key in gone {
+        if !used.contains(&(key.repository.clone(), key.id.clone())) {
+            keys::trash(transaction, &key.repository, &key.id, at)?;
+        }
+    }
+    Ok(())
 }
 
 fn append(

@@ -69,6 +69,12 @@ pub enum KeyState {
     /// It is not used any more; it may be in the token, or not: its destruction was about to be
     /// asked for.
     Removing,
+    /// It is in the token and belongs to no zone any more; it is destroyed later, unless somebody
+    /// wants it back.
+    Trashed {
+        /// Since when.
+        since: Timestamp,
+    },
 }
 
 /// Backup of a key's private half (catalogue 4.7).

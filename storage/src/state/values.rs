@@ -82,6 +82,7 @@ enum StateV0 {
     Intent,
     Present,
     Removing,
+    Trashed(u64),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -158,6 +159,7 @@ pub(super) fn encode_key(key: &KeyRecord) -> Result<Vec<u8>, Failure> {
             KeyState::Intent => StateV0::Intent,
             KeyState::Present => StateV0::Present,
             KeyState::Removing => StateV0::Removing,
+            KeyState::Trashed { since } => StateV0::Trashed(since.0),
         },
         backup: match key.backup {
             BackupState::NotRequired => BackupV0::NotRequired,
@@ -193,6 +195,7 @@ pub(super) fn decode_key(repository: &str, id: &[u8], bytes: &[u8]) -> Result<Ke
             StateV0::Intent => KeyState::Intent,
             StateV0::Present => KeyState::Present,
             StateV0::Removing => KeyState::Removing,
+            StateV0::Trashed(since) => KeyState::Trashed { since: Timestamp(since) },
         },
         backup: match value.backup {
             BackupV0::NotRequired => BackupState::NotRequired,

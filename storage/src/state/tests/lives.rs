@@ -3,14 +3,15 @@
 
 use crate::StateStore;
 use crate::faults::FaultDisk;
-use crate::state::{BackupState, KeyOwner, LifeChange, NewKey};
+use crate::state::{BackupState, KeyOwner, KeyState, LifeChange, NewKey};
 use dnssec::enforcer::{
     Backup, DsAtParent, KeyLife, KeyUse, Minimize, OldTerms, PerRole, RecordKind, RecordLife,
     RecordState, Succession, Terms, ZoneLife,
 };
-use dnssec::key::{KeyId, KeyRole};
+use dnssec::key::{KeyId, KeyRole, PublicKey};
 use dnssec::{Algorithm, KeyTag, Name, Seconds, Timestamp};
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -208,4 +209,45 @@ fn a_store_made_before_there_were_lives_gets_their_tables() {
     let store = StateStore::open_on(&disk, path, Timestamp(2)).unwrap();
     assert_eq!(store.lives().unwrap(), []);
     assert_eq!(store.created().unwrap(), Timestamp(1));
+}
+
+#[test]
+fn a_forgotten_key_is_in_the_trash_until_it_is_wanted_back_or_destroyed() {
+    let (store, zone) = (store(), zone());
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut key = keys().new_tree(&mut runner).unwrap().current();
+    key.repository = "token".to_owned();
+    key.id = KeyId::new(&[7]).unwrap();
+    let new = NewKey {
+        id: key.id.clone(),
+        repository: "token".to_owned(),
+        role: KeyRole::Zsk,
+        algorithm: Algorithm::EcdsaP256Sha256,
+        bits: 256,
+        flags: 256,
+        owner: KeyOwner::Policy("shared".to_owned()),
+        inception: Timestamp(1),
+        backup: BackupState::NotRequired,
+    };
+    let public_key = PublicKey { algorithm: Algorithm::EcdsaP256Sha256, bytes: vec![1; 64] };
+    store.key_intent(&new).unwrap();
+    store.key_present("token", &key.id, &public_key, Timestamp(1)).unwrap();
+    let other = Name::parse(b"other.", None).unwrap();
+    let with = ZoneLife { keys: vec![key.clone()], ..ZoneLife::default() };
+    let commit = |zone: &Name, life: &ZoneLife, at| {
+        let at = Timestamp(at);
+        store.life_commit(&LifeChange { zone, life, taken: &[], at, cause: "pass" }).unwrap();
+    };
+    let state = || store.key("token", &key.id).unwrap().unwrap().state;
+    commit(&zone, &with, 2);
+    commit(&other, &with, 2);
+    commit(&zone, &ZoneLife::default(), 3);
+    assert_eq!(state(), KeyState::Present, "another zone shares it");
+    commit(&other, &ZoneLife::default(), 4);
+    assert_eq!(state(), KeyState::Trashed { since: Timestamp(4) });
+    assert_eq!(store.trashed().unwrap().len(), 1);
+    assert!(store.key_remove("token", &key.id).is_err(), "it is still in its token");
+    store.key_restore("token", &key.id).unwrap();
+    assert_eq!(state(), KeyState::Present);
+    assert!(store.key_restore("token", &key.id).is_err());
 }
