@@ -4,6 +4,7 @@
 //! while they are restored, or when they are simply broken (rule HSM-3).
 
 use crate::error::{Cause, Place, SlotError};
+use crate::group::MemberStatus;
 use crate::packed::Packed;
 use crate::wire::{algorithm_number, key_bytes, optional_algorithm};
 use dnssec::Algorithm;
@@ -30,6 +31,16 @@ pub trait Slot: Send + Sync {
 
     /// Destroys a key for good.
     fn delete(&self, id: &KeyId) -> Result<(), SlotError>;
+
+    /// The members of a repository group, and how they are; nobody for a token alone. Answered
+    /// from memory.
+    fn members(&self) -> Vec<MemberStatus> {
+        Vec::new()
+    }
+
+    /// An operator has mended something: a repository group tries its members that are not in, in
+    /// the background.
+    fn mended(&self) {}
 
     /// Puts the canary into the token: an object that is no key, and private as keys are, so that
     /// a token that shows it shows its keys (rule HSM-3). May be repeated with the same id.

@@ -73,7 +73,7 @@ pub(super) fn judge(views: &[View], recorded: Option<&PublicKey>, quorum: usize)
 pub(super) enum Reaction {
     /// It leaves the rotation and is tried again after this time.
     Leaves { pause: Duration },
-    /// It is shut out until the operator opens the group anew.
+    /// It is shut out: it may have the wrong keys, or make wrong signatures.
     ShutOut,
     /// It cannot serve this key for now; the others are not touched.
     LosesKey,

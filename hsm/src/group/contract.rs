@@ -2,7 +2,7 @@
 //! answer, while any member can.
 
 use super::state::{GroupKey, KeyName};
-use super::{Group, GroupSlot};
+use super::{Group, GroupSlot, MemberStatus};
 use crate::error::{Cause, SlotError};
 use crate::packed::Packed;
 use crate::slot::{GenerateRequest, KeyEntry, SignBatch, Slot, TokenInfo};
@@ -33,6 +33,14 @@ impl Slot for GroupSlot {
 
     fn delete(&self, id: &KeyId) -> Result<(), SlotError> {
         self.group.delete(id)
+    }
+
+    fn members(&self) -> Vec<MemberStatus> {
+        self.status().members
+    }
+
+    fn mended(&self) {
+        GroupSlot::mended(self);
     }
 }
 

@@ -153,7 +153,7 @@ impl Group {
         }
     }
 
-    /// Tries a member that is away: opens it where needed, and has it prove the keys.
+    /// Tries a member that is not in: opens it where needed, and has it prove the keys.
     pub(super) fn take_back(&self, member: usize) {
         let Some((epoch, slot)) = self.lock().begin_return(member) else { return };
         let opened = match slot {
@@ -169,6 +169,7 @@ impl Group {
         match result {
             Ok(Some((seat, proofs))) => {
                 if self.lock().returns(&seat, proofs) {
+                    self.changed.notify_all();
                     tracing::info!(target: "hsm", %repository, member = %name,
                         "member {name} of repository group {repository} is in");
                 }

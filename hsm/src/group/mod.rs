@@ -3,8 +3,10 @@
 //! Before a member signs with a key it has shown the group's public key and signed a random
 //! challenge with the private one; so at the start, when it comes back, and before a new key is
 //! given out. Work goes to the least busy member that has; what one member fails at another does.
-//! A member that shows another key, or signs with one, is shut out with an alarm until the group
-//! is opened anew: nobody has to find out from resolvers that two HSMs held different keys.
+//! A member that shows another key, or signs with one, is shut out with an alarm: nobody has to
+//! find out from resolvers that two HSMs held different keys. It is looked at again after a pause
+//! that doubles each time, and at once when an operator says that it is mended; it is taken back
+//! when it shows and proves the right keys.
 //!
 //! The tokens are independent, so a new key gets into all of them only by what the vendor
 //! provides (a cluster, a key ceremony) or by cloning the token; the group makes it in one
@@ -39,6 +41,8 @@ use std::time::Duration;
 
 /// Most keys that are proven before a member comes into the rotation.
 pub const CHALLENGES_MAX: usize = 256;
+/// How exactly is known for how long a member is not in.
+const TICK: Duration = Duration::from_secs(1);
 
 /// Opens one member's token; called again when the member has to be opened anew.
 pub type OpenMember = Box<dyn Fn() -> Result<Arc<dyn Slot>, SlotError> + Send + Sync>;
@@ -101,6 +105,13 @@ pub struct MemberStatus {
     pub name: String,
     /// Where it is.
     pub presence: MemberPresence,
+    /// How long it is not in by now, at least; zero for a member that is in.
+    pub absent: Duration,
+    /// When it is tried again by itself; `None` for a member that is in, and for one that waits
+    /// for an operator.
+    pub next_try: Option<Duration>,
+    /// How many of the agreed keys it has proven since it came in.
+    pub proven_count: usize,
     /// Batches that it is signing.
     pub under_way: usize,
 }
@@ -112,7 +123,7 @@ pub enum MemberPresence {
     In,
     /// Away; it is tried again by itself. No reason before the first try.
     Away(Option<SlotError>),
-    /// Shut out until the group is opened anew.
+    /// Shut out: it signs nothing until it has proven the right keys again.
     ShutOut(MemberFault),
 }
 
@@ -152,6 +163,12 @@ impl GroupSlot {
     /// Which member is in what state.
     pub fn status(&self) -> GroupStatus {
         self.group.status()
+    }
+
+    /// An operator has mended something: members that are not in are tried now, in the background.
+    pub fn mended(&self) {
+        self.group.lock().mended();
+        self.group.changed.notify_all();
     }
 }
 
@@ -225,8 +242,15 @@ impl Group {
             presence: match state.presence(at) {
                 Presence::In => MemberPresence::In,
                 Presence::Away { reason, .. } => MemberPresence::Away(reason.clone()),
-                Presence::Out(fault) => MemberPresence::ShutOut(fault.clone()),
+                Presence::Out { fault, .. } => MemberPresence::ShutOut(fault.clone()),
             },
+            absent: state.absent(at),
+            next_try: match state.presence(at) {
+                Presence::In => None,
+                Presence::Away { left, .. } => Some(*left),
+                Presence::Out { left, .. } => *left,
+            },
+            proven_count: state.proven_count(at),
             under_way: state.under_way(at),
         };
         GroupStatus {
@@ -241,10 +265,12 @@ impl Group {
     fn tend(&self) {
         let mut state = self.lock();
         while !state.closing {
-            let Some(pause) = state.next_due() else {
+            let idle = (!state.is_whole()).then_some(TICK);
+            let Some(pause) = state.next_due().or(idle) else {
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
+            let pause = if state.is_whole() { pause } else { pause.min(TICK) };
             let waited = self.changed.wait_timeout(state, pause);
             let (woken, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
             state = woken;
@@ -266,9 +292,11 @@ impl Group {
         };
         drop(retired);
         match (change, presence) {
-            (Change::ShutOut, Presence::Out(fault)) => tracing::error!(target: "hsm",
-                %repository, member = %member_name, error = %fault,
-                "member {member_name} of repository group {repository} is shut out: {fault}"),
+            (Change::ShutOut, Presence::Out { fault, .. }) => {
+                tracing::error!(target: "hsm", %repository, member = %member_name, error = %fault,
+                    "member {member_name} of repository group {repository} is shut out: {fault}");
+                self.changed.notify_all();
+            }
             (Change::Left, Presence::Away { reason: Some(error), .. }) => {
                 tracing::error!(target: "hsm", %repository, member = %member_name, %error,
                     "member {member_name} of repository group {repository} is away and is tried \
@@ -293,7 +321,7 @@ impl Group {
                 Presence::In => "it does not serve this key now".to_owned(),
                 Presence::Away { reason: Some(reason), .. } => format!("away: {reason}"),
                 Presence::Away { reason: None, .. } => "away".to_owned(),
-                Presence::Out(fault) => format!("shut out: {fault}"),
+                Presence::Out { fault, .. } => format!("shut out: {fault}"),
             });
             (self.members[at].name.clone(), own)
         });
@@ -327,7 +355,7 @@ impl Group {
         }
         let state = self.lock();
         let first = (0..self.members.len()).find_map(|at| match state.presence(at) {
-            Presence::Out(fault) => Some(fault.clone()),
+            Presence::Out { fault, .. } => Some(fault.clone()),
             Presence::In | Presence::Away { .. } => None,
         });
         drop(state);

@@ -18,6 +18,12 @@ const REOPEN_AFTER: u32 = 3;
 /// How long a member that lacks a key is not asked for it.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
+/// First pause before a member that is shut out is looked at again. It doubles each time that the
+/// member is shut out, until an operator says that it is mended.
+const OUT_PAUSE: Duration = Duration::from_secs(600);
+/// Longest pause of a member that is shut out.
+const OUT_PAUSE_MAX: Duration = Duration::from_secs(6 * 3600);
+
 /// A key as it is asked for.
 pub(super) type KeyName = (KeyId, Algorithm);
 
@@ -43,7 +49,7 @@ struct KeyState {
     standings: Vec<Standing>,
 }
 
-/// Why a member is shut out until the group is opened anew.
+/// Why a member is shut out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MemberFault {
     /// Its slot says that an operator has to look.
@@ -52,7 +58,8 @@ pub enum MemberFault {
     /// It shows another public key for an id than the group does.
     #[error(
         "it shows another key for the id {key}: key tag {member_tag} and not {group_tag} (as of \
-         a ZSK); compare the token with the backup, make it a copy of the others, restart"
+         a ZSK); compare the token with the backup and make it a copy of the others, then it is \
+         taken back by itself, and at once after a SIGHUP"
     )]
     OtherKey {
         /// The id.
@@ -62,6 +69,22 @@ pub enum MemberFault {
         /// Tag of the member's key.
         member_tag: KeyTag,
     },
+}
+
+impl MemberFault {
+    /// Whether looking again may help before an operator has done something about the PIN. Each
+    /// look would offer it once more, and a token counts.
+    fn waits_for_operator(&self) -> bool {
+        matches!(
+            self,
+            MemberFault::Slot(
+                SlotError::PinRejected { .. }
+                    | SlotError::PinLocked { .. }
+                    | SlotError::PinFinalTry { .. }
+                    | SlotError::PinMissing { .. }
+            )
+        )
+    }
 }
 
 /// Where a member is.
@@ -74,7 +97,11 @@ pub(super) enum Presence {
         pause: Option<Duration>,
         left: Duration,
     },
-    Out(MemberFault),
+    /// `left` until it is looked at again; `None`: not before an operator says so.
+    Out {
+        fault: MemberFault,
+        left: Option<Duration>,
+    },
 }
 
 struct MemberState {
@@ -83,6 +110,10 @@ struct MemberState {
     /// Rises when the member leaves: what began before says nothing about what is now.
     epoch: u64,
     failures: u32,
+    /// How often it was shut out since an operator has spoken.
+    outs: u32,
+    /// How long it is not in by now, at least.
+    absent: Duration,
     under_way: usize,
     served: u64,
 }
@@ -121,6 +152,8 @@ impl State {
             slot: None,
             epoch: 0,
             failures: 0,
+            outs: 0,
+            absent: Duration::ZERO,
             under_way: 0,
             served: 0,
         };
@@ -142,9 +175,20 @@ impl State {
         self.members[member].under_way
     }
 
+    /// How long a member is not in by now, at least.
+    pub(super) fn absent(&self, member: usize) -> Duration {
+        self.members[member].absent
+    }
+
+    /// How many of the agreed keys a member has proven.
+    pub(super) fn proven_count(&self, member: usize) -> usize {
+        let is_proven = |key: &&KeyState| key.standings[member] == Standing::Proven;
+        self.keys.values().filter(is_proven).count()
+    }
+
     /// Members that are not shut out.
     pub(super) fn able_count(&self) -> usize {
-        let is_out = |member: &&MemberState| matches!(member.presence, Presence::Out(_));
+        let is_out = |member: &&MemberState| matches!(member.presence, Presence::Out { .. });
         self.members.len() - self.members.iter().filter(is_out).count()
     }
 
@@ -282,7 +326,8 @@ impl State {
         let before = match &self.members[member].presence {
             Presence::In => None,
             Presence::Away { pause, .. } => *pause,
-            Presence::Out(_) => return Change::Nothing,
+            // It is looked at again, and is not even there: it will have to prove itself either way.
+            Presence::Out { .. } => None,
         };
         let pause = next_pause(own, before);
         let reason = Some(error.clone());
@@ -294,14 +339,32 @@ impl State {
         Change::Left
     }
 
-    /// Shuts a member out; `Nothing` when it was shut out before.
+    /// Shuts a member out; `Nothing` when it was shut out for the same reason before.
     pub(super) fn shut_out(&mut self, member: usize, fault: MemberFault) -> Change {
-        if matches!(self.members[member].presence, Presence::Out(_)) {
-            return Change::Nothing;
-        }
-        self.moves(member, Presence::Out(fault));
+        let outs = self.members[member].outs.saturating_add(1);
+        self.members[member].outs = outs;
+        let left = (!fault.waits_for_operator()).then(|| out_pause(outs));
+        let before = &self.members[member].presence;
+        let is_known = matches!(before, Presence::Out { fault: old, .. } if *old == fault);
+        self.moves(member, Presence::Out { fault, left });
         self.retire(member);
-        Change::ShutOut
+        if is_known { Change::Nothing } else { Change::ShutOut }
+    }
+
+    /// An operator has mended something: members that are not in are tried at once. A PIN that was
+    /// refused is not offered again.
+    pub(super) fn mended(&mut self) {
+        for member in &mut self.members {
+            match &mut member.presence {
+                Presence::In => {}
+                Presence::Away { pause, left, .. } => (*pause, *left) = (None, Duration::ZERO),
+                Presence::Out {
+                    fault: MemberFault::Slot(SlotError::PinRejected { .. }), ..
+                } => {}
+                Presence::Out { left, .. } => *left = Some(Duration::ZERO),
+            }
+            member.outs = 0;
+        }
     }
 
     fn retire(&mut self, member: usize) {
@@ -333,24 +396,24 @@ impl State {
         }
     }
 
-    /// The slot of a member that is away and is to be tried: an old one, or none when it has to
-    /// be opened. `None` when the member is not away.
+    /// The slot of a member that is not in and is to be tried: an old one, or none when it has to
+    /// be opened. `None` when the member is in.
     pub(super) fn begin_return(&self, member: usize) -> Option<(u64, Option<Arc<dyn Slot>>)> {
         let state = &self.members[member];
-        let is_away = matches!(state.presence, Presence::Away { .. });
-        is_away.then(|| (state.epoch, state.slot.clone()))
+        (state.presence != Presence::In).then(|| (state.epoch, state.slot.clone()))
     }
 
     /// A member is back with these proofs. `false` when somebody was faster.
     pub(super) fn returns(&mut self, seat: &Seat, proofs: Vec<(KeyName, Standing)>) -> bool {
-        let is_away = matches!(self.presence(seat.member), Presence::Away { .. });
-        if !is_away || !self.is_current(seat.member, seat.epoch) {
+        let is_in = *self.presence(seat.member) == Presence::In;
+        if is_in || !self.is_current(seat.member, seat.epoch) {
             return false;
         }
         let state = &mut self.members[seat.member];
         state.presence = Presence::In;
         state.slot = Some(Arc::clone(&seat.slot));
         state.failures = 0;
+        state.absent = Duration::ZERO;
         for (name, standing) in proofs {
             self.stand(&name, seat, standing);
         }
@@ -361,11 +424,17 @@ impl State {
         self.keys.values().any(|key| key.standings.contains(&Standing::Lacking))
     }
 
+    /// Whether every member is in the rotation.
+    pub(super) fn is_whole(&self) -> bool {
+        self.members.iter().all(|member| member.presence == Presence::In)
+    }
+
     /// How long until something is due.
     pub(super) fn next_due(&self) -> Option<Duration> {
         let away = self.members.iter().filter_map(|member| match &member.presence {
             Presence::Away { left, .. } => Some(*left),
-            Presence::In | Presence::Out(_) => None,
+            Presence::Out { left, .. } => *left,
+            Presence::In => None,
         });
         away.chain(self.has_lacking().then_some(self.look_again)).min()
     }
@@ -384,13 +453,24 @@ impl State {
         }
         let mut due = Vec::new();
         for (position, member) in self.members.iter_mut().enumerate() {
-            if let Presence::Away { left, .. } = &mut member.presence {
-                *left = left.saturating_sub(passed);
-                if left.is_zero() {
-                    due.push(position);
-                }
+            let left = match &mut member.presence {
+                Presence::In => continue,
+                Presence::Away { left, .. } => Some(left),
+                Presence::Out { left, .. } => left.as_mut(),
+            };
+            member.absent = member.absent.saturating_add(passed);
+            let Some(left) = left else { continue };
+            *left = left.saturating_sub(passed);
+            if left.is_zero() {
+                due.push(position);
             }
         }
         due
     }
+}
+
+/// The pause of a member that is shut out for the `outs`th time.
+fn out_pause(outs: u32) -> Duration {
+    let doubled = 1_u32.checked_shl(outs.saturating_sub(1)).unwrap_or(u32::MAX);
+    OUT_PAUSE.saturating_mul(doubled).min(OUT_PAUSE_MAX)
 }
