@@ -194,6 +194,16 @@ impl KeyLife {
         }
     }
 
+    /// One of its records, to change; `None` where its role has no such record.
+    pub(super) fn record_mut(&mut self, kind: RecordKind) -> Option<&mut RecordLife> {
+        match kind {
+            RecordKind::Ds => self.ds.as_mut(),
+            RecordKind::Dnskey => Some(&mut self.dnskey),
+            RecordKind::RrsigDnskey => self.rrsig_dnskey.as_mut(),
+            RecordKind::Rrsig => self.rrsig.as_mut(),
+        }
+    }
+
     /// The state of one of its records.
     pub fn state(&self, kind: RecordKind) -> Option<RecordState> {
         self.record(kind).map(|record| record.state)

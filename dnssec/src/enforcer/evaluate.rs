@@ -1,0 +1,164 @@
+//! One look at a zone's keys: what moves now, what is to be done, when to look again
+//! (catalogue 4.2, `update()`). In: life, scene. Out: [`Evaluation`]. The same call at the same
+//! moment changes nothing more.
+
+use super::judgement::{judge, next_state};
+use super::policy_pass::{Progress, RETRY, policy_pass};
+use super::scene::{Action, DsShown, Evaluation, Gate, Obstacle, Scene};
+use super::state::{DsAtParent, RecordKind, RecordLife, RecordState, ZoneLife};
+use super::timing::{remember_terms, sighting};
+use super::{removal, successions};
+use crate::Timestamp;
+use crate::key::KeyRole;
+use RecordState::{Hidden, Omnipresent, Rumoured, Unretentive};
+
+/// Brings a zone's keys as far as policy, DNSSEC and time allow at `scene.now`.
+pub fn evaluate(life: &ZoneLife, scene: &Scene<'_>) -> Evaluation {
+    let mut progress = Progress { life: life.clone(), actions: Vec::new(), next: None };
+    remember_terms(&mut progress.life, scene);
+    announce_rolls(&mut progress, scene);
+    policy_pass(&mut progress, scene);
+    removal::purge(&mut progress, scene);
+    successions::forget_dead(&mut progress.life);
+    hear_parent(&mut progress, scene);
+    while move_records(&mut progress, scene) {}
+    let obstacles = explain(&mut progress, scene);
+    let next_purge = removal::next_purge(&progress.life, scene);
+    for moment in [next_purge, next_announcement(&progress.life, scene)].into_iter().flatten() {
+        progress.look_again(moment);
+    }
+    let Progress { life, actions, next } = progress;
+    Evaluation { life, actions, obstacles, next, next_purge }
+}
+
+/// Says that a roll by the clock is near (`<RolloverNotification>`): of KSKs, or else of CSKs.
+fn announce_rolls(progress: &mut Progress, scene: &Scene<'_>) {
+    let ahead = scene.rollover_notification;
+    let next = &progress.life.next_roll;
+    let ksk = next.ksk.map(|at| (KeyRole::Ksk, at));
+    let first = ksk.or_else(|| next.csk.map(|at| (KeyRole::Csk, at)));
+    if let Some((role, at)) = first
+        && ahead.0 != 0
+        && at > scene.now
+        && at.minus(ahead) <= scene.now
+    {
+        progress.actions.push(Action::RollImpending { role, at });
+    }
+}
+
+/// When the next roll is to be announced; without `<RolloverNotification>`, when it is.
+fn next_announcement(life: &ZoneLife, scene: &Scene<'_>) -> Option<Timestamp> {
+    let announced = |at: Timestamp| at.minus(scene.rollover_notification);
+    let is_ahead = |at: &Timestamp| *at > scene.now;
+    let of = |roll: Option<Timestamp>| roll.map(announced).filter(is_ahead);
+    of(life.next_roll.ksk).or_else(|| of(life.next_roll.csk))
+}
+
+/// Takes what the parent's servers show for `ds-seen` and `ds-gone`.
+fn hear_parent(progress: &mut Progress, scene: &Scene<'_>) {
+    for key in 0..progress.life.keys.len() {
+        let Some(sighting) = sighting(scene, &progress.life, key) else { continue };
+        let this = &mut progress.life.keys[key];
+        let Some(ds) = &mut this.ds else { continue };
+        let id = this.id.clone();
+        let is_there = matches!(this.ds_at_parent, DsAtParent::Submit | DsAtParent::Submitted);
+        let is_leaving = matches!(this.ds_at_parent, DsAtParent::Retract | DsAtParent::Retracted);
+        let (at_parent, action) = match sighting.shown {
+            DsShown::Everywhere if is_there => (DsAtParent::Seen, Action::DsSeen { id }),
+            DsShown::Nowhere if is_leaving => (DsAtParent::Unsubmitted, Action::DsGone { id }),
+            _ => continue,
+        };
+        this.ds_at_parent = at_parent;
+        ds.since = ds.since.max(sighting.since);
+        progress.actions.push(action);
+    }
+}
+
+/// Moves each record at most one step. Whether one moved: then others may be able to.
+fn move_records(progress: &mut Progress, scene: &Scene<'_>) -> bool {
+    let mut has_moved = false;
+    for key in 0..progress.life.keys.len() {
+        for kind in RecordKind::ALL {
+            let Some(wants) = next_state(&progress.life, key, kind) else { continue };
+            let judgement = judge(&progress.life, key, kind, wants, scene);
+            if judgement.allows() {
+                move_record(progress, key, kind, wants, scene);
+                has_moved = true;
+            } else if judgement.waits_only_for(&[Gate::RemoveHoldDown])
+                && progress.life.keys[key].revoked.is_none()
+            {
+                let this = &mut progress.life.keys[key];
+                this.revoked = Some(scene.now);
+                progress.actions.push(Action::Revoke { id: this.id.clone() });
+                has_moved = true;
+            }
+        }
+    }
+    has_moved
+}
+
+fn move_record(
+    progress: &mut Progress,
+    key: usize,
+    kind: RecordKind,
+    wants: RecordState,
+    scene: &Scene<'_>,
+) {
+    let this = &mut progress.life.keys[key];
+    let id = this.id.clone();
+    let from = this.state(kind).unwrap_or_default();
+    if let Some(record) = this.record_mut(kind) {
+        *record = RecordLife { state: wants, since: scene.now, confirmed: None };
+    }
+    progress.actions.push(Action::Moved { id: id.clone(), kind, from, to: wants });
+    if kind == RecordKind::Ds {
+        let before = this.ds_at_parent;
+        this.ds_at_parent = tell_parent(before, wants, scene);
+        if this.ds_at_parent != before {
+            match this.ds_at_parent {
+                DsAtParent::Submit => progress.actions.push(Action::SubmitDs { id }),
+                DsAtParent::Retract => progress.actions.push(Action::RetractDs { id }),
+                _ => {}
+            }
+        }
+    }
+    successions::mark(&mut progress.life, key, kind, wants);
+}
+
+/// What the parent is to be told when a DS moves (catalogue 4.3).
+fn tell_parent(before: DsAtParent, wants: RecordState, scene: &Scene<'_>) -> DsAtParent {
+    match (wants, before) {
+        (Rumoured, DsAtParent::Unsubmitted | DsAtParent::Retracted) => DsAtParent::Submit,
+        (Rumoured, DsAtParent::Retract) => DsAtParent::Submitted,
+        // Never submitted; but a parent may have followed the CDS already (RFC 7344).
+        (Unretentive, DsAtParent::Submit) if !scene.publishes_cds => DsAtParent::Unsubmitted,
+        (Unretentive, DsAtParent::Submit | DsAtParent::Submitted | DsAtParent::Seen) => {
+            DsAtParent::Retract
+        }
+        (Rumoured | Unretentive | Omnipresent | Hidden, before) => before,
+    }
+}
+
+/// Why the records that are on their way do not move, and when the next of them can.
+fn explain(progress: &mut Progress, scene: &Scene<'_>) -> Vec<Obstacle> {
+    let timed = [Gate::Time, Gate::AddHoldDown, Gate::RemoveHoldDown];
+    let mut obstacles = Vec::new();
+    for key in 0..progress.life.keys.len() {
+        for kind in RecordKind::ALL {
+            let Some(wants) = next_state(&progress.life, key, kind) else { continue };
+            let judgement = judge(&progress.life, key, kind, wants, scene);
+            let id = progress.life.keys[key].id.clone();
+            if judgement.waits_only_for(&timed)
+                && let Some(at) = judgement.at()
+            {
+                progress.look_again(at);
+            }
+            if judgement.waits_only_for(&[Gate::Backup]) {
+                progress.look_again(scene.now.plus(RETRY));
+                progress.actions.push(Action::BackupMissing { id: id.clone() });
+            }
+            obstacles.push(Obstacle { id, kind, wants, conditions: judgement.conditions });
+        }
+    }
+    obstacles
+}

@@ -1,0 +1,132 @@
+//! Whether a record may go on to its next state now: all that has to be true, each with its
+//! answer. In: life, scene. Out: conditions. Decisions and explanations are this one function.
+//! Never: changes.
+
+use super::approval::View;
+use super::policy_pass::wanted_keys;
+use super::revocation;
+use super::scene::{Condition, Gate, Rule, Scene};
+use super::standby::is_wanted;
+use super::state::{DsAtParent, RecordKind, RecordState, ZoneLife};
+use super::timing::{sighting, sighting_needed, wait};
+use crate::Timestamp;
+use RecordState::{Hidden, Omnipresent, Rumoured, Unretentive};
+
+/// The state a record goes to next; `None`: it is where it is to be.
+pub(super) fn next_state(life: &ZoneLife, key: usize, kind: RecordKind) -> Option<RecordState> {
+    let key = &life.keys[key];
+    let state = key.state(kind)?;
+    match (is_wanted(key, kind), state) {
+        (true, Hidden | Unretentive) => Some(Rumoured),
+        (true, Rumoured) => Some(Omnipresent),
+        (false, Rumoured | Omnipresent) => Some(Unretentive),
+        (false, Unretentive) => Some(Hidden),
+        (true, Omnipresent) | (false, Hidden) => None,
+    }
+}
+
+/// What has to be true before a record goes to `wants`.
+pub(super) struct Judgement {
+    pub(super) conditions: Vec<Condition>,
+}
+
+impl Judgement {
+    /// Whether all of it is true.
+    pub(super) fn allows(&self) -> bool {
+        self.conditions.iter().all(|condition| condition.is_met)
+    }
+
+    /// Whether nothing but `gates` is in the way.
+    pub(super) fn waits_only_for(&self, gates: &[Gate]) -> bool {
+        let mut unmet = self.conditions.iter().filter(|condition| !condition.is_met);
+        !self.allows() && unmet.all(|condition| gates.contains(&condition.gate))
+    }
+
+    /// When the last of the conditions becomes true, where all unmet ones say when.
+    pub(super) fn at(&self) -> Option<Timestamp> {
+        let unmet = self.conditions.iter().filter(|condition| !condition.is_met);
+        unmet.map(|condition| condition.at).collect::<Option<Vec<_>>>()?.into_iter().max()
+    }
+}
+
+/// Judges whether the record `kind` of `key` may become `wants` now.
+pub(super) fn judge(
+    life: &ZoneLife,
+    key: usize,
+    kind: RecordKind,
+    wants: RecordState,
+    scene: &Scene<'_>,
+) -> Judgement {
+    let mut conditions = Vec::new();
+    let yes_no = |gate, is_met| Condition { gate, is_met, at: None, terms: Vec::new() };
+    if kind == RecordKind::Ds {
+        conditions.extend(parent_conditions(life, key, wants, scene));
+    }
+    let view = View::of(life);
+    if wants == Rumoured
+        && let Some(first) = view.waits_for(key, kind)
+    {
+        conditions.push(yes_no(Gate::RollType(first), false));
+    }
+    for rule in [Rule::ChainExists, Rule::ChainValid, Rule::SignaturesValid] {
+        // A zone without keys in its policy is to become unsigned.
+        let applies = rule != Rule::ChainExists || !wanted_keys(scene.policy).is_empty();
+        if applies {
+            conditions.push(yes_no(Gate::Rule(rule), view.allows(rule, key, kind, wants)));
+        }
+    }
+    conditions.extend(time_conditions(life, key, kind, wants, scene));
+    if wants == Omnipresent && !life.keys[key].backup.is_enough() {
+        conditions.push(yes_no(Gate::Backup, false));
+    }
+    if wants == Unretentive {
+        conditions.extend(revocation::conditions(life, key, kind, scene));
+    }
+    Judgement { conditions }
+}
+
+/// What operators or observation have to have said of the parent (catalogue 4.3).
+fn parent_conditions(
+    life: &ZoneLife,
+    key: usize,
+    wants: RecordState,
+    scene: &Scene<'_>,
+) -> Vec<Condition> {
+    let needed = match wants {
+        Omnipresent => DsAtParent::Seen,
+        Hidden => DsAtParent::Unsubmitted,
+        Rumoured | Unretentive => return Vec::new(),
+    };
+    let yes_no = |gate, is_met, at| Condition { gate, is_met, at, terms: Vec::new() };
+    let said = life.keys[key].ds_at_parent == needed;
+    let mut conditions = vec![yes_no(Gate::DsAtParent(needed), said, None)];
+    if scene.parent.is_some() {
+        let shown = sighting_needed(wants);
+        let sighting = sighting(scene, life, key).filter(|sighting| sighting.shown == shown);
+        let at = sighting.map(|sighting| sighting.since);
+        conditions.push(yes_no(Gate::ParentShows(shown), sighting.is_some(), at));
+    }
+    conditions
+}
+
+fn time_conditions(
+    life: &ZoneLife,
+    key: usize,
+    kind: RecordKind,
+    wants: RecordState,
+    scene: &Scene<'_>,
+) -> Vec<Condition> {
+    let wait = wait(life, key, kind, wants, scene);
+    let is_met = wait.until <= scene.now;
+    let at = Some(wait.until);
+    let mut conditions = vec![Condition { gate: Gate::Time, is_met, at, terms: wait.terms }];
+    let goes_by_publication = scene.waits_for_publication
+        && kind != RecordKind::Ds
+        && matches!(wants, Omnipresent | Hidden);
+    if goes_by_publication {
+        let at = life.keys[key].record(kind).and_then(|record| record.confirmed);
+        let gate = Gate::Published;
+        conditions.push(Condition { gate, is_met: at.is_some(), at, terms: Vec::new() });
+    }
+    conditions
+}

@@ -1,0 +1,307 @@
+//! How long a record has to wait: until no cache holds what was there before (catalogue 4.2,
+//! "Timing"; RFC 7583 §3). In: a record, the terms of the policy and of earlier policies.
+//! Out: when it may become omnipresent or hidden, and what that is made of.
+//!
+//! Longer than OpenDNSSEC 2.1, on purpose:
+//! * What was published under an earlier policy lives by that policy ([`OldTerms`]): TTLs, delays,
+//!   lives of signatures. 2.1 remembers TTLs only, and too little of those.
+//! * The SOA and the denial records count with their own TTLs, which may exceed `MaxZoneTTL`.
+//! * The first DNSKEY waits for the negative TTL as well (RFC 2308 §5).
+
+use super::approval::View;
+use super::scene::{DsShown, DsSighting, Scene};
+use super::state::{OldTerms, RecordKind, RecordState, Terms, WaitTerm, ZoneLife};
+use crate::policy::{DenialPolicy, Policy};
+use crate::{Seconds, Timestamp};
+use RecordKind::{Dnskey, Ds, Rrsig, RrsigDnskey};
+use RecordState::{Hidden, Omnipresent, Rumoured, Unretentive};
+
+/// TTLs assumed where `<MaxZoneTTL>` is absent (2.x).
+pub(super) const MAX_ZONE_TTL_DEFAULT: Seconds = Seconds(86_400);
+
+/// A moment that never comes.
+const NEVER: Timestamp = Timestamp(u64::MAX);
+
+impl Terms {
+    /// The terms of a policy.
+    pub fn of(policy: &Policy) -> Terms {
+        let signatures = &policy.signatures;
+        let validity = signatures.validity_default.max(signatures.validity_denial);
+        let denial_ttl = match &policy.denial {
+            DenialPolicy::Nsec => Seconds(0),
+            DenialPolicy::Nsec3(nsec3) => nsec3.param_ttl,
+        };
+        let largest = max_zone_ttl(policy).max(denial_ttl);
+        Terms {
+            ds_ttl: policy.parent.ds_ttl,
+            parent_delay: sum(&[policy.parent.registration_delay, policy.parent.propagation_delay]),
+            dnskey_ttl: policy.keys.ttl,
+            rrsig_ttl: largest.max(policy.zone.soa_ttl).max(policy.zone.soa_minimum),
+            zone_delay: policy.zone.propagation_delay,
+            signature_life: sum(&[validity, signatures.jitter]),
+            resign: signatures.resign,
+            refresh: signatures.refresh,
+        }
+    }
+
+    /// The longest of both, term by term.
+    fn longest(self, other: Terms) -> Terms {
+        Terms {
+            ds_ttl: self.ds_ttl.max(other.ds_ttl),
+            parent_delay: self.parent_delay.max(other.parent_delay),
+            dnskey_ttl: self.dnskey_ttl.max(other.dnskey_ttl),
+            rrsig_ttl: self.rrsig_ttl.max(other.rrsig_ttl),
+            zone_delay: self.zone_delay.max(other.zone_delay),
+            signature_life: self.signature_life.max(other.signature_life),
+            resign: self.resign.max(other.resign),
+            refresh: self.refresh.min(other.refresh),
+        }
+    }
+
+    /// TTL of the RRset that a record is part of, and the time until a change of it is everywhere.
+    fn spread(&self, kind: RecordKind) -> (Seconds, Seconds) {
+        match kind {
+            Ds => (self.ds_ttl, self.parent_delay),
+            Dnskey | RrsigDnskey => (self.dnskey_ttl, self.zone_delay),
+            Rrsig => (self.rrsig_ttl, self.zone_delay),
+        }
+    }
+
+    /// Longest time for which anything lives by these terms.
+    fn reach(&self) -> Seconds {
+        let ds = sum(&[self.ds_ttl, self.parent_delay]);
+        let keys = sum(&[self.dnskey_ttl, self.zone_delay]);
+        let rest = [self.rrsig_ttl, self.zone_delay, self.signature_life, self.resign];
+        ds.max(keys).max(sum(&rest))
+    }
+}
+
+fn sum(lengths: &[Seconds]) -> Seconds {
+    Seconds(lengths.iter().fold(0, |sum, length| sum.saturating_add(length.0)))
+}
+
+/// `<MaxZoneTTL>`, or what 2.x assumes without.
+pub(super) fn max_zone_ttl(policy: &Policy) -> Seconds {
+    policy.signatures.max_zone_ttl.unwrap_or(MAX_ZONE_TTL_DEFAULT)
+}
+
+/// How long resolvers may remember that something is not there (RFC 2308 §5).
+fn negative_ttl(policy: &Policy) -> Seconds {
+    policy.zone.soa_ttl.min(policy.zone.soa_minimum)
+}
+
+/// Remembers the terms of the policy before, when it has others now, and forgets those that
+/// nothing lives by any more.
+pub(super) fn remember_terms(life: &mut ZoneLife, scene: &Scene<'_>) {
+    let terms = Terms::of(scene.policy);
+    if let Some(before) = life.terms.replace(terms)
+        && before != terms
+    {
+        let old = OldTerms { until: scene.now, is_superseded: false, terms: before };
+        life.old_terms.push(old);
+    }
+    let all = life.old_terms.iter().fold(terms, |all, old| all.longest(old.terms));
+    let reach = all.reach();
+    life.old_terms.retain(|old| {
+        let is_over = old.is_superseded || !scene.waits_for_publication;
+        !is_over || old.until.plus(reach).plus(reach) > scene.now
+    });
+    while life.old_terms.len() > ZoneLife::OLD_TERMS_MAX {
+        let oldest = life.old_terms.remove(0);
+        let next = &mut life.old_terms[0];
+        next.terms = next.terms.longest(oldest.terms);
+        next.is_superseded &= oldest.is_superseded;
+    }
+}
+
+/// How long a record waits.
+pub(super) struct Wait {
+    /// When it is over.
+    pub(super) until: Timestamp,
+    /// What it is made of, by today's policy.
+    pub(super) terms: Vec<WaitTerm>,
+}
+
+/// How long the record `kind` of `key` has to wait before it becomes `wants`.
+pub(super) fn wait(
+    life: &ZoneLife,
+    key: usize,
+    kind: RecordKind,
+    wants: RecordState,
+    scene: &Scene<'_>,
+) -> Wait {
+    let since = life.keys[key].record(kind).unwrap_or_default().since;
+    if matches!(wants, Rumoured | Unretentive) {
+        return Wait { until: since, terms: Vec::new() };
+    }
+    let terms = wait_terms(life, key, kind, wants, scene);
+    let margin = margin(scene.policy, kind, wants);
+    let start = start(life, key, kind, scene);
+    let until = add(start, &plain(&terms)).max(add(since, &terms));
+    let until = until.max(old_wait(life, kind, start, scene).plus(margin));
+    let until = match is_smooth(life, key, kind, wants) {
+        true => until.max(smooth_wait(life, since, scene)),
+        false => until,
+    };
+    Wait { until, terms }
+}
+
+/// When the wait of a record begins: the moment of its transition, or, where that is known, of
+/// its publication.
+fn start(life: &ZoneLife, key: usize, kind: RecordKind, scene: &Scene<'_>) -> Timestamp {
+    let record = life.keys[key].record(kind).unwrap_or_default();
+    let seen = match kind {
+        Ds => sighting(scene, life, key).map(|sighting| sighting.since),
+        _ if scene.waits_for_publication => record.confirmed,
+        _ => None,
+    };
+    seen.unwrap_or(record.since).max(record.since)
+}
+
+/// What the parent's servers were seen to show of a key's DS.
+pub(super) fn sighting<'a>(
+    scene: &Scene<'a>,
+    life: &ZoneLife,
+    key: usize,
+) -> Option<&'a DsSighting> {
+    scene.parent?.iter().find(|sighting| sighting.id == life.keys[key].id)
+}
+
+/// What the parent's servers have to show before a DS becomes `wants`.
+pub(super) fn sighting_needed(wants: RecordState) -> DsShown {
+    match wants {
+        Hidden => DsShown::Nowhere,
+        _ => DsShown::Everywhere,
+    }
+}
+
+fn margin(policy: &Policy, kind: RecordKind, wants: RecordState) -> Seconds {
+    match kind {
+        Ds | Rrsig => Seconds(0),
+        Dnskey | RrsigDnskey if wants == Omnipresent => policy.keys.publish_safety,
+        Dnskey | RrsigDnskey => policy.keys.retire_safety,
+    }
+}
+
+/// The wait by today's policy alone, as 2.x has it.
+fn wait_terms(
+    life: &ZoneLife,
+    key: usize,
+    kind: RecordKind,
+    wants: RecordState,
+    scene: &Scene<'_>,
+) -> Vec<WaitTerm> {
+    let policy = scene.policy;
+    let term = |name, length| WaitTerm { name, length, is_subtracted: false };
+    match kind {
+        Ds => {
+            let seen = sighting(scene, life, key).map_or(Seconds(0), |sighting| sighting.ttl);
+            vec![
+                term("Parent/DS/TTL", policy.parent.ds_ttl.max(seen)),
+                term("Parent/RegistrationDelay", policy.parent.registration_delay),
+                term("Parent/PropagationDelay", policy.parent.propagation_delay),
+            ]
+        }
+        Dnskey | RrsigDnskey => {
+            let negative = negative_ttl(policy);
+            let ttl = match wants == Omnipresent && is_first_dnskey(life, key) {
+                true if negative > policy.keys.ttl => term("Zone/SOA/Minimum", negative),
+                _ => term("Keys/TTL", policy.keys.ttl),
+            };
+            let margin = match wants == Omnipresent {
+                true => term("Keys/PublishSafety", policy.keys.publish_safety),
+                false => term("Keys/RetireSafety", policy.keys.retire_safety),
+            };
+            vec![ttl, term("Zone/PropagationDelay", policy.zone.propagation_delay), margin]
+        }
+        Rrsig => {
+            let signatures = &policy.signatures;
+            let mut terms = vec![
+                term("Signatures/MaxZoneTTL", Terms::of(policy).rrsig_ttl),
+                term("Zone/PropagationDelay", policy.zone.propagation_delay),
+            ];
+            if is_smooth(life, key, kind, wants) {
+                let validity = signatures.validity_default.max(signatures.validity_denial);
+                terms.extend([
+                    term("Signatures/Jitter", signatures.jitter),
+                    term("Signatures/Validity", validity),
+                    term("Signatures/Resign", signatures.resign),
+                    WaitTerm {
+                        is_subtracted: true,
+                        ..term("Signatures/Refresh", signatures.refresh)
+                    },
+                ]);
+            }
+            terms
+        }
+    }
+}
+
+/// Those of the terms that begin with the publication: without the replacement of signatures,
+/// which is what the publication waited for.
+fn plain(terms: &[WaitTerm]) -> Vec<WaitTerm> {
+    let is_plain = |term: &&WaitTerm| match term.name.strip_prefix("Signatures/") {
+        Some(name) => name == "MaxZoneTTL",
+        None => true,
+    };
+    terms.iter().filter(is_plain).copied().collect()
+}
+
+fn add(moment: Timestamp, terms: &[WaitTerm]) -> Timestamp {
+    let added = terms.iter().filter(|term| !term.is_subtracted);
+    let subtracted = terms.iter().filter(|term| term.is_subtracted);
+    let end = added.fold(moment, |moment, term| moment.plus(term.length));
+    subtracted.fold(end, |moment, term| moment.minus(term.length))
+}
+
+/// Whether resolvers may remember that the zone has no DNSKEY: no other key has one that was
+/// there all the time.
+fn is_first_dnskey(life: &ZoneLife, key: usize) -> bool {
+    let since = life.keys[key].dnskey.since;
+    let was_there = |other: usize| {
+        let dnskey = life.keys[other].dnskey;
+        let is_there = dnskey.state == Omnipresent;
+        is_there || dnskey.state == Unretentive && dnskey.since >= since
+    };
+    !(0..life.keys.len()).any(|other| other != key && was_there(other))
+}
+
+/// Whether signatures are replaced one by one as they come into their refresh window, because
+/// the DNSKEYs of the leaving and the coming key are both everywhere.
+fn is_smooth(life: &ZoneLife, key: usize, kind: RecordKind, wants: RecordState) -> bool {
+    let this = &life.keys[key];
+    let other = if wants == Omnipresent { Unretentive } else { Rumoured };
+    kind == Rrsig
+        && this.dnskey.state == Omnipresent
+        && View::of(life).has_signatures_in(this.algorithm, other)
+}
+
+/// Until when earlier terms were in force: for ever, while nothing newer is published.
+fn in_force_until(old: &OldTerms, scene: &Scene<'_>) -> Timestamp {
+    let shows_on = scene.waits_for_publication && !old.is_superseded;
+    if shows_on { NEVER } else { old.until }
+}
+
+/// Until when caches may hold RRsets from before `start` that were published by earlier terms.
+fn old_wait(life: &ZoneLife, kind: RecordKind, start: Timestamp, scene: &Scene<'_>) -> Timestamp {
+    let end = |old: &OldTerms| {
+        let (ttl, delay) = old.terms.spread(kind);
+        in_force_until(old, scene).min(start).plus(ttl).plus(delay)
+    };
+    life.old_terms.iter().map(end).max().unwrap_or_default()
+}
+
+/// Until when caches may hold signatures that were replaced one by one since `since`, by the
+/// terms then and from then on.
+fn smooth_wait(life: &ZoneLife, since: Timestamp, scene: &Scene<'_>) -> Timestamp {
+    let today = OldTerms { until: NEVER, is_superseded: true, terms: Terms::of(scene.policy) };
+    let all = || life.old_terms.iter().chain([&today]);
+    let expires =
+        |old: &OldTerms| in_force_until(old, scene).min(since).plus(old.terms.signature_life);
+    let last_expires = all().map(expires).max().unwrap_or(since);
+    let still_ruled = |old: &&OldTerms| in_force_until(old, scene) >= since;
+    let slowest =
+        all().filter(still_ruled).fold(today.terms, |slowest, old| slowest.longest(old.terms));
+    let replaced = last_expires.plus(slowest.resign).minus(slowest.refresh);
+    replaced.plus(slowest.rrsig_ttl).plus(slowest.zone_delay)
+}
