@@ -12,6 +12,9 @@ pub struct Expectations {
     pub now: u64,
     /// A signature must not expire before `now` plus this many seconds; 0 asks for `now` only.
     pub refresh_seconds: u32,
+    /// The same for signatures over DNSKEY, CDS and CDNSKEY, where they may be older than others:
+    /// the key that makes them may be out of reach for a while. `None`: no difference.
+    pub keyset_refresh_seconds: Option<u32>,
     /// Policy for the time from inception to expiration.
     pub lifetimes: Option<SignatureLifetimes>,
     /// Kind and parameters of authenticated denial.
@@ -40,6 +43,7 @@ impl Expectations {
             apex,
             now,
             refresh_seconds: 0,
+            keyset_refresh_seconds: None,
             lifetimes: None,
             denial,
             dnskeys: None,

@@ -142,6 +142,11 @@ impl Worker<'_, '_> {
         let now = expectations.now as u32;
         let from_now = |time: u32| i64::from(time.wrapping_sub(now).cast_signed());
         let (inception, expiration) = (from_now(rrsig.inception), from_now(rrsig.expiration));
+        let refresh_seconds = match record_type {
+            rtype::DNSKEY | rtype::CDS | rtype::CDNSKEY => expectations.keyset_refresh_seconds,
+            _ => None,
+        }
+        .unwrap_or(expectations.refresh_seconds);
         let by = KeyName::of(&rrsig);
         if inception > 0 {
             let detail = format!("{by}, valid in {inception} s");
@@ -150,9 +155,8 @@ impl Worker<'_, '_> {
         if expiration <= 0 {
             let detail = format!("{by}, {} s ago", -expiration);
             self.add(FindingId::SignatureExpired, node, record_type, detail);
-        } else if expiration < i64::from(expectations.refresh_seconds) {
-            let detail =
-                format!("{by}, in {expiration} s, refresh {} s", expectations.refresh_seconds);
+        } else if expiration < i64::from(refresh_seconds) {
+            let detail = format!("{by}, in {expiration} s, refresh {refresh_seconds} s");
             self.add(FindingId::SignatureTooOld, node, record_type, detail);
         }
         self.report.note_expiration(expectations.now.checked_add_signed(expiration));

@@ -17,7 +17,7 @@ use dnssec::key::{KeyId, KeyRole};
 use dnssec::policy::Policy;
 use dnssec::signing::plan::{SigningRun, plan_chunk};
 use dnssec::signing::reuse::Renewal;
-use dnssec::signing::{Signer, SigningTimes};
+use dnssec::signing::{Presence, Signer, SigningTimes};
 use dnssec::zone::chunk::Chunk;
 use dnssec::zone::key::key_to_wire;
 use dnssec::zone::load::Packer;
@@ -57,6 +57,7 @@ fn signer() -> Signer {
         role: KeyRole::Csk,
         algorithm: Algorithm::EcdsaP256Sha256,
         key_tag: KeyTag(4711),
+        presence: Presence::Here,
     }
 }
 

@@ -65,6 +65,12 @@ pub fn ldns_verify_zone(zone_file: &Path) -> Result<(), Rejection> {
     accept(Command::new("ldns-verify-zone").args(["-V", "2"]).arg(zone_file))
 }
 
+/// The same, so many seconds from now.
+pub fn ldns_verify_zone_at(zone_file: &Path, seconds_later: u64) -> Result<(), Rejection> {
+    let time = format!("+{seconds_later}");
+    accept(Command::new("ldns-verify-zone").args(["-V", "2", "-t", &time]).arg(zone_file))
+}
+
 /// Knot's `kzonecheck` with its DNSSEC checks.
 pub fn kzonecheck(zone_file: &Path, origin: &str) -> Result<(), Rejection> {
     accept(Command::new("kzonecheck").args(["--dnssec", "on", "--origin", origin]).arg(zone_file))

@@ -13,6 +13,7 @@ mod messages;
 pub mod pipeline;
 mod plan;
 mod saving;
+pub mod signing;
 mod status;
 mod waking;
 
@@ -31,6 +32,7 @@ use crate::stages::StageError;
 use crate::stages::publish::{Stored, ZoneJournal};
 use ::audit::Approved;
 use compaction::Compaction;
+use dnssec::Timestamp;
 use dnssec::zone::ZoneVersion;
 use pipeline::{Reading, RunEnd, RunError, RunOrder, Services};
 use std::sync::Arc;
@@ -78,6 +80,8 @@ pub struct ZoneActor {
     openings: watch::Receiver<Openings>,
     /// Openings of its keys' tokens when the last try began.
     openings_seen: u64,
+    /// When it was last told that something due was left for a token that is away.
+    late_told: Option<Timestamp>,
 }
 
 /// What outlives a zone actor's restarts.
@@ -127,6 +131,7 @@ impl ZoneActor {
             timer: None,
             openings: parts.openings.clone(),
             openings_seen: 0,
+            late_told: None,
         }
     }
 
@@ -234,10 +239,14 @@ impl ZoneActor {
         self.unsigned = Some(end.unsigned);
         self.basis = Some(end.basis);
         self.approved = end.approved;
+        self.tell_late(end.late.as_ref(), now);
         self.compact_if_due(ctx);
-        match std::mem::take(&mut self.again) {
-            true => self.read_and_sign(ctx),
-            false => self.wake_at(next, ctx),
+        if std::mem::take(&mut self.again) {
+            self.read_and_sign(ctx);
+        } else if self.late_told.is_some() && self.openings_of_tokens() != self.openings_seen {
+            self.want_run(ctx);
+        } else {
+            self.wake_at(next, ctx);
         }
     }
 
@@ -248,7 +257,7 @@ impl ZoneActor {
     }
 
     /// Waits for the moment; a leap of the clock wakes too.
-    fn wake_at(&mut self, at: dnssec::Timestamp, ctx: &mut Context<ZoneActor>) {
+    fn wake_at(&mut self, at: Timestamp, ctx: &mut Context<ZoneActor>) {
         if let Some(timer) = self.timer.take() {
             ctx.cancel_future(timer);
         }

@@ -7,7 +7,8 @@
 //! nothing is known of how the published version was made.
 
 use super::input::Input;
-use super::plan::{Basis, apex_plan, audit_expectations};
+use super::plan::{Basis, apex_plan, audit_expectations, seconds};
+use super::signing::Late;
 use crate::enforcer::ZoneKeys;
 use crate::runtime::{Clock, Outbox, Progress, Reply, WorkerPool};
 use crate::settings::{ZoneSettings, zone_text};
@@ -16,17 +17,15 @@ use crate::stages::audit::{Audit, AuditInput, AuditedZone};
 use crate::stages::denial::{Chained, Change, Denial, DenialInput};
 use crate::stages::fetch::Fetch;
 use crate::stages::publish::{Durable, Publish, Stored, ZoneJournal};
-use crate::stages::sign::{Extent, Sign, SignCounts, SignInput, SignOutput, renewals_of};
+use crate::stages::sign::{Extent, Sign, SignCounts, SignOutput, renewals_of};
 use crate::stages::sort::{Sort, Touched};
 use crate::stages::{Stage, StageError, Work};
 use crate::store::{StoreClient, StoreError};
 use ::audit::{Approved, Expectations};
+use dnssec::signing::SigningTimes;
 use dnssec::signing::apex::ApexPlan;
-use dnssec::signing::reuse::PublishedKey;
-use dnssec::signing::{Signer, SigningTimes};
 use dnssec::zone::ZoneVersion;
-use hsm::Slot;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -148,6 +147,8 @@ pub struct RunEnd {
     pub action: RunAction,
     /// What the notify command said, when it failed.
     pub notify_failure: Option<String>,
+    /// Signatures of the keys that are due, and that a token has to make that is away.
+    pub late: Option<Late>,
 }
 
 /// What a run did.
@@ -200,22 +201,6 @@ impl Services {
         Ok(answer.map_err(|error| silent(error.to_string()))??)
     }
 
-    /// The slots of the signers' repositories. One that is not open only matters when there is
-    /// something to sign in it.
-    async fn slots_of(&self, signers: &[Signer]) -> Leases {
-        let mut leases = Leases::default();
-        let repositories: BTreeSet<_> = signers.iter().map(|signer| &signer.repository).collect();
-        for repository in repositories {
-            // A repository that conf.xml does not have is missed by the stage.
-            let Some(client) = self.slots.get(repository) else { continue };
-            match client.lease().await {
-                Ok(slot) => drop(leases.open.insert(repository.clone(), slot)),
-                Err(failure) => drop(leases.closed.insert(repository.clone(), failure)),
-            }
-        }
-        leases
-    }
-
     /// Runs a zone through the stages. When the auditor finds signatures wrong, some of which
     /// were kept from the last version, everything is signed anew and judged again, once.
     pub async fn run(&self, order: RunOrder) -> Result<RunEnd, RunError> {
@@ -242,13 +227,17 @@ impl Services {
         let basis = Arc::new(Basis::new(&order.settings.policy, &order.keys, &plan));
         let extent = self.extent(order, &input, &plan, &basis, &times).await?;
         lengths.denial = self.since(began).saturating_sub(lengths.read);
-        let signed = match extent {
+        let (signed, late) = match extent {
             Some(extent) => self.sign(order, &input.unsigned, extent, &times).await?,
-            None => SignOutput::Unchanged,
+            None => (SignOutput::Unchanged, None),
         };
         lengths.sign = self.since(began).saturating_sub(lengths.read + lengths.denial);
         let last = order.state.output_serial.map(|serial| serial.0);
-        let expectations = |last| audit_expectations(order, &plan, &input.unsigned, &times, last);
+        let leniency = late.as_ref().map(|_| times.least_life_left());
+        let expectations = |last| Expectations {
+            keyset_refresh_seconds: leniency.map(seconds),
+            ..audit_expectations(order, &plan, &input.unsigned, &times, last)
+        };
         let end = match signed {
             SignOutput::Unchanged => {
                 let stored = order.stored.clone().ok_or(RunError::NoInput)?;
@@ -269,7 +258,7 @@ impl Services {
                 Delivery { state, stored, action, notify, approved }
             }
         };
-        Ok(end_of(input, basis, end))
+        Ok(RunEnd { late, ..end_of(input, basis, end) })
     }
 
     /// What is to be signed; `None`: nothing.
@@ -341,59 +330,6 @@ impl Services {
         })
     }
 
-    async fn sign(
-        &self,
-        order: &RunOrder,
-        unsigned: &ZoneVersion,
-        extent: Extent,
-        times: &Arc<SigningTimes>,
-    ) -> Result<SignOutput, RunError> {
-        let keys: Vec<_> = order.keys.keys.iter().map(|(key, _)| key.clone()).collect();
-        let signers: Arc<[Signer]> = Signer::of_keys(&keys).into();
-        let published = PublishedKey::of_keys(&keys).into();
-        let input_serial = unsigned.serial().ok_or(RunError::NoInput)?;
-        let Leases { open, mut closed } = self.slots_of(&signers).await;
-        let slots = Arc::new(open);
-        let input = SignInput {
-            extent,
-            previous: order.stored.as_ref().map(|stored| stored.version.clone()),
-            slots: slots.clone(),
-            signers,
-            published,
-            works_ahead: works_ahead(order),
-            times: times.clone(),
-            serial_mode: order.settings.policy.zone.serial,
-            input_serial,
-            previous_serial: order.state.output_serial,
-            is_new_input: order.state.input_serial != Some(input_serial),
-        };
-        let mut result = self.ask(order, &self.sign, input.clone()).await;
-        if let Err(RunError::Stage(StageError::RepositoryMissing { repository })) = &result
-            && closed.contains_key(repository)
-            && input.works_ahead
-        {
-            // What is taken ahead of its time can wait for its slot; what is due cannot.
-            let input = SignInput { works_ahead: false, ..input };
-            result = self.ask(order, &self.sign, input).await;
-        }
-        match &result {
-            Err(RunError::Stage(StageError::Slot { repository, error })) => {
-                if let (Some(client), Some(slot)) =
-                    (self.slots.get(repository), slots.get(repository))
-                {
-                    client.failed(slot.clone(), error.clone());
-                }
-            }
-            Err(RunError::Stage(StageError::RepositoryMissing { repository })) => {
-                if let Some(failure) = closed.remove(repository) {
-                    return Err(failure.into());
-                }
-            }
-            _ => {}
-        }
-        result
-    }
-
     /// `previous` is what the difference is made against, where there is to be one.
     async fn audit(
         &self,
@@ -420,13 +356,6 @@ const RESIGNED_SHARE: usize = 8;
 /// So many may always be new.
 const RESIGNED_COUNT: usize = 1000;
 
-/// The slots of a run, by repository.
-#[derive(Default)]
-struct Leases {
-    open: BTreeMap<String, Arc<dyn Slot>>,
-    closed: BTreeMap<String, SlotFailure>,
-}
-
 /// How the steps of a run ended.
 struct Delivery {
     state: ZoneState,
@@ -449,10 +378,11 @@ fn end_of(input: Input, basis: Arc<Basis>, end: Delivery) -> RunEnd {
         input_failure: input.failure,
         action: end.action,
         notify_failure: end.notify,
+        late: None,
     }
 }
 
 /// A run that does not read the input is a pass of the resign timer.
-fn works_ahead(order: &RunOrder) -> bool {
+pub(super) fn works_ahead(order: &RunOrder) -> bool {
     order.reading == Reading::Skip
 }

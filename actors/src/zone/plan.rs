@@ -84,7 +84,7 @@ pub(super) fn denial_state(policy: &Policy, keys: &ZoneKeys) -> storage::state::
     }
 }
 
-fn seconds(length: Seconds) -> u32 {
+pub(super) fn seconds(length: Seconds) -> u32 {
     u32::try_from(length.0).unwrap_or(u32::MAX)
 }
 

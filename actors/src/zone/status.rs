@@ -3,6 +3,7 @@
 //! (catalogue 7).
 
 use super::pipeline::{RunAction, RunEnd, StepLengths};
+use super::signing::Late;
 use crate::enforcer::ZoneKeys;
 use crate::runtime::ProgressView;
 use crate::settings::{ZoneSettings, zone_text};
@@ -65,6 +66,8 @@ pub struct ZoneStatus {
     pub failures: u32,
     /// What the notify command said, when it failed.
     pub notify_failure: Option<String>,
+    /// When the first signature of the zone's keys expires that is due and that no token makes.
+    pub keyset_expires: Option<Timestamp>,
 }
 
 impl ZoneStatus {
@@ -93,6 +96,7 @@ impl ZoneStatus {
         self.failure = end.input_failure.as_ref().map(|error| error.to_string());
         self.failures = 0;
         self.notify_failure.clone_from(&end.notify_failure);
+        self.keyset_expires = end.late.as_ref().map(|late| late.expiration);
     }
 
     /// Takes a failure.
@@ -149,6 +153,22 @@ pub(super) fn log_end(zone: &str, end: &RunEnd) {
                 stats(zone, serial, version.record_count(), counts, audit, lengths));
         }
     }
+}
+
+/// Says until when a zone can do without a token.
+pub(super) fn log_late(zone: &str, Late { repository, expiration, failure }: &Late) {
+    let expires = utc(*expiration);
+    tracing::error!(target: "signer", %zone, %repository, %failure, %expires,
+        "ALARM: the DNSKEY RRset of zone {zone} is due to be signed and cannot be ({failure}); its \
+         old signature is published until it expires at {expires}, and the zone with it: repair \
+         repository {repository} before; it is tried again by itself");
+}
+
+/// A moment as people read it, in UTC.
+fn utc(at: Timestamp) -> String {
+    let time =
+        i64::try_from(at.0).ok().and_then(|second| jiff::Timestamp::from_second(second).ok());
+    time.map_or_else(|| format!("{} s after 1970", at.0), |time| time.to_string())
 }
 
 /// The line that OpenDNSSEC's signer writes for each version, in its form: times in whole

@@ -229,6 +229,7 @@ impl Approved {
         ours.now = theirs.now;
         ours.published_serial = theirs.published_serial;
         ours.refresh_seconds = theirs.refresh_seconds;
+        ours.keyset_refresh_seconds = theirs.keyset_refresh_seconds;
         for expectations in [&mut ours, &mut theirs] {
             if let Some(dnskeys) = &mut expectations.dnskeys {
                 dnskeys.sort_unstable();

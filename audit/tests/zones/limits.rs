@@ -212,6 +212,26 @@ fn signatures_that_time_makes_unfit_are_found_at_untouched_names() {
     }
 }
 
+/// Every signature is too old, but those of the keys may be.
+#[test]
+fn signatures_of_the_keys_may_be_older_where_that_is_expected() {
+    for denial in [Denial::Nsec, nsec3(true)] {
+        let (world, signed, source) = next(denial, |_| {});
+        let mut expectations = world.expectations.clone();
+        expectations.refresh_seconds = u32::MAX / 4;
+        for (least, count) in [(None, 1), (Some(u32::MAX / 4), 1), (Some(3600), 0)] {
+            expectations.keyset_refresh_seconds = least;
+            let report = world.judge(&signed, &source, &expectations).unwrap().report;
+            let (full, _) = full_audit(&ordered_blocks(&signed), &source, &expectations);
+            assert_eq!(report.findings, full.findings);
+            let too_old = full.findings.iter().filter(|f| f.id == FindingId::SignatureTooOld);
+            assert!(too_old.clone().count() > count, "the others are still judged");
+            let of_keys = too_old.filter(|f| f.record_type == Some(RecordType(48)));
+            assert_eq!(of_keys.count(), count, "{least:?}");
+        }
+    }
+}
+
 /// Both audits must refuse the next version, and the incremental one with findings.
 #[track_caller]
 fn check_refused(

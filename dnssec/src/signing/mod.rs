@@ -3,6 +3,7 @@
 //! Never: signatures themselves; slots make them from the messages that a plan yields.
 
 pub mod apex;
+pub mod away;
 pub mod plan;
 pub mod reuse;
 pub mod share;
@@ -61,6 +62,18 @@ pub struct Signer {
     pub algorithm: Algorithm,
     /// Its key tag.
     pub key_tag: KeyTag,
+    /// Whether its token is there.
+    pub presence: Presence,
+}
+
+/// Whether a key's token is there to sign.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Presence {
+    /// It is, or nothing else is known.
+    #[default]
+    Here,
+    /// It is away: what only its keys sign is left as long as that does no harm ([`away`]).
+    Away,
 }
 
 impl Signer {
@@ -73,6 +86,7 @@ impl Signer {
                 role: key.signs?,
                 algorithm: key.public_key.algorithm,
                 key_tag: key.key_tag(),
+                presence: Presence::Here,
             })
         };
         keys.iter().filter_map(signer).collect()

@@ -11,9 +11,11 @@
 //! Two active keys of one algorithm are a double-signature roll. Its timing counts on each of them
 //! signing everything at once (RFC 7583 §3.2.2), so nothing stands in for either; and once each
 //! has signed, a third key's signature has nothing left to do.
+//! What only keys sign whose token is away is kept beyond that ([`super::away`]).
 //! Never for another key: SOA, DNSKEY, CDS and CDNSKEY at the apex. The SOA is new in every version
 //! anyway, and the other three prove something about each key that signs them.
 
+use super::away::is_left;
 use super::plan::SigningRun;
 use super::{Signer, SigningTimes, ZoneKey, signs};
 use crate::key::KeyRole;
@@ -80,7 +82,8 @@ pub(super) fn kept_signature<'a>(
     old: Option<&RrsetView<'a>>,
 ) -> Option<SignatureView<'a>> {
     old?.signatures().find(|signature| {
-        signature.is_by(signer.algorithm, signer.key_tag) && is_kept(run, signature)
+        signature.is_by(signer.algorithm, signer.key_tag)
+            && (is_kept(run, signature) || is_left(run.times, signer, signature))
     })
 }
 

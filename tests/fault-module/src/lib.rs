@@ -9,6 +9,7 @@
 //! `unsafe` is needed here, since this is the far side of a C interface: the callers give pointers
 //! as PKCS#11 says, and they are handed on, read or written only as PKCS#11 allows.
 
+mod attempts;
 mod lies;
 mod module;
 mod names;

@@ -262,6 +262,7 @@ impl Call<'_> {
                 // Whether anybody reads it does not matter to a library that talks.
                 writeln!(std::io::stdout(), "{text}").ok();
             }
+            Action::Try(attempt) => self.live.note(function, &attempt.carry_out()),
             Action::IgnoreSigterm => {
                 // SAFETY: ignoring a signal runs no code of ours in a handler.
                 let ignored =

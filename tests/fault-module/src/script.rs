@@ -14,6 +14,7 @@
 //! `every N`, or by chance `1/N`. The actions are those of [`Action`]. Rules of one call work in
 //! the order of their lines. Out: the rules, or the line that is wrong. Never: files, the clock.
 
+use crate::attempts::Attempt;
 use crate::names;
 use cryptoki_sys::{CK_FLAGS, CK_RV};
 use std::ffi::CString;
@@ -81,6 +82,9 @@ pub(crate) enum Action {
     Exit(i32),
     /// `print TEXT`: on standard output, as talkative libraries do.
     Print(String),
+    /// `try WORD`: something that a slot host refuses a module ([`Attempt`]); the log says how it
+    /// went, and the call goes on.
+    Try(Attempt),
     /// `ignore-sigterm`: takes the process's signal handling, as rude libraries do.
     IgnoreSigterm,
     /// `lose-sessions`: every session of the process is closed before the call.
@@ -236,6 +240,10 @@ impl Action {
             "segfault" => Action::Segfault,
             "exit" => Action::Exit(number(argument)? as i32),
             "print" => Action::Print(argument.to_owned()),
+            "try" => {
+                let known = Attempt::ALL.iter().find(|(word, _)| *word == argument);
+                known.map(|(_, attempt)| Action::Try(*attempt)).ok_or("nothing to try")?
+            }
             "ignore-sigterm" => Action::IgnoreSigterm,
             "lose-sessions" => Action::LoseSessions,
             "lose-login" => Action::LoseLogin,
@@ -350,6 +358,7 @@ mod tests {
             "C_GetTokenInfo 1 flag CKF_NONE",
             "C_Sign 1 unplug",
             "pin-tries 3",
+            "C_Sign 1 try everything",
         ] {
             let error = Script::parse(&format!("module /m.so\n{line}\n")).unwrap_err();
             assert!(error.to_string().starts_with("script line 2: "), "{error}");
