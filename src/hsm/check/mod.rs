@@ -7,14 +7,16 @@ mod keys;
 mod report;
 mod sharing;
 
+use super::members::{self, Holders, shared_keys};
 use super::repositories::{self, Fault, NewToken, Repositories, slot_fault};
 use super::{HsmFault, TestArguments};
-use appliance_config::{Repository, RepositoryKind};
+use appliance_config::{Repository, RepositoryGroup, RepositoryKind};
 use dnssec::Algorithm;
 use dnssec::key::{KeyId, PublicKey};
 use hsm::builtin::Unlock;
 use hsm::{
-    GenerateRequest, KeyEntry, Packed, SignBatch, Slot, SlotError, TokenInfo, random_key_id, verify,
+    GenerateRequest, KeyEntry, KeyTransfer, Packed, SignBatch, Slot, SlotError, TokenInfo,
+    random_key_id, verify,
 };
 use report::{Outcome, Report};
 use std::cell::RefCell;
@@ -30,7 +32,7 @@ struct Subject<'a> {
     repository: &'a Repository,
     unlock: Unlock,
     is_destructive: bool,
-    slot: Box<dyn Slot>,
+    slot: Box<dyn KeyTransfer>,
     /// An algorithm that works here; the checks of sharing use it.
     algorithm: RefCell<Option<Algorithm>>,
     /// Every key made here, also those that the token says it has destroyed.
@@ -41,15 +43,52 @@ struct Subject<'a> {
 pub(super) fn run(arguments: &TestArguments) -> Result<ExitCode, HsmFault> {
     let known = Repositories::read(&arguments.config)?;
     let wanted = match &arguments.repository {
-        Some(name) => std::slice::from_ref(known.named(name)?),
-        None => known.all.as_slice(),
+        Some(name) => known.members(name)?,
+        None => known.all.iter().collect(),
     };
+    let is_meant = |group: &&RepositoryGroup| match &arguments.repository {
+        Some(name) => group.name == *name,
+        None => true,
+    };
+    let groups: Vec<_> = known.groups.iter().filter(is_meant).collect();
     let mut output = io::stdout().lock();
     let mut failures = 0;
     for repository in wanted {
         failures += test(repository, arguments.destructive, &mut output)?;
     }
+    for group in groups {
+        failures += test_group(&known, group, &mut output)?;
+    }
     Ok(if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Tests whether the members of a group hold the same keys, which each of them signs with.
+fn test_group(
+    known: &Repositories,
+    group: &RepositoryGroup,
+    output: &mut dyn Write,
+) -> Result<usize, Fault> {
+    writeln!(output, "Repository group {}", group.name)?;
+    let mut report = Report::new(output);
+    let meaning = "a key that a member lacks is signed with by the others only, and members with \
+        different keys for one id are shut out: see the manual, \"Repository groups\"";
+    report.add("members hold the same keys", meaning, || {
+        let members = match members::open_all(known, &group.name) {
+            Ok(members) => members,
+            Err(fault) => return Outcome::Fail(fault.to_string()),
+        };
+        let keys = shared_keys(&members);
+        let odd: Vec<_> = keys
+            .iter()
+            .filter(|key| !key.is_whole())
+            .map(|key| format!("{}: {}", key.entry.id, Holders(key, &members)))
+            .collect();
+        match odd.is_empty() {
+            true => Outcome::Ok(format!("{} keys in {}", keys.len(), group.members.join(", "))),
+            false => Outcome::Fail(odd.join("\n")),
+        }
+    })?;
+    report.end()
 }
 
 /// Tests one repository; says how many checks failed.

@@ -84,12 +84,3 @@ fn a_test_leaves_no_keys() {
     assert_eq!(bench.theirs("test second").code, Some(3));
     assert_eq!(bench.keys().len(), 3);
 }
-
-#[test]
-fn copies_are_refused_with_a_reason() {
-    let bench = Bench::new();
-    let id = bench.generate("second ecdsa 256");
-    let refused = bench.ours(&format!("copy {id} 00"));
-    assert_eq!(refused.code, Some(255));
-    assert!(refused.errors.contains("copy is not supported"), "{refused:?}");
-}

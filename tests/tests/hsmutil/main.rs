@@ -4,7 +4,10 @@
 mod bench;
 mod builtin;
 mod check;
+mod copy;
 mod different;
+mod group;
 mod import;
 mod login;
 mod same;
+mod transfer;
