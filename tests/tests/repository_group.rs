@@ -1,9 +1,12 @@
 //! `anchorite run` with a repository group: two built-in tokens, one a copy of the other, each in
 //! a process of its own. A key that one of them lacks is not published, one may die in the middle
-//! of signing, and one that holds another key of the same id is shut out.
+//! of signing, and one that holds another key of the same id is shut out. The same with a pair of
+//! SoftHSM tokens, of which one lies or is pulled out.
 
-use anchorite_tests::daemon::{Installation, WAIT};
+use anchorite_tests::daemon::{Daemon, Installation, WAIT};
+use anchorite_tests::fault_module::{FaultyToken, PIN, SOFTHSM, module};
 use anchorite_tests::judges::{dnssec_verify, ldns_verify_zone};
+use anchorite_tests::program::anchorite;
 use dnssec::key::KeyId;
 use hsm::builtin::{BuiltinToken, Unlock};
 use hsm::{GenerateRequest, Slot};
@@ -11,6 +14,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::time::Instant;
 
 const ZONE: &str = "a.example";
@@ -175,4 +179,133 @@ fn a_member_with_another_key_of_the_same_id_is_shut_out_and_the_zone_stays_valid
     }
     let lines = daemon.stop();
     assert_eq!(lines.matches("is shut out").count(), 1, "one alarm, not one for each batch");
+}
+
+/// A group of two SoftHSM tokens, each in a process of its own, with the zone's keys in both. The
+/// second one's module is the fault module before SoftHSM.
+struct SoftPair {
+    installation: Installation,
+    second: FaultyToken,
+}
+
+impl SoftPair {
+    fn new() -> SoftPair {
+        let mut installation = Installation::new("default");
+        let folder = installation.path("softhsm");
+        fs::create_dir(&folder).unwrap();
+        let second = FaultyToken::new(&folder, &["East", "West"]);
+        for (name, path) in second.environment() {
+            installation.set_environment(name, path);
+        }
+        let faulty = module().display().to_string();
+        let member = |name: &str, label: &str, module: &str| {
+            format!(
+                "<Repository name=\"{name}\"><Module>{module}</Module><TokenLabel>{label}\
+                 </TokenLabel><PIN>{PIN}</PIN><AllowExtraction/></Repository>"
+            )
+        };
+        let list = format!(
+            "{}{}<RepositoryGroup name=\"pair\"><Member>east</Member><Member>west</Member>\
+             </RepositoryGroup></RepositoryList>",
+            member("east", "East", SOFTHSM),
+            member("west", "West", &faulty)
+        );
+        installation.edit("conf.xml", "</RepositoryList>", &list);
+        installation.edit("kasp.xml", ">built-in<", ">pair<");
+        // The tools open both tokens in one process, where SoftHSM is there once.
+        installation.write("tools.xml", &installation.read("conf.xml").replace(&faulty, SOFTHSM));
+        installation.write_zonelist(&[(ZONE, "default")]);
+        installation.write_small_zone(ZONE, 1, "www IN A 192.0.2.1");
+        SoftPair { installation, second }
+    }
+
+    /// `anchorite hsm replicate`, beside the daemon.
+    #[track_caller]
+    fn replicate(&self) -> String {
+        let output = Command::new(anchorite())
+            .args(["hsm", "replicate", "--repository", "pair", "--config", "tools.xml"])
+            .current_dir(self.installation.path(""))
+            .envs(self.second.environment())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The daemon, after its first version: each key was refused until both tokens had it.
+    fn signed(&self) -> Daemon {
+        let mut daemon = self.installation.start();
+        for key in ["KSK", "ZSK"] {
+            daemon.wait_for(&[&format!("1 new {key}(s)")]);
+            let refused = "1 of 2 members of the group agree on the key and 2 have to";
+            let line = daemon.wait_for(&[refused]);
+            assert!(line.contains("east: shows key tag "), "{line}");
+            assert!(line.contains("west: lacks the key"), "{line}");
+            assert!(!self.installation.signed(ZONE).exists(), "published with one token's key");
+            let told = self.replicate();
+            assert!(told.contains("\twest: taken from east\n"), "{told}");
+            daemon.reload();
+        }
+        daemon.wait_for(&["[STATS] a.example "]);
+        check_signed(&self.installation);
+        daemon
+    }
+
+    /// A new version, with so many names that both tokens get some.
+    fn next_version(&self, daemon: &mut Daemon, serial: u32, more: &[&[&str]]) {
+        let name = |name: u32| format!("n{name} IN A 192.0.2.{serial}\n");
+        let names: String = (0..3000).map(name).collect();
+        self.installation.write_small_zone(ZONE, serial, &names);
+        daemon.reload();
+        let wanted: Vec<&[&str]> =
+            more.iter().copied().chain([["[STATS] a.example "].as_slice()]).collect();
+        daemon.wait_for_all(&wanted);
+        check_signed(&self.installation);
+    }
+}
+
+const WEST_OUT: &[&str] =
+    &["member west of repository group pair is shut out", "made a wrong signature"];
+const WEST_IN: &[&str] = &["member west of repository group pair is in"];
+
+/// A token that lies about signatures costs its place in the group and nothing else; when it is
+/// mended it is taken back without a restart.
+#[test]
+fn a_lying_softhsm_is_shut_out_and_taken_back_when_it_is_mended() {
+    let pair = SoftPair::new();
+    let mut daemon = pair.signed();
+    pair.second.rules("");
+    pair.next_version(&mut daemon, 2, &[]);
+    assert!(pair.second.count("C_Sign") > 0, "the second token signed");
+
+    pair.second.rules("C_Sign always flip");
+    pair.next_version(&mut daemon, 3, &[WEST_OUT]);
+    // It still lies: asked again after the SIGHUP, it fails its challenge and is told of once.
+    pair.next_version(&mut daemon, 4, &[]);
+
+    pair.second.rules("");
+    pair.next_version(&mut daemon, 5, &[WEST_IN]);
+    pair.second.rules("");
+    pair.next_version(&mut daemon, 6, &[]);
+    assert!(pair.second.count("C_Sign") > 0, "the second token signs again");
+    let lines = daemon.stop();
+    assert_eq!(lines.matches("is shut out").count(), 1, "one alarm: {lines}");
+    assert!(!lines.contains("is not used any more"), "the group was in use all the time: {lines}");
+}
+
+/// One of two tokens may be pulled out and put back.
+#[test]
+fn a_softhsm_that_is_pulled_out_is_not_missed() {
+    let pair = SoftPair::new();
+    let mut daemon = pair.signed();
+    pair.second.rules("* always unplug before");
+    pair.next_version(
+        &mut daemon,
+        2,
+        &[&["member west of repository group pair is away and is tried again by itself"]],
+    );
+    pair.second.rules("");
+    pair.next_version(&mut daemon, 3, &[WEST_IN]);
+    let lines = daemon.stop();
+    assert!(!lines.contains("signer instructed to reload due to hsm reset"), "{lines}");
 }
