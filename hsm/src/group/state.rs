@@ -85,6 +85,18 @@ impl MemberFault {
             )
         )
     }
+
+    /// Whether it is the same kind of fault.
+    fn is_like(&self, other: &MemberFault) -> bool {
+        match (self, other) {
+            (MemberFault::Slot(one), MemberFault::Slot(other)) => {
+                std::mem::discriminant(one) == std::mem::discriminant(other)
+            }
+            (MemberFault::OtherKey { .. }, MemberFault::OtherKey { .. }) => true,
+            (MemberFault::Slot(_), MemberFault::OtherKey { .. })
+            | (MemberFault::OtherKey { .. }, MemberFault::Slot(_)) => false,
+        }
+    }
 }
 
 /// Where a member is.
@@ -339,13 +351,16 @@ impl State {
         Change::Left
     }
 
-    /// Shuts a member out; `Nothing` when it was shut out for the same reason before.
+    /// Shuts a member out; `Nothing` when that was told for the same reason before.
     pub(super) fn shut_out(&mut self, member: usize, fault: MemberFault) -> Change {
         let outs = self.members[member].outs.saturating_add(1);
         self.members[member].outs = outs;
         let left = (!fault.waits_for_operator()).then(|| out_pause(outs));
-        let before = &self.members[member].presence;
-        let is_known = matches!(before, Presence::Out { fault: old, .. } if *old == fault);
+        let is_known = match &self.members[member].presence {
+            // Told since the operator has spoken, and for this reason, whatever key it was about.
+            Presence::Out { fault: old, .. } => outs > 1 && old.is_like(&fault),
+            Presence::In | Presence::Away { .. } => false,
+        };
         self.moves(member, Presence::Out { fault, left });
         self.retire(member);
         if is_known { Change::Nothing } else { Change::ShutOut }
