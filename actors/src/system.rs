@@ -10,7 +10,7 @@ use crate::runtime::{
 };
 use crate::settings::{RepositorySettings, Settings, zone_text};
 use crate::slot::{
-    self, NewToken, OpenSlot, Openings, SlotActor, SlotClient, SlotMessage, SlotParts,
+    self, NewToken, OpenSlot, Openings, SlotActor, SlotClient, SlotMessage, SlotParts, TokenBook,
 };
 use crate::stages::{Stage, StageActor};
 use crate::store::{StoreActor, StoreClient};
@@ -19,6 +19,8 @@ use crate::zone::pipeline::Services;
 use crate::zone::{ZoneActor, ZoneMessage, ZoneParts, ZoneStatus};
 use dnssec::Name;
 use dnssec::key::{KeyId, PublicKey};
+use dnssec::key_room::{KeyDemand, demand};
+use dnssec::policy::Policy;
 use hsm::hosted::HostProgram;
 use std::collections::BTreeMap;
 use std::io;
@@ -116,11 +118,13 @@ pub fn start_with(
     let root = start_root(tree::root(), on_failure);
 
     let base = root.add_supervisor(&tree::base())?;
-    let own_pool = pool.clone();
+    let (own_pool, book_store) = (pool.clone(), store.clone());
     let storage =
         base.add(&tree::storage(), move || StoreActor::new(store.clone(), own_pool.clone()))?;
     let store_client = || StoreClient::new(storage.outbox());
 
+    let book = TokenBook::new(book_store, clock.clone());
+    let open = slot::known(open, book.clone());
     let slots = root.add_supervisor(&tree::slots())?;
     let openings = watch::Sender::new(Openings::new());
     let slot_actors = add_slots(&slots, settings, &keys, |repository, new_token| {
@@ -132,6 +136,8 @@ pub fn start_with(
             pool: WorkerPool::start(spec).map_err(StartError::Threads)?,
             clock: clock.clone(),
             openings: openings.clone(),
+            book: book.clone(),
+            demand: demand_of(&repository.name, settings),
         })
     })?;
     let slot_clients = || -> BTreeMap<String, SlotClient> {
@@ -220,6 +226,16 @@ fn public_half(key: &KeyRecord) -> Option<(KeyId, PublicKey)> {
 
 fn add_stage<S: Stage>(
     stages: &SupervisorRef,
+/// What the zones need of a repository.
+fn demand_of(repository: &str, settings: &Settings) -> KeyDemand {
+    let mut counts: BTreeMap<&str, (&Policy, u64)> = BTreeMap::new();
+    for zone in &settings.zones {
+        let entry = counts.entry(&zone.policy.name).or_insert((&zone.policy, 0));
+        entry.1 += 1;
+    }
+    demand(repository, counts.into_values())
+}
+
     pool: &WorkerPool,
 ) -> Result<ChildRef<StageActor<S>>, AddError>
 where
@@ -242,6 +258,11 @@ impl Running {
             if let Err(undelivered) = slot.outbox().tell(SlotMessage::TryAgain) {
                 tracing::error!(error = %undelivered.error, "slot was not told to try again");
             }
+    /// The slots, each with what operators see of it.
+    pub fn slots(&self) -> &[ChildRef<SlotActor>] {
+        &self.slots
+    }
+
         }
         for zone in &self.zones {
             if let Err(undelivered) = zone.actor.outbox().tell(ZoneMessage::SignNow) {

@@ -10,6 +10,7 @@ pub mod denial;
 pub mod enforcer;
 pub mod first_keys;
 pub mod key;
+pub mod key_room;
 pub mod name;
 pub mod outlook;
 pub mod policy;

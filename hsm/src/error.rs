@@ -76,9 +76,10 @@ pub enum SlotError {
     },
     /// A token with the label is there, but it is another one.
     #[error(
-        "{place}: the token has the serial number {}, not \"{expected}\" as the one that was used \
-             before; connect the right token, or, when it was replaced on purpose and holds the \
-             same keys, name the new number with <TokenSerial> in conf.xml and restart anchorite",
+        "{place}: the token has the serial number {} and not \"{expected}\", which it had when it \
+             was first used, or which conf.xml names; connect the right token, or, when it was \
+             replaced on purpose and holds the same keys, name the new number with <TokenSerial> \
+             in conf.xml and restart anchorite",
         Labels(found)
     )]
     TokenReplaced {

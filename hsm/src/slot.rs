@@ -76,6 +76,14 @@ pub struct MechanismChoice {
     pub mechanism: u64,
 }
 
+impl MechanismChoice {
+    /// Whether it is the standard's mechanism for what is hashed already, which every slot takes
+    /// where the token lists it.
+    pub fn is_usual(&self) -> bool {
+        crate::pkcs11::usual_mechanism(self.algorithm) == self.mechanism
+    }
+}
+
 /// What is known of a token from before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KnownToken {

@@ -1,6 +1,6 @@
 //! Everything one HSM slot can be told.
 
-use super::SlotFailure;
+use super::{Room, SlotFailure};
 use crate::runtime::{Message, Reply};
 use dnssec::key::{KeyId, PublicKey};
 use dnssec::{Algorithm, Timestamp};
@@ -36,6 +36,30 @@ pub enum SlotMessage {
         slot: Arc<dyn Slot>,
         /// How.
         error: SlotError,
+    },
+    /// Query. How many more keys the token has room for.
+    Room {
+        /// `None` without a `<Capacity>`.
+        reply: Reply<Result<Option<u64>, SlotFailure>>,
+    },
+    /// Event. An open slot was asked for a signature of no use.
+    Probed {
+        /// The slot of that opening.
+        slot: Arc<dyn Slot>,
+        /// Whether it made one.
+        result: Result<(), SlotError>,
+    },
+    /// Event. The keys of an open slot were counted.
+    Counted {
+        /// The slot of that opening.
+        slot: Arc<dyn Slot>,
+        /// How full it is.
+        room: Room,
+    },
+    /// Event. It was found out that a key has to be signed with in another way than this slot does.
+    MechanismLearnt {
+        /// The slot of that opening.
+        slot: Arc<dyn Slot>,
     },
     /// Command. The operator has mended something: a slot that is closed is opened now.
     TryAgain,

@@ -1,5 +1,7 @@
 //! The slot actor of one repository: opens its token, keeps it open, lends it to the sign stage,
 //! and makes keys. Opening and key generation block, so they run on threads of the slot's own.
+//! A token that signs nothing for [`PROBE_AFTER`] is asked for a signature, so that one that fails
+//! is known, and being mended, before the next signature is due (rule HSM-6).
 //! In: [`SlotMessage`]. Out: the open slot, public keys, or why there are none; a count of
 //! openings, which wakes zones that wait for a token.
 //! A token that is away, or a module that fails, closes the slot and is tried again by itself;
@@ -8,24 +10,33 @@
 //! Never: which key is needed; that is the enforcer's.
 //! Limits: pauses of [`PAUSE_FIRST`] doubling to [`PAUSE_MAX`]. A failure that lasts is told once.
 
+mod client;
+mod identity;
 mod messages;
 mod open;
+mod room;
+mod watched;
 
+pub use client::SlotClient;
+pub use identity::{TokenBook, known};
 pub use messages::SlotMessage;
 pub use open::{NewToken, OpenSlot, hosted, hosted_within, open_token};
+pub use room::Room;
 
 use crate::runtime::{
-    Actor, ActorFutureExt, AsyncContext, Child, Clock, Context, Handler, Outbox, Reply,
-    SpawnHandle, Supervised, WorkerPool, WrapFuture,
+    Actor, ActorFutureExt, AsyncContext, Child, Clock, Context, Handler, Reply, SpawnHandle,
+    Supervised, WorkerPool, WrapFuture,
 };
 use crate::settings::RepositorySettings;
-use dnssec::Algorithm;
-use dnssec::key::{KeyId, PublicKey};
+use dnssec::Timestamp;
+use dnssec::key_room::{Forecast, KeyDemand};
+use hsm::group::MemberStatus;
 use hsm::{Disposition, GenerateRequest, Slot, SlotError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use watched::WatchedSlot;
 
 /// Longest wait for a slot's answer; RSA keys take their time.
 pub const SLOT_DEADLINE: Duration = Duration::from_secs(120);
@@ -36,6 +47,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(15);
 /// A slot that was open for so long begins with the first pause again; one that opens and fails
 /// in turns does not.
 const WELL_FOR: Duration = Duration::from_secs(60);
+/// A token that has signed nothing for so long is asked for a signature of no use.
+const PROBE_AFTER: Duration = Duration::from_secs(60);
 
 /// Why there is nothing from a slot.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -57,10 +70,9 @@ pub enum SlotFailure {
 const WAITED_FOR: Duration = Duration::from_secs(5);
 
 /// How a slot is.
-#[derive(Clone)]
 enum State {
     Opening,
-    Open(Arc<dyn Slot>),
+    Open(Arc<WatchedSlot>),
     Closed(SlotError),
 }
 
@@ -72,6 +84,8 @@ pub struct SlotActor {
     pool: WorkerPool,
     clock: Clock,
     openings: watch::Sender<Openings>,
+    book: TokenBook,
+    demand: KeyDemand,
     state: State,
     /// Before the next opening.
     pause: Duration,
@@ -84,6 +98,11 @@ pub struct SlotActor {
     opened_at: Duration,
     /// The failure that stands in the log already.
     told: Option<SlotError>,
+    /// Runs out when it is to be seen whether the token signs.
+    probe_timer: Option<SpawnHandle>,
+    is_probing: bool,
+    /// As it was counted last.
+    room: Option<Room>,
 }
 
 /// What outlives a slot actor's restarts.
@@ -101,6 +120,10 @@ pub struct SlotParts {
     pub clock: Clock,
     /// Counts openings.
     pub openings: watch::Sender<Openings>,
+    /// What is remembered of tokens.
+    pub book: TokenBook,
+    /// What its zones need of the repository.
+    pub demand: KeyDemand,
 }
 
 /// How often the token of each repository was opened.
@@ -109,7 +132,8 @@ pub type Openings = BTreeMap<String, u64>;
 impl SlotActor {
     /// An actor that opens the repository's token when it starts.
     pub fn new(parts: &SlotParts) -> SlotActor {
-        let SlotParts { settings, new_token, open, pool, clock, openings } = parts.clone();
+        let SlotParts { settings, new_token, open, pool, clock, openings, book, demand } =
+            parts.clone();
         SlotActor {
             settings,
             new_token,
@@ -117,6 +141,8 @@ impl SlotActor {
             pool,
             clock,
             openings,
+            book,
+            demand,
             state: State::Opening,
             pause: PAUSE_FIRST,
             timer: None,
@@ -124,6 +150,9 @@ impl SlotActor {
             took: Duration::ZERO,
             opened_at: Duration::ZERO,
             told: None,
+            probe_timer: None,
+            is_probing: false,
+            room: None,
         }
     }
 
@@ -138,7 +167,11 @@ impl SlotActor {
         let (settings, new_token) = (self.settings.clone(), self.new_token);
         let open = self.open.clone();
         let place = hsm::Place { repository: settings.name.clone(), token: String::new() };
-        let opening = self.pool.run(move || open(&settings, new_token));
+        let (book, clock) = (self.book.clone(), self.clock.clone());
+        let opening = self.pool.run(move || {
+            let slot = open(&settings, new_token)?;
+            Ok(Arc::new(WatchedSlot::new(&settings.name, slot, &book, &clock)))
+        });
         let opened = async move {
             let failed = |error: &dyn std::fmt::Display| SlotError::ModuleFault {
                 place: place.clone(),
@@ -164,7 +197,11 @@ impl SlotActor {
         }
     }
 
-    fn opened(&mut self, result: Result<Arc<dyn Slot>, SlotError>, ctx: &mut Context<SlotActor>) {
+    fn opened(
+        &mut self,
+        result: Result<Arc<WatchedSlot>, SlotError>,
+        ctx: &mut Context<SlotActor>,
+    ) {
         self.is_opening = false;
         let repository = &self.settings.name;
         match result {
@@ -175,6 +212,8 @@ impl SlotActor {
                 self.told = None;
                 let name = repository.clone();
                 self.openings.send_modify(|counts| *counts.entry(name).or_default() += 1);
+                self.count_keys(ctx);
+                self.probe_later(PROBE_AFTER, ctx);
             }
             Err(error) => {
                 if self.told.as_ref() == Some(&error) {
@@ -205,9 +244,8 @@ impl SlotActor {
 
     /// A request to this opening of the token failed.
     fn failed(&mut self, slot: &Arc<dyn Slot>, error: SlotError, ctx: &mut Context<SlotActor>) {
-        let State::Open(open) = &self.state else { return };
         // A run that began before the last opening says nothing of this one.
-        if !Arc::ptr_eq(open, slot) || error.disposition() == Disposition::Refuse {
+        if !self.is_open_as(slot) || error.disposition() == Disposition::Refuse {
             return;
         }
         let repository = &self.settings.name;
@@ -235,7 +273,9 @@ impl SlotActor {
                 self.told = None;
                 self.open(ctx);
             }
-            State::Opening | State::Open(_) | State::Closed(_) => {}
+            // A group may be open without some of its members.
+            State::Open(slot) => slot.mended(),
+            State::Opening | State::Closed(_) => {}
         }
     }
 
@@ -285,6 +325,103 @@ impl SlotActor {
     }
 }
 
+impl SlotActor {
+    /// Whether this is the slot of the last opening.
+    fn is_open_as(&self, slot: &Arc<dyn Slot>) -> bool {
+        let State::Open(open) = &self.state else { return false };
+        std::ptr::addr_eq(Arc::as_ptr(open), Arc::as_ptr(slot))
+    }
+
+    /// Looks after this time whether the token signs.
+    fn probe_later(&mut self, after: Duration, ctx: &mut Context<SlotActor>) {
+        if let Some(timer) = self.probe_timer.take() {
+            ctx.cancel_future(timer);
+        }
+        self.probe_timer = Some(ctx.run_later(after, |actor, ctx| {
+            actor.probe_timer = None;
+            actor.probe(ctx);
+        }));
+    }
+
+    /// Asks the token for a signature, unless it made one a moment ago.
+    fn probe(&mut self, ctx: &mut Context<SlotActor>) {
+        let State::Open(slot) = &self.state else { return };
+        let good = slot.last_good().map_or(self.opened_at, |good| good.uptime);
+        let idle = self.clock.uptime().saturating_sub(good);
+        if idle < PROBE_AFTER || self.is_probing {
+            return self.probe_later(PROBE_AFTER.saturating_sub(idle).max(PAUSE_FIRST), ctx);
+        }
+        let (own, slot) = (slot.clone(), slot.clone());
+        let me = ctx.address().recipient::<SlotMessage>();
+        let submitted = self.pool.submit(
+            move || slot.probe(),
+            move |result| {
+                // A probe that panicked is a bug, which the pool has told.
+                let result = result.unwrap_or(Ok(()));
+                me.do_send(SlotMessage::Probed { slot: own, result });
+            },
+        );
+        self.is_probing = submitted.is_ok();
+        self.probe_later(PROBE_AFTER, ctx);
+    }
+
+    fn probed(
+        &mut self,
+        slot: &Arc<dyn Slot>,
+        result: Result<(), SlotError>,
+        ctx: &mut Context<SlotActor>,
+    ) {
+        self.is_probing = false;
+        let Err(error) = result else { return };
+        if self.is_open_as(slot) && error.disposition() == Disposition::Refuse {
+            let repository = &self.settings.name;
+            tracing::warn!(target: "hsm", %repository, %error,
+                "repository {repository}: a key is not signed with: {error}");
+        }
+        self.failed(slot, error, ctx);
+    }
+
+    /// Counts the keys in the token, where there is a limit.
+    fn count_keys(&self, ctx: &mut Context<SlotActor>) {
+        let (State::Open(slot), Some(capacity)) = (&self.state, room::capacity(&self.settings))
+        else {
+            return;
+        };
+        let (own, slot) = (slot.clone(), slot.clone());
+        let me = ctx.address().recipient::<SlotMessage>();
+        let submitted = self.pool.submit(
+            move || slot.list(),
+            move |result| {
+                // One that does not list its keys is heard of otherwise.
+                if let Ok(Ok(keys)) = result {
+                    let room = Room { capacity, used: keys.len() as u64 };
+                    me.do_send(SlotMessage::Counted { slot: own, room });
+                }
+            },
+        );
+        if let Err(error) = submitted {
+            tracing::debug!(target: "hsm", repository = %self.settings.name, %error,
+                "keys are not counted");
+        }
+    }
+
+    fn counted(&mut self, slot: &Arc<dyn Slot>, room: Room) {
+        if !self.is_open_as(slot) || self.room == Some(room) {
+            return;
+        }
+        self.room = Some(room);
+        room.tell(&self.settings.name, &self.demand);
+    }
+
+    /// A key's algorithm wants another mechanism than the open slot takes.
+    fn mechanism_learnt(&mut self, slot: &Arc<dyn Slot>, ctx: &mut Context<SlotActor>) {
+        if self.is_open_as(slot) {
+            self.state = State::Opening;
+            self.open(ctx);
+        }
+    }
+}
+
 impl Actor for SlotActor {
     type Context = Context<SlotActor>;
 
@@ -297,7 +434,9 @@ impl Supervised for SlotActor {
     fn restarting(&mut self, _: &mut Context<SlotActor>) {
         self.state = State::Opening;
         self.timer = None;
+        self.probe_timer = None;
         self.is_opening = false;
+        self.is_probing = false;
     }
 }
 
@@ -323,6 +462,14 @@ pub struct SlotObserved {
     pub repository: String,
     /// Why it is not open; `None` when it is.
     pub failure: Option<String>,
+    /// When the open token last made a signature that verified, for a zone or to be seen to.
+    pub last_good: Option<Timestamp>,
+    /// How full it is, where conf.xml names a `<Capacity>`.
+    pub room: Option<Room>,
+    /// What becomes of that with the policies of this configuration.
+    pub forecast: Option<Forecast>,
+    /// How the members of a repository group are; nobody for a token alone.
+    pub members: Vec<MemberStatus>,
 }
 
 impl Child for SlotActor {
@@ -330,7 +477,22 @@ impl Child for SlotActor {
 
     fn observe(&self) -> SlotObserved {
         let failure = self.slot().err().map(|failure| failure.to_string());
-        SlotObserved { repository: self.settings.name.clone(), failure }
+        let last_good = match &self.state {
+            State::Open(slot) => slot.last_good().map(|good| good.at),
+            State::Opening | State::Closed(_) => None,
+        };
+        let members = match &self.state {
+            State::Open(slot) => slot.members(),
+            State::Opening | State::Closed(_) => Vec::new(),
+        };
+        SlotObserved {
+            members,
+            repository: self.settings.name.clone(),
+            failure,
+            last_good,
+            room: self.room,
+            forecast: self.room.map(|room| room.forecast(&self.demand)),
+        }
     }
 }
 
@@ -341,73 +503,43 @@ impl Handler<SlotMessage> for SlotActor {
         match message {
             SlotMessage::Lease { reply } => reply.send(self.slot()),
             SlotMessage::Generate { request, reply } => {
-                let clock = self.clock.clone();
+                let (clock, book) = (self.clock.clone(), self.book.clone());
+                let name = self.settings.name.clone();
+                let me = ctx.address().recipient::<SlotMessage>();
+                let own = self.slot().ok();
                 self.submit(reply, ctx, move |slot| {
                     let key = slot.generate(&request)?;
-                    Ok((key, clock.now()))
+                    let made_at = clock.now();
+                    let GenerateRequest { id, algorithm, .. } = &request;
+                    // What cannot be found out now is found out when the token is opened.
+                    let learnt = book.learn_mechanism(&name, slot, id, *algorithm);
+                    if let (Ok(true), Some(slot)) = (learnt, own) {
+                        me.do_send(SlotMessage::MechanismLearnt { slot });
+                    }
+                    Ok((key, made_at))
                 });
+                self.count_keys(ctx);
             }
             SlotMessage::PublicKey { id, algorithm, reply } => {
                 self.submit(reply, ctx, move |slot| slot.public_key(&id, algorithm));
             }
             SlotMessage::Failed { slot, error } => self.failed(&slot, error, ctx),
+            SlotMessage::Room { reply } => {
+                let Some(capacity) = room::capacity(&self.settings) else {
+                    return reply.send(self.slot().map(|_| None));
+                };
+                self.submit(reply, ctx, move |slot| {
+                    let used = slot.list()?.len() as u64;
+                    Ok(Some(capacity.saturating_sub(used)))
+                });
+            }
+            SlotMessage::Probed { slot, result } => self.probed(&slot, result, ctx),
+            SlotMessage::Counted { slot, room } => self.counted(&slot, room),
+            SlotMessage::MechanismLearnt { slot } => self.mechanism_learnt(&slot, ctx),
             SlotMessage::TryAgain => self.try_again(ctx),
         }
     }
 }
 
-/// What zones and the enforcer hold of a slot.
-pub struct SlotClient {
-    repository: String,
-    outbox: Outbox<SlotMessage>,
-}
-
-impl SlotClient {
-    /// A client of the repository's slot.
-    pub fn new(repository: &str, outbox: Outbox<SlotMessage>) -> SlotClient {
-        SlotClient { repository: repository.to_owned(), outbox }
-    }
-
-    async fn ask<T>(
-        &self,
-        message: impl FnOnce(Reply<Result<T, SlotFailure>>) -> SlotMessage,
-    ) -> Result<T, SlotFailure> {
-        let silent = |error: &dyn std::fmt::Display| SlotFailure::Silent {
-            repository: self.repository.clone(),
-            cause: error.to_string(),
-        };
-        let (reply, answer) = Reply::channel();
-        let told = self.outbox.tell(message(reply));
-        told.map_err(|undelivered| silent(&undelivered.error))?;
-        let answer = answer.within(self.outbox.to(), SLOT_DEADLINE).await;
-        answer.map_err(|error| silent(&error))?
-    }
-
-    /// The open slot, to sign with.
-    pub async fn lease(&self) -> Result<Arc<dyn Slot>, SlotFailure> {
-        self.ask(|reply| SlotMessage::Lease { reply }).await
-    }
-
-    /// Makes a key; says when.
-    pub async fn generate(
-        &self,
-        request: GenerateRequest,
-    ) -> Result<(PublicKey, dnssec::Timestamp), SlotFailure> {
-        self.ask(|reply| SlotMessage::Generate { request, reply }).await
-    }
-
-    /// The public half of a key.
-    pub async fn public_key(
-        &self,
-        id: &KeyId,
-        algorithm: Algorithm,
-    ) -> Result<PublicKey, SlotFailure> {
-        self.ask(|reply| SlotMessage::PublicKey { id: id.clone(), algorithm, reply }).await
-    }
-
-    /// Says that a leased slot failed.
-    pub fn failed(&self, slot: Arc<dyn Slot>, error: SlotError) {
-        // A slot that cannot be told is being restarted already.
-        let _ = self.outbox.tell(SlotMessage::Failed { slot, error });
-    }
-}
+#[cfg(test)]
+mod tests;

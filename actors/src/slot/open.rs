@@ -36,11 +36,7 @@ pub fn hosted_within(program: HostProgram, deadlines: Deadlines) -> OpenSlot {
         let mut program = program.clone();
         let token = match repository.token.clone() {
             TokenSettings::Group { .. } => {
-                return open_group(
-                    repository,
-                    new_token,
-                    &hosted_within(program, deadlines),
-                );
+                return open_group(repository, new_token, &hosted_within(program, deadlines));
             }
             TokenSettings::Pkcs11 { settings, capacity, network } => {
                 program.network = network;
@@ -90,7 +86,7 @@ pub fn open_token(
 
 /// Opens a group whose members are opened by `open`. A token may be made for the first member
 /// only: the others have to be copies of it, and an empty token is none.
-fn open_group(
+pub(super) fn open_group(
     group: &RepositorySettings,
     new_token: NewToken,
     open: &OpenSlot,

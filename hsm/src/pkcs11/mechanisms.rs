@@ -121,6 +121,11 @@ fn vendor(number: u64) -> Option<Mechanism<'static>> {
     Some(Mechanism::VendorDefined(VendorDefinedMechanism::new::<u8>(kind, None)))
 }
 
+/// Number of the mechanism that takes what is hashed already.
+pub(crate) fn usual_mechanism(algorithm: Algorithm) -> u64 {
+    *usual(algorithm).mechanism_type()
+}
+
 /// The mechanism that takes what is hashed already.
 fn usual(algorithm: Algorithm) -> Mechanism<'static> {
     match algorithm {

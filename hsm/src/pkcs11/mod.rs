@@ -1,8 +1,9 @@
 //! PKCS#11 slots: any vendor's module behind the [`Slot`] contract. PKCS#11 v3.1.
 //!
 //! Hashing is done here and the token only signs (CKM_RSA_PKCS with our DigestInfo, CKM_ECDSA,
-//! CKM_EDDSA); only a token whose trial says so hashes itself (`trial`). Every signature is verified
-//! before it is given out (rule HSM-5). A lost session is opened anew and its call repeated once;
+//! CKM_EDDSA); only a token whose trial says so hashes itself (`trial`). Every signature is
+//! verified before it is given out (rule HSM-5). A lost session is opened anew and its call is
+//! repeated once;
 //! a slot that has its process to itself may also finalise and initialise the module. Everything
 //! else is for the slot's owner to decide.
 //! Not here: Ed448 (its signatures could not be verified), deadlines (a module that hangs is
@@ -36,6 +37,7 @@ use dnssec::Algorithm;
 use dnssec::key::{KeyId, PublicKey};
 use fault::{CallFault, is_session_fault, to_slot_error};
 use mechanisms::Candidate;
+pub(crate) use mechanisms::usual_mechanism;
 use secrecy::SecretString;
 use sessions::{Lease, Sessions};
 use std::collections::{BTreeSet, HashMap};
