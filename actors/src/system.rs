@@ -167,8 +167,15 @@ pub fn start_with(
     let parts = Arc::new(EnforcerParts {
         store: store_client(),
         slots: slot_clients(),
+        pool: WorkerPool::start(PoolSpec {
+            name: "keys",
+            workers: 1,
+            queue_bound: POOL_QUEUE_BOUND,
+        })
+        .map_err(StartError::Threads)?,
         clock,
         allow_deprecated: settings.allow_deprecated,
+        settings: settings.enforcer.clone(),
     });
     let enforcer = root.add(&tree::enforcer(), move || EnforcerActor::new(parts.clone()))?;
     let enforcer = Arc::new(enforcer.outbox());
@@ -219,13 +226,6 @@ fn add_slots(
     Ok(actors)
 }
 
-fn public_half(key: &KeyRecord) -> Option<(KeyId, PublicKey)> {
-    let bytes = key.public_key.clone()?;
-    Some((key.id.clone(), PublicKey { algorithm: key.algorithm, bytes }))
-}
-
-fn add_stage<S: Stage>(
-    stages: &SupervisorRef,
 /// What the zones need of a repository.
 fn demand_of(repository: &str, settings: &Settings) -> KeyDemand {
     let mut counts: BTreeMap<&str, (&Policy, u64)> = BTreeMap::new();
@@ -236,6 +236,13 @@ fn demand_of(repository: &str, settings: &Settings) -> KeyDemand {
     demand(repository, counts.into_values())
 }
 
+fn public_half(key: &KeyRecord) -> Option<(KeyId, PublicKey)> {
+    let bytes = key.public_key.clone()?;
+    Some((key.id.clone(), PublicKey { algorithm: key.algorithm, bytes }))
+}
+
+fn add_stage<S: Stage>(
+    stages: &SupervisorRef,
     pool: &WorkerPool,
 ) -> Result<ChildRef<StageActor<S>>, AddError>
 where
@@ -251,6 +258,11 @@ impl Running {
         self.root.table()
     }
 
+    /// The slots, each with what operators see of it.
+    pub fn slots(&self) -> &[ChildRef<SlotActor>] {
+        &self.slots
+    }
+
     /// Has every zone read its input and sign now. Before that, tokens that are closed are tried
     /// again: whoever says this may have mended them.
     pub fn sign_all(&self) {
@@ -258,11 +270,6 @@ impl Running {
             if let Err(undelivered) = slot.outbox().tell(SlotMessage::TryAgain) {
                 tracing::error!(error = %undelivered.error, "slot was not told to try again");
             }
-    /// The slots, each with what operators see of it.
-    pub fn slots(&self) -> &[ChildRef<SlotActor>] {
-        &self.slots
-    }
-
         }
         for zone in &self.zones {
             if let Err(undelivered) = zone.actor.outbox().tell(ZoneMessage::SignNow) {

@@ -3,7 +3,9 @@
 //! zone's status, never for a time.
 
 use actors::runtime::{Clock, System};
-use actors::settings::{RepositorySettings, Settings, TokenSettings, ZoneSettings};
+use actors::settings::{
+    EnforcerSettings, RepositorySettings, Settings, TokenSettings, ZoneSettings,
+};
 use actors::slot::{NewToken, OpenSlot, open_token};
 use actors::system::{Running, open_store, start_with};
 use actors::zone::{CRASH_COUNT_MAX, Phase, ZoneMessage, ZoneStatus};
@@ -133,6 +135,7 @@ impl Lab {
             zones: zones.to_vec(),
             notify_command: None,
             allow_deprecated: false,
+            enforcer: EnforcerSettings::default(),
             worker_count: 2,
             keeps_approved: true,
             verbosity: 3,

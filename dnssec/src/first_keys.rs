@@ -1,49 +1,15 @@
-//! Which keys a zone still lacks: the beginning of a key's life. Rolls are a later step.
-//! In: `<Keys>` of a policy, the keys there are. Out: the policy keys without one.
-//! A fresh zone's keys are all published and active at once, as OpenDNSSEC has it: nobody has
-//! cached anything of the zone yet.
+//! What a policy wants of keys and salts that are to be made. Which key is to be made, and when,
+//! is [`crate::enforcer`]'s. In: a policy. Out: lengths, whether a salt is due, what does not fit.
 
-use crate::policy::{DenialPolicy, KeyPolicy, KeysPolicy, Nsec3Policy, Policy};
+use crate::policy::{DenialPolicy, KeyPolicy, Nsec3Policy, Policy};
 use crate::{Algorithm, Seconds, Timestamp};
 
 /// Length of RSA keys whose policy names none, in bits.
 pub const RSA_BITS_DEFAULT: u16 = 2048;
 
-/// What is known of a key when it is compared with the policy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HeldKey<'a> {
-    /// What it is for.
-    pub role: crate::key::KeyRole,
-    /// Its algorithm.
-    pub algorithm: Algorithm,
-    /// Its length in bits.
-    pub bits: u16,
-    /// Its repository.
-    pub repository: &'a str,
-}
-
 /// Length of the keys that a policy key asks for, in bits.
 pub fn wanted_bits(key: &KeyPolicy) -> u16 {
     key.algorithm.fixed_key_bits().or(key.length_bits).unwrap_or(RSA_BITS_DEFAULT)
-}
-
-/// The policy keys that none of `held` fits, in the policy's order. A held key stands for one
-/// policy key only.
-pub fn missing_keys<'p>(policy: &'p KeysPolicy, held: &[HeldKey<'_>]) -> Vec<&'p KeyPolicy> {
-    let mut free: Vec<&HeldKey<'_>> = held.iter().collect();
-    let lacks = |wanted: &&KeyPolicy| {
-        let found = free.iter().position(|held| {
-            held.role == wanted.role
-                && held.algorithm == wanted.algorithm
-                && held.bits == wanted_bits(wanted)
-                && held.repository == wanted.repository
-        });
-        if let Some(found) = found {
-            free.swap_remove(found);
-        }
-        found.is_none()
-    };
-    policy.keys.iter().filter(lacks).collect()
 }
 
 /// The key algorithm that does not go with the policy's NSEC3, if there is one: resolvers that
@@ -70,26 +36,6 @@ pub fn is_salt_due(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::key::KeyRole;
-
-    #[test]
-    fn each_policy_key_wants_a_key_of_its_own() {
-        let policy = Policy::anchorite_default("token").keys;
-        let zsk = HeldKey {
-            role: KeyRole::Zsk,
-            algorithm: Algorithm::EcdsaP256Sha256,
-            bits: 256,
-            repository: "token",
-        };
-        let roles = |held: &[HeldKey<'_>]| -> Vec<KeyRole> {
-            missing_keys(&policy, held).iter().map(|key| key.role).collect()
-        };
-        assert_eq!(roles(&[]), [KeyRole::Ksk, KeyRole::Zsk]);
-        assert_eq!(roles(std::slice::from_ref(&zsk)), [KeyRole::Ksk]);
-        assert_eq!(roles(&[zsk.clone(), zsk.clone()]), [KeyRole::Ksk]);
-        let elsewhere = HeldKey { repository: "other", ..zsk };
-        assert_eq!(roles(&[elsewhere]), [KeyRole::Ksk, KeyRole::Zsk]);
-    }
 
     #[test]
     fn algorithm_5_does_not_go_with_nsec3() {

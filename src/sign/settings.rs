@@ -3,7 +3,9 @@
 
 use crate::arguments::{DenialArgument, SignArguments};
 use actors::io::zone_files::{self, SourceError};
-use actors::settings::{RepositorySettings, Settings, TokenSettings, ZoneSettings};
+use actors::settings::{
+    EnforcerSettings, RepositorySettings, Settings, TokenSettings, ZoneSettings,
+};
 use dnssec::policy::{DenialPolicy, Nsec3Policy, Policy};
 use dnssec::zone::load::Limits;
 use dnssec::zonefile::first_soa_owner;
@@ -70,6 +72,7 @@ pub(super) fn job(arguments: &SignArguments) -> Result<Job, ArgumentError> {
         keeps_approved: false,
         verbosity: verbosity(arguments),
         allow_deprecated: arguments.allow_deprecated,
+        enforcer: EnforcerSettings::default(),
         worker_count: std::thread::available_parallelism().map_or(1, usize::from),
     };
     Ok(Job { settings, zone, state })

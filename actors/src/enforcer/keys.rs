@@ -1,20 +1,21 @@
-//! Makes the keys that a zone lacks, and salts. Carries out what `dnssec::first_keys` decides.
-//! In: a zone and its policy. Out: its keys, all of them durable.
+//! Makes keys and salts. In: what the core wants. Out: keys in their tokens, on record.
+//! Three durable steps per key: the intent with an id of our choice, the generation, the record
+//! with the public key. After a crash the intent is found again and adopted or repeated, never made
+//! twice. A key whose tag another key of the zone has, or would have when either is revoked, is
+//! put aside and another one is made (guard W3).
 
-use super::EnforcerParts;
-use super::messages::{Wanted, ZoneKeys};
+use super::pass::{Pass, Turn, public_key};
 use crate::slot::{SlotClient, SlotFailure};
 use crate::store::StoreError;
-use dnssec::first_keys::{
-    HeldKey, algorithm_without_nsec3, is_salt_due, missing_keys, wanted_bits,
-};
-use dnssec::key::{KeyId, PublicKey};
+use dnssec::first_keys::{algorithm_without_nsec3, is_salt_due, wanted_bits};
+use dnssec::key::{KeyId, KeyRole, PublicKey, REVOKE, dnskey_rdata, key_tag};
 use dnssec::policy::{DenialPolicy, KeyPolicy, Policy};
-use dnssec::signing::ZoneKey;
 use dnssec::{Algorithm, Timestamp};
 use hsm::{GenerateRequest, SlotError};
-use std::sync::Arc;
-use storage::state::{BackupState, KeyOwner, KeyRecord, KeyState, NewKey, PolicyState};
+use storage::state::{BackupState, KeyOwner, KeyRecord, NewKey, PolicyState};
+
+/// Keys made in place of one whose tag is taken.
+const KEY_TRIES_MAX: usize = 8;
 
 /// Why a zone has not got its keys.
 #[derive(Debug, thiserror::Error)]
@@ -62,71 +63,38 @@ pub(super) enum KeysError {
     /// No randomness.
     #[error("the system's random source failed; restart the machine")]
     NoRandomness,
-    /// A policy without keys, or one that passes zones through.
+    /// Key tags that go on colliding: the token's randomness is broken.
     #[error(
-        "policy {policy} signs nothing ({why}); unsigned publication is not available yet, give \
-         the zone a policy with keys"
+        "repository {repository} made {KEY_TRIES_MAX} keys in a row whose key tags are taken; \
+         its random source may be broken: test it with \"anchorite hsm test\""
     )]
-    SignsNothing {
+    TagsCollide {
+        /// The repository.
+        repository: String,
+    },
+    /// `<ManualKeyGeneration/>`.
+    #[error(
+        "policy {policy} needs a new {role}, and keys are made by hand (<ManualKeyGeneration/>): \
+         run \"ods-enforcer key generate -p {policy} -d P1Y\""
+    )]
+    ByHandOnly {
         /// The policy.
         policy: String,
-        /// Which of the two.
-        why: &'static str,
+        /// What for.
+        role: KeyRole,
+    },
+    /// The record of a key that a zone uses is not there.
+    #[error(
+        "key {id} is in use and has no record; restore the state from a backup, or remove the \
+         zone and add it again"
+    )]
+    RecordMissing {
+        /// The key.
+        id: KeyId,
     },
 }
 
-pub(super) struct KeyMaker {
-    parts: Arc<EnforcerParts>,
-}
-
-impl KeyMaker {
-    pub(super) fn new(parts: Arc<EnforcerParts>) -> KeyMaker {
-        KeyMaker { parts }
-    }
-
-    /// The keys of a zone; those that are missing are made.
-    pub(super) async fn keys_for(&self, wanted: &Wanted) -> Result<ZoneKeys, KeysError> {
-        let policy = &wanted.policy;
-        let unsigned = match (policy.passthrough, policy.keys.keys.is_empty()) {
-            (true, _) => Some("Passthrough"),
-            (_, true) => Some("it has no keys"),
-            _ => None,
-        };
-        if let Some(why) = unsigned {
-            return Err(KeysError::SignsNothing { policy: policy.name.clone(), why });
-        }
-        if let Some(algorithm) = algorithm_without_nsec3(policy) {
-            return Err(KeysError::NotWithNsec3 { policy: policy.name.clone(), algorithm });
-        }
-        let owner = match policy.keys.share_keys {
-            true => KeyOwner::Policy(policy.name.clone()),
-            false => KeyOwner::Zone(Box::new(wanted.zone.clone())),
-        };
-        let mut records = Vec::new();
-        for record in self.parts.store.keys_of(&owner).await? {
-            match record.state {
-                KeyState::Intent => records.push(self.finish(&policy.name, record).await?),
-                KeyState::Present => records.push(record),
-                KeyState::Removing => {}
-            }
-        }
-        let held: Vec<HeldKey<'_>> = records.iter().map(held).collect();
-        for missing in missing_keys(&policy.keys, &held) {
-            let record = self.make(&policy.name, missing, &owner).await?;
-            records.push(record);
-        }
-        for record in records.iter().filter(|record| record.algorithm.is_deprecated()) {
-            tracing::warn!(target: "enforcer", zone = %wanted.zone,
-                "key {} of zone {} uses {}, which RFC 9905 forbids for new keys; it goes on \
-                 signing: change the algorithm in policy {} to 13 to roll away from it",
-                record.id, wanted.zone, record.algorithm, policy.name);
-        }
-        let salt = self.salt(policy).await?;
-        // The store's order is that of the random ids; people look for the KSK first.
-        records.sort_by_key(|record| (record.role, record.inception));
-        Ok(ZoneKeys { keys: records.iter().filter_map(zone_key).collect(), salt })
-    }
-
+impl Pass {
     fn slot(&self, policy: &str, repository: &str) -> Result<&SlotClient, KeysError> {
         self.parts.slots.get(repository).ok_or_else(|| KeysError::RepositoryUnknown {
             policy: policy.to_owned(),
@@ -134,36 +102,79 @@ impl KeyMaker {
         })
     }
 
-    /// First step: the intent. The others are [`KeyMaker::finish`].
-    async fn make(
+    /// A new key for the zone, or for its policy's zones to share.
+    pub(super) async fn make(
+        &self,
+        turn: &Turn<'_>,
+        policy_key: usize,
+    ) -> Result<KeyRecord, KeysError> {
+        let policy = &turn.policy.name;
+        // The core counts the keys of this very policy.
+        let wanted = &turn.policy.keys.keys[policy_key];
+        if self.parts.settings.manual_key_generation {
+            return Err(KeysError::ByHandOnly { policy: policy.clone(), role: wanted.role });
+        }
+        if let Some(algorithm) = algorithm_without_nsec3(turn.policy) {
+            return Err(KeysError::NotWithNsec3 { policy: policy.clone(), algorithm });
+        }
+        let owner = match turn.policy.keys.share_keys {
+            true => KeyOwner::Policy(policy.clone()),
+            false => KeyOwner::Zone(Box::new(turn.zone.clone())),
+        };
+        self.make_one(policy, wanted, &owner, &turn.records).await
+    }
+
+    /// A new key whose tag is none of those of `others`.
+    pub(super) async fn make_one(
         &self,
         policy: &str,
         wanted: &KeyPolicy,
         owner: &KeyOwner,
+        others: &[KeyRecord],
     ) -> Result<KeyRecord, KeysError> {
         if wanted.algorithm.is_deprecated() && !self.parts.allow_deprecated {
             let (policy, algorithm) = (policy.to_owned(), wanted.algorithm);
             return Err(KeysError::Deprecated { policy, algorithm });
         }
+        let slot = self.slot(policy, &wanted.repository)?;
         // Asked first, so that a closed slot leaves no intents behind.
-        self.slot(policy, &wanted.repository)?.lease().await?;
-        let key = NewKey {
-            id: hsm::random_key_id().ok_or(KeysError::NoRandomness)?,
-            repository: wanted.repository.clone(),
-            role: wanted.role,
-            algorithm: wanted.algorithm,
-            bits: wanted_bits(wanted),
-            flags: wanted.role.flags(),
-            owner: owner.clone(),
-            inception: self.parts.clock.now(),
-            backup: BackupState::NotRequired,
-        };
-        let intent = self.parts.store.key_intent(key).await?;
-        self.finish(policy, intent).await
+        slot.lease().await?;
+        tracing::info!(target: "enforcer", algorithm = %wanted.algorithm, role = %wanted.role,
+            "1 new {}(s) ({} bits) need to be created.", wanted.role, wanted_bits(wanted));
+        for _ in 0..KEY_TRIES_MAX {
+            let key = NewKey {
+                id: hsm::random_key_id().ok_or(KeysError::NoRandomness)?,
+                repository: wanted.repository.clone(),
+                role: wanted.role,
+                algorithm: wanted.algorithm,
+                bits: wanted_bits(wanted),
+                flags: wanted.role.flags(),
+                owner: owner.clone(),
+                inception: self.now(),
+                backup: match self.parts.settings.backed_up.contains(&wanted.repository) {
+                    true => BackupState::Required,
+                    false => BackupState::NotRequired,
+                },
+            };
+            let intent = self.parts.store.key_intent(key).await?;
+            let record = self.finish(policy, intent).await?;
+            if !others.iter().any(|other| collide(other, &record)) {
+                return Ok(record);
+            }
+            tracing::warn!(target: "enforcer", id = %record.id,
+                "the new key {} has a key tag that is taken; another one is made", record.id);
+            self.parts.store.key_removing(&record.repository, &record.id).await?;
+            self.destroy(&record).await;
+        }
+        Err(KeysError::TagsCollide { repository: wanted.repository.clone() })
     }
 
     /// Second and third step: the key, wherever its making was cut short, and its record.
-    async fn finish(&self, policy: &str, intent: KeyRecord) -> Result<KeyRecord, KeysError> {
+    pub(super) async fn finish(
+        &self,
+        policy: &str,
+        intent: KeyRecord,
+    ) -> Result<KeyRecord, KeysError> {
         let slot = self.slot(policy, &intent.repository)?;
         let (public_key, made_at) = match slot.public_key(&intent.id, intent.algorithm).await {
             Ok(key) => (key, intent.inception),
@@ -183,11 +194,8 @@ impl KeyMaker {
         slot: &SlotClient,
         intent: &KeyRecord,
     ) -> Result<(PublicKey, Timestamp), KeysError> {
-        tracing::info!(target: "enforcer", algorithm = %intent.algorithm, role = %intent.role,
-            "1 new {}(s) ({} bits) need to be created.", intent.role, intent.bits);
-        let id: KeyId = intent.id.clone();
         let request = GenerateRequest {
-            id,
+            id: intent.id.clone(),
             algorithm: intent.algorithm,
             rsa_bits: intent.bits,
             allow_deprecated: self.parts.allow_deprecated,
@@ -196,9 +204,9 @@ impl KeyMaker {
     }
 
     /// The policy's salt; a new one when it is due.
-    async fn salt(&self, policy: &Policy) -> Result<Vec<u8>, KeysError> {
+    pub(super) async fn salt(&self, policy: &Policy) -> Result<Vec<u8>, KeysError> {
         let DenialPolicy::Nsec3(nsec3) = &policy.denial else { return Ok(Vec::new()) };
-        let now = self.parts.clock.now();
+        let now = self.now();
         let known = self.parts.store.policy(&policy.name).await?;
         let (salt, changed) =
             known.map_or((Vec::new(), Timestamp(0)), |known| (known.salt, known.salt_changed));
@@ -213,26 +221,15 @@ impl KeyMaker {
     }
 }
 
-fn held(record: &KeyRecord) -> HeldKey<'_> {
-    HeldKey {
-        role: record.role,
-        algorithm: record.algorithm,
-        bits: record.bits,
-        repository: &record.repository,
-    }
-}
-
-/// A present key as its zone uses it: published and active from the start.
-fn zone_key(record: &KeyRecord) -> Option<(ZoneKey, Timestamp)> {
-    let public_key = PublicKey { algorithm: record.algorithm, bytes: record.public_key.clone()? };
-    let key = ZoneKey {
-        id: record.id.clone(),
-        repository: record.repository.clone(),
-        role: record.role,
-        public_key,
-        is_published: true,
-        signs: Some(record.role),
-        is_revoked: false,
+/// Whether two keys have one tag, or would have when either is revoked.
+fn collide(one: &KeyRecord, other: &KeyRecord) -> bool {
+    let tags = |record: &KeyRecord| {
+        let key = public_key(record)?;
+        let flags = record.role.flags();
+        Some([flags, flags | REVOKE].map(|flags| key_tag(&dnskey_rdata(flags, &key))))
     };
-    Some((key, record.inception))
+    match (tags(one), tags(other)) {
+        (Some(one), Some(other)) => one.iter().any(|tag| other.contains(tag)),
+        _ => false,
+    }
 }

@@ -1,6 +1,7 @@
 //! Everything the enforcer can be told, and what it answers.
 
-use crate::runtime::{Message, Recipient};
+use crate::runtime::{Message, Recipient, Reply};
+use dnssec::enforcer::{CommandError, PublishedKeys, ZoneLife};
 use dnssec::policy::Policy;
 use dnssec::signing::ZoneKey;
 use dnssec::{Name, Timestamp};
@@ -8,8 +9,32 @@ use std::sync::Arc;
 
 /// Everything the enforcer can be told.
 pub enum EnforcerMessage {
-    /// Command. See to the keys of a zone, and say which they are.
+    /// Command. See to the keys of a zone from now on, and say which they are.
     KeysWanted(Wanted),
+    /// Event. A zone published a version: waits that count from there begin.
+    Published {
+        /// The zone.
+        zone: Name,
+        /// What the version shows of its keys.
+        report: PublishedKeys,
+    },
+    /// Command. Change what is remembered of a zone, then look at it again.
+    Change(Change),
+    /// Command. Look at zones now, whatever their time: one, or all.
+    Enforce {
+        /// The zone; `None`: all.
+        zone: Option<Name>,
+    },
+    /// Command. A zone is gone: nothing is done about its keys any more.
+    Forget {
+        /// The zone.
+        zone: Name,
+    },
+    /// Query. When which zone is looked at next.
+    Agenda {
+        /// By time, then by name; zones without a next time are left out.
+        reply: Reply<Vec<(Timestamp, Name)>>,
+    },
 }
 
 impl Message for EnforcerMessage {
@@ -22,8 +47,37 @@ pub struct Wanted {
     pub zone: Name,
     /// Its policy.
     pub policy: Arc<Policy>,
-    /// Where the answer goes.
+    /// Where the answer goes, now and whenever the keys change.
     pub to: Recipient<KeysEvent>,
+}
+
+/// What a command does to what is remembered of a zone: a pure function of it and the time.
+pub type LifeEdit = Box<dyn FnOnce(&ZoneLife, Timestamp) -> Result<ZoneLife, CommandError> + Send>;
+
+/// A command about a zone's keys.
+pub struct Change {
+    /// The zone.
+    pub zone: Name,
+    /// What to do.
+    pub edit: LifeEdit,
+    /// Who wants it and why, for the history.
+    pub cause: String,
+    /// Durable, or refused and nothing changed.
+    pub reply: Reply<Result<(), ChangeError>>,
+}
+
+/// Why a command about a zone's keys changed nothing.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// The enforcer does not have the zone.
+    #[error("zone {0} is not known to the enforcer")]
+    ZoneUnknown(Box<Name>),
+    /// It does not apply.
+    #[error(transparent)]
+    Refused(#[from] CommandError),
+    /// Nothing could be saved, or the enforcer is overloaded.
+    #[error("{0}")]
+    Failed(String),
 }
 
 /// The enforcer's answer to a zone.
@@ -45,7 +99,7 @@ impl Message for KeysEvent {
 /// What a zone signs with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ZoneKeys {
-    /// The keys, with the moment each was made.
+    /// The keys, with the moment the zone took each.
     pub keys: Vec<(ZoneKey, Timestamp)>,
     /// The salt of the policy's NSEC3 chains.
     pub salt: Vec<u8>,

@@ -1,43 +1,77 @@
-//! The enforcer actor: sees to it that every zone has the keys its policy wants.
-//! In: [`EnforcerMessage::KeysWanted`] from zones. Out: [`KeysEvent`] to them.
-//! What is missing is decided in `dnssec::first_keys`; here it is carried out, in three durable
-//! steps per key: the intent with an id of our choice, the generation, the record with the public
-//! key. After a crash the intent is found again and adopted or repeated, never made twice.
+//! The enforcer actor: sees to it that every zone has the keys its policy wants, and that they
+//! come, roll and leave as caches allow.
+//! In: [`EnforcerMessage`] from zones and commands; the clock. Out: [`KeysEvent`] to zones,
+//! commands that hand DS records to parents, log lines.
+//! What happens is decided in `dnssec::enforcer`; here it is carried out: decisions are durable
+//! before anybody hears of them, keys are made in three durable steps, and what was decided but
+//! not done when the program ended (a DS to be submitted, a key to be destroyed) is found again in
+//! what is remembered, and done.
 //! One zone of a policy after the other, so that zones that share keys or a salt do not each make
 //! their own. Policies do not wait for each other: one may have its keys in a token that hangs.
-//! Not yet: rolls, which are the next step of the key timing core.
+//! A zone that waits costs one entry in a table.
 
+mod effects;
+mod jobs;
 mod keys;
 mod messages;
+mod pass;
+mod removal;
+mod submission;
 
-pub use messages::{EnforcerMessage, KeysEvent, Wanted, ZoneKeys};
+pub use messages::{Change, ChangeError, EnforcerMessage, KeysEvent, LifeEdit, Wanted, ZoneKeys};
 
 use crate::runtime::{
-    Actor, ActorFutureExt, AsyncContext, Child, Clock, Context, Handler, Supervised, WrapFuture,
+    Actor, ActorFutureExt, AsyncContext, Child, Clock, Context, Handler, Recipient, SpawnHandle,
+    Supervised, WorkerPool, WrapFuture,
 };
+use crate::settings::EnforcerSettings;
 use crate::slot::SlotClient;
 use crate::store::StoreClient;
-use keys::KeyMaker;
-use std::collections::{BTreeMap, VecDeque};
+use dnssec::key::KeyId;
+use dnssec::policy::Policy;
+use dnssec::{Name, Seconds, Timestamp};
+use jobs::{Job, JobEnd, Task};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
+use submission::Submission;
 
-/// Requests that may wait; one per zone is enough.
-const QUEUE_LENGTH_MAX: usize = 100_000;
+/// Requests that may wait; a few per zone are enough.
+const QUEUE_LENGTH_MAX: usize = 400_000;
+/// How long after a failure a zone is looked at again (catalogue 4.2).
+const FAILURE_PAUSE: Seconds = Seconds(60);
 
 /// The enforcer actor.
 pub struct EnforcerActor {
-    maker: Arc<KeyMaker>,
+    pass: Arc<pass::Pass>,
+    zones: BTreeMap<Name, Watched>,
+    /// When to look at which zone.
+    agenda: BTreeSet<(Timestamp, Name)>,
     /// By policy; a policy that is here has one zone at work, besides these that wait.
-    waiting: BTreeMap<String, VecDeque<Wanted>>,
+    waiting: BTreeMap<String, VecDeque<Job>>,
+    timer: Option<(Timestamp, SpawnHandle)>,
+    trash_timer: Option<SpawnHandle>,
+    /// Keys about whose DS a command is running, or waits to be run again.
+    submitting: BTreeSet<(Name, KeyId)>,
     observed: EnforcerObserved,
+}
+
+/// A zone that asked for its keys.
+struct Watched {
+    policy: Arc<Policy>,
+    to: Recipient<KeysEvent>,
+    given: Option<ZoneKeys>,
+    next: Option<Timestamp>,
 }
 
 /// What operators see of the enforcer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EnforcerObserved {
-    /// Zones that wait for their keys.
+    /// Zones it looks after.
+    pub zones: usize,
+    /// Requests that wait for their turn.
     pub waiting: usize,
-    /// Requests answered since the last start.
+    /// Requests done since the last start.
     pub answered: u64,
     /// Requests that failed since the last start.
     pub failed: u64,
@@ -49,47 +83,192 @@ pub struct EnforcerParts {
     pub store: StoreClient,
     /// The slots by repository.
     pub slots: BTreeMap<String, SlotClient>,
+    /// For what blocks in tokens; no zone's work waits for it.
+    pub pool: WorkerPool,
     /// The time.
     pub clock: Clock,
     /// Whether new keys of deprecated algorithms are allowed (RFC 9905).
     pub allow_deprecated: bool,
+    /// `<Enforcer>`.
+    pub settings: EnforcerSettings,
 }
 
 impl EnforcerActor {
     /// An enforcer; the parts outlive its restarts.
     pub fn new(parts: Arc<EnforcerParts>) -> EnforcerActor {
         EnforcerActor {
-            maker: Arc::new(KeyMaker::new(parts)),
+            pass: Arc::new(pass::Pass::new(parts)),
+            zones: BTreeMap::new(),
+            agenda: BTreeSet::new(),
             waiting: BTreeMap::new(),
+            timer: None,
+            trash_timer: None,
+            submitting: BTreeSet::new(),
             observed: EnforcerObserved::default(),
         }
     }
 
-    fn see_to(&mut self, wanted: Wanted, ctx: &mut Context<EnforcerActor>) {
-        let maker = self.maker.clone();
-        let work = async move {
-            let result = maker.keys_for(&wanted).await;
-            (wanted, result)
+    /// Takes a job for a zone that is known; its turn comes when the policy's earlier ones are
+    /// done.
+    fn take(&mut self, zone: Name, task: Task, ctx: &mut Context<EnforcerActor>) {
+        let Some(watched) = self.zones.get(&zone) else {
+            return task.refuse(ChangeError::ZoneUnknown(Box::new(zone)));
         };
-        ctx.spawn(work.into_actor(self).map(|(wanted, result), actor, ctx| {
-            actor.observed.answered += 1;
-            actor.observed.failed += u64::from(result.is_err());
-            let event = match result {
-                Ok(keys) => KeysEvent::Ready(keys),
-                Err(error) => KeysEvent::Failed { error: error.to_string() },
-            };
-            // A zone that is gone does not mind.
-            wanted.to.do_send(event);
-            actor.next(&wanted.policy.name, ctx);
+        if self.waiting_count() >= QUEUE_LENGTH_MAX {
+            let error = format!("{QUEUE_LENGTH_MAX} requests wait for the enforcer");
+            let _ = watched.to.do_send(KeysEvent::Failed { error: error.clone() });
+            return task.refuse(ChangeError::Failed(error));
+        }
+        let job = Job { zone, policy: watched.policy.clone(), task };
+        match self.waiting.get_mut(&job.policy.name) {
+            Some(queue) => queue.push_back(job),
+            None => {
+                self.waiting.insert(job.policy.name.clone(), VecDeque::new());
+                self.work_on(job, ctx);
+            }
+        }
+    }
+
+    fn work_on(&mut self, job: Job, ctx: &mut Context<EnforcerActor>) {
+        let pass = self.pass.clone();
+        let work = async move { pass.work_on(job).await };
+        ctx.spawn(work.into_actor(self).map(|end, actor, ctx| {
+            let policy = end.policy.clone();
+            actor.done(end, ctx);
+            match actor.waiting.get_mut(&policy).and_then(VecDeque::pop_front) {
+                Some(job) => actor.work_on(job, ctx),
+                None => drop(actor.waiting.remove(&policy)),
+            }
         }));
     }
 
-    /// The next zone of a policy.
-    fn next(&mut self, policy: &str, ctx: &mut Context<EnforcerActor>) {
-        match self.waiting.get_mut(policy).and_then(VecDeque::pop_front) {
-            Some(wanted) => self.see_to(wanted, ctx),
-            None => drop(self.waiting.remove(policy)),
+    /// Tells the zone what it did not know, and notes when to look again.
+    fn done(&mut self, end: JobEnd, ctx: &mut Context<EnforcerActor>) {
+        self.observed.answered += 1;
+        let now = self.pass.now();
+        let (event, next) = match end.result {
+            Ok(looked) => {
+                if looked.has_purged {
+                    self.empty_trash(ctx);
+                }
+                looked.submissions.into_iter().for_each(|one| self.submit(one, ctx));
+                (KeysEvent::Ready(looked.keys), looked.next)
+            }
+            Err(error) => {
+                self.observed.failed += 1;
+                let next = now.plus(FAILURE_PAUSE);
+                (KeysEvent::Failed { error: error.to_string() }, Some(next))
+            }
+        };
+        let Some(watched) = self.zones.get_mut(&end.zone) else { return };
+        let is_news = match &event {
+            KeysEvent::Ready(keys) => watched.given.as_ref() != Some(keys),
+            // A zone that has keys goes on with them; the failure is in the log.
+            KeysEvent::Failed { .. } => false,
+        };
+        if let KeysEvent::Ready(keys) = &event {
+            watched.given = Some(keys.clone());
         }
+        if end.is_asked || is_news {
+            // A zone that is gone does not mind.
+            let _ = watched.to.do_send(event);
+        }
+        if let Some(next) = watched.next.take() {
+            self.agenda.remove(&(next, end.zone.clone()));
+        }
+        if let Some(next) = next {
+            watched.next = Some(next);
+            self.agenda.insert((next, end.zone));
+        }
+        self.wind(ctx);
+    }
+
+    /// Sets the one timer to the first zone's time.
+    fn wind(&mut self, ctx: &mut Context<EnforcerActor>) {
+        let first = self.agenda.first().map(|(at, _)| *at);
+        match (&self.timer, first) {
+            (Some((at, _)), Some(first)) if *at == first => return,
+            (None, None) => return,
+            _ => {}
+        }
+        if let Some((_, timer)) = self.timer.take() {
+            ctx.cancel_future(timer);
+        }
+        let Some(at) = first else { return };
+        let clock = self.pass.clock();
+        let sleep = async move { clock.sleep_until(at).await };
+        let timer = ctx.spawn(sleep.into_actor(self).map(|(), actor, ctx| {
+            actor.timer = None;
+            actor.look_at_due(ctx);
+        }));
+        self.timer = Some((at, timer));
+    }
+
+    fn look_at_due(&mut self, ctx: &mut Context<EnforcerActor>) {
+        let now = self.pass.now();
+        while let Some((at, _)) = self.agenda.first()
+            && *at <= now
+        {
+            // There is a first one, just looked at.
+            let Some((_, zone)) = self.agenda.pop_first() else { break };
+            if let Some(watched) = self.zones.get_mut(&zone) {
+                watched.next = None;
+            }
+            self.take(zone, Task::Look, ctx);
+        }
+        self.wind(ctx);
+    }
+
+    /// Tells a parent of a DS, unless that is under way.
+    fn submit(&mut self, submission: Submission, ctx: &mut Context<EnforcerActor>) {
+        if !self.submitting.insert((submission.zone.clone(), submission.id.clone())) {
+            return;
+        }
+        let run = async move {
+            let result = submission.run().await;
+            (submission, result)
+        };
+        ctx.spawn(run.into_actor(self).map(|(submission, result), actor, ctx| match result {
+            Ok(()) => {
+                actor.submitting.remove(&(submission.zone.clone(), submission.id.clone()));
+                actor.take(submission.zone.clone(), submission.done(), ctx);
+            }
+            Err(error) => {
+                submission.log_failure(&error);
+                let pause = Duration::from_secs(FAILURE_PAUSE.0);
+                ctx.run_later(pause, move |actor, ctx| {
+                    actor.submitting.remove(&(submission.zone.clone(), submission.id));
+                    actor.take(submission.zone, Task::Look, ctx);
+                });
+            }
+        }));
+    }
+
+    /// Destroys keys whose time in the trash is over, now and when the next one's is.
+    fn empty_trash(&mut self, ctx: &mut Context<EnforcerActor>) {
+        if let Some(timer) = self.trash_timer.take() {
+            ctx.cancel_future(timer);
+        }
+        let (pass, clock) = (self.pass.clone(), self.pass.clock());
+        let work = async move {
+            while let Some(next) = pass.empty_trash().await {
+                clock.sleep_until(next).await;
+            }
+        };
+        self.trash_timer = Some(ctx.spawn(work.into_actor(self)));
+    }
+
+    fn look_at_all(&mut self, ctx: &mut Context<EnforcerActor>) {
+        let zones: Vec<Name> = self.zones.keys().cloned().collect();
+        zones.into_iter().for_each(|zone| self.take(zone, Task::Look, ctx));
+    }
+
+    fn watch(&mut self, wanted: Wanted, ctx: &mut Context<EnforcerActor>) {
+        let Wanted { zone, policy, to } = wanted;
+        let known = self.zones.remove(&zone);
+        let (given, next) = known.map_or((None, None), |known| (known.given, known.next));
+        self.zones.insert(zone.clone(), Watched { policy, to, given, next });
+        self.take(zone, Task::Keys, ctx);
     }
 
     fn waiting_count(&self) -> usize {
@@ -99,13 +278,23 @@ impl EnforcerActor {
 
 impl Actor for EnforcerActor {
     type Context = Context<EnforcerActor>;
+
+    fn started(&mut self, ctx: &mut Context<EnforcerActor>) {
+        self.empty_trash(ctx);
+        self.look_at_all(ctx);
+    }
 }
 
 impl Supervised for EnforcerActor {
-    /// Zones ask again when they hear nothing.
+    /// Who asked stays known; everything else is read back from what is durable, zone by zone.
     fn restarting(&mut self, _: &mut Context<EnforcerActor>) {
+        self.agenda.clear();
         self.waiting.clear();
+        self.timer = None;
+        self.trash_timer = None;
+        self.submitting.clear();
         self.observed = EnforcerObserved::default();
+        self.zones.values_mut().for_each(|watched| watched.next = None);
     }
 }
 
@@ -113,7 +302,7 @@ impl Child for EnforcerActor {
     type Observed = EnforcerObserved;
 
     fn observe(&self) -> EnforcerObserved {
-        EnforcerObserved { waiting: self.waiting_count(), ..self.observed }
+        EnforcerObserved { zones: self.zones.len(), waiting: self.waiting_count(), ..self.observed }
     }
 }
 
@@ -121,16 +310,26 @@ impl Handler<EnforcerMessage> for EnforcerActor {
     type Result = ();
 
     fn handle(&mut self, message: EnforcerMessage, ctx: &mut Context<EnforcerActor>) {
-        let EnforcerMessage::KeysWanted(wanted) = message;
-        if self.waiting_count() >= QUEUE_LENGTH_MAX {
-            let error = format!("{QUEUE_LENGTH_MAX} zones wait for their keys");
-            wanted.to.do_send(KeysEvent::Failed { error });
-            return;
+        match message {
+            EnforcerMessage::KeysWanted(wanted) => self.watch(wanted, ctx),
+            EnforcerMessage::Published { zone, report } => {
+                self.take(zone, Task::Published(report), ctx);
+            }
+            EnforcerMessage::Change(change) => {
+                let Change { zone, edit, cause, reply } = change;
+                self.take(zone, Task::Change { edit, cause, reply }, ctx);
+            }
+            EnforcerMessage::Enforce { zone: Some(zone) } => self.take(zone, Task::Look, ctx),
+            EnforcerMessage::Enforce { zone: None } => self.look_at_all(ctx),
+            EnforcerMessage::Forget { zone } => {
+                if let Some(next) = self.zones.remove(&zone).and_then(|watched| watched.next) {
+                    self.agenda.remove(&(next, zone));
+                    self.wind(ctx);
+                }
+            }
+            EnforcerMessage::Agenda { reply } => {
+                reply.send(self.agenda.iter().cloned().collect());
+            }
         }
-        if let Some(queue) = self.waiting.get_mut(&wanted.policy.name) {
-            return queue.push_back(wanted);
-        }
-        self.waiting.insert(wanted.policy.name.clone(), VecDeque::new());
-        self.see_to(wanted, ctx);
     }
 }

@@ -6,6 +6,7 @@
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
+use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 /// Longest time a configured command may take, in seconds.
@@ -51,11 +52,16 @@ pub fn expand(command: &str, zone: &str, zone_file: &Path) -> Vec<String> {
 
 /// Runs a command and waits for its end.
 pub async fn run(words: &[String]) -> Result<(), CommandError> {
+    run_with_input(words, &[]).await
+}
+
+/// [`run`], with this on its standard input. A command that does not read it is well done too.
+pub async fn run_with_input(words: &[String], input: &[u8]) -> Result<(), CommandError> {
     let (program, arguments) = words.split_first().ok_or(CommandError::Empty)?;
     let program = program.clone();
     let started = Command::new(&program)
         .args(arguments)
-        .stdin(Stdio::null())
+        .stdin(if input.is_empty() { Stdio::null() } else { Stdio::piped() })
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .kill_on_drop(true)
@@ -65,7 +71,15 @@ pub async fn run(words: &[String]) -> Result<(), CommandError> {
         Err(cause) => return Err(CommandError::NotStarted { program, cause }),
     };
     let limit = Duration::from_secs(COMMAND_SECONDS_MAX);
-    match tokio::time::timeout(limit, child.wait()).await {
+    let stdin = child.stdin.take();
+    let talk = async {
+        if let Some(mut stdin) = stdin {
+            // One that has heard enough closes its end.
+            let _ = stdin.write_all(input).await;
+        }
+        child.wait().await
+    };
+    match tokio::time::timeout(limit, talk).await {
         Ok(Ok(status)) if status.success() => Ok(()),
         Ok(Ok(status)) => Err(CommandError::Failed { program, status }),
         Ok(Err(cause)) => Err(CommandError::NotStarted { program, cause }),

@@ -7,6 +7,7 @@ pub mod config_files;
 pub mod environment;
 pub mod folders;
 pub mod leftovers;
+pub mod local_time;
 pub mod signals;
 pub mod signed_files;
 pub mod zone_files;

@@ -9,7 +9,9 @@
 //! where OpenDNSSEC's signer changes to before it opens them (`zone add` writes absolute ones);
 //! those in conf.xml are below the folder that the program was started in, as for kaspcheck.
 
-use super::{RepositorySettings, Settings, TokenSettings, ZoneSettings, zone_text};
+use super::{
+    EnforcerSettings, RepositorySettings, Settings, TokenSettings, ZoneSettings, zone_text,
+};
 use crate::io::config_files::{self, ConfigFileError};
 use appliance_config::{
     Adapter, Conf, Datastore, Diagnostic, FILE_BYTES_MAX, FileFaults, Read, Repository,
@@ -236,6 +238,7 @@ fn settings(
         }
     };
     check_repositories(conf_file, &conf, &policies)?;
+    let enforcer = enforcer(&conf);
     let repositories = repositories(conf_file, &conf.repositories, notices);
     let repositories = grouped(repositories, &conf.groups);
     let policies: BTreeMap<String, Arc<Policy>> =
@@ -248,12 +251,26 @@ fn settings(
         zones,
         notify_command: conf.signer.notify_command,
         allow_deprecated: conf.enforcer.allow_deprecated_algorithms,
+        enforcer,
         // Not bounded by <WorkerThreads>: there it is the number of zones at a time, whose
         // default of 4 says nothing about this machine. One pool serves all zones here.
         worker_count: std::thread::available_parallelism().map_or(1, usize::from),
         keeps_approved: true,
         verbosity: conf.logging.verbosity,
     })
+}
+
+fn enforcer(conf: &Conf) -> EnforcerSettings {
+    let backed_up = conf.repositories.iter().filter(|repository| repository.require_backup);
+    let period = conf.enforcer.automatic_key_generation_period;
+    EnforcerSettings {
+        keys_ahead: (period.0 > 0).then_some(period),
+        manual_key_generation: conf.enforcer.manual_key_generation,
+        rollover_notification: conf.enforcer.rollover_notification,
+        submit_command: conf.enforcer.delegation_signer_submit_command.clone(),
+        retract_command: conf.enforcer.delegation_signer_retract_command.clone(),
+        backed_up: backed_up.map(|repository| repository.name.clone()).collect(),
+    }
 }
 
 /// Whether every key's repository is in conf.xml (kaspcheck's K28).

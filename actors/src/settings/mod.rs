@@ -6,10 +6,11 @@ mod from_conf;
 
 pub use from_conf::{LeftOut, Notice, SettingsError, read_settings, read_settings_with};
 
-use dnssec::Name;
 use dnssec::key::{KeyId, PublicKey};
 use dnssec::policy::Policy;
 use dnssec::zone::load::Limits;
+use dnssec::{Name, Seconds};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -28,6 +29,8 @@ pub struct Settings {
     pub notify_command: Option<String>,
     /// Whether new keys of deprecated algorithms are allowed (RFC 9905).
     pub allow_deprecated: bool,
+    /// What the enforcer does beyond the policies.
+    pub enforcer: EnforcerSettings,
     /// Threads of the worker pool.
     pub worker_count: usize,
     /// Whether the auditor keeps a copy of what it approved, so that it can judge a difference at
@@ -35,6 +38,24 @@ pub struct Settings {
     pub keeps_approved: bool,
     /// `<Verbosity>`: log level, 0 to 7.
     pub verbosity: u64,
+}
+
+/// `<Enforcer>`: what it does beyond the policies. The default does nothing of it.
+#[derive(Clone, Debug, Default)]
+pub struct EnforcerSettings {
+    /// `<AutomaticKeyGenerationPeriod>`: for how long the unused keys of a policy shall last;
+    /// `None`: keys are made when they are needed.
+    pub keys_ahead: Option<Seconds>,
+    /// `<ManualKeyGeneration/>`: keys are made by `key generate` only.
+    pub manual_key_generation: bool,
+    /// `<RolloverNotification>`: how long before a KSK rolls this is told.
+    pub rollover_notification: Option<Seconds>,
+    /// `<DelegationSignerSubmitCommand>`.
+    pub submit_command: Option<String>,
+    /// `<DelegationSignerRetractCommand>`.
+    pub retract_command: Option<String>,
+    /// Repositories with `<RequireBackup/>`.
+    pub backed_up: BTreeSet<String>,
 }
 
 /// One repository.

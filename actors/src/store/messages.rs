@@ -5,7 +5,9 @@ use crate::runtime::{Message, Reply};
 use dnssec::enforcer::ZoneLife;
 use dnssec::key::{KeyId, PublicKey};
 use dnssec::{Name, Timestamp};
-use storage::state::{HistoryEntry, KeyOwner, KeyRecord, NewKey, PolicyState, ZoneState};
+use storage::state::{
+    BackupState, HistoryEntry, KeyOwner, KeyRecord, NewKey, PolicyState, ZoneState,
+};
 
 /// A change of what is remembered of a zone's keys ([`storage::state::LifeChange`]).
 #[derive(Clone, Debug)]
@@ -144,6 +146,53 @@ pub enum StoreMessage {
         inception: Timestamp,
         /// Its record.
         reply: Reply<Result<KeyRecord, StoreError>>,
+    },
+    /// Command. First step of a key's removal: nobody uses it from now on.
+    KeyRemoving {
+        /// Repository of the key.
+        repository: String,
+        /// Its id.
+        id: KeyId,
+        /// Its record.
+        reply: Reply<Result<KeyRecord, StoreError>>,
+    },
+    /// Command. Last step of a key's removal: it is not in the token.
+    KeyRemoved {
+        /// Repository of the key.
+        repository: String,
+        /// Its id.
+        id: KeyId,
+        /// Durable, or not saved at all.
+        reply: Reply<Result<(), StoreError>>,
+    },
+    /// Command. Takes a key out of the trash.
+    KeyRestore {
+        /// Repository of the key.
+        repository: String,
+        /// Its id.
+        id: KeyId,
+        /// Its record.
+        reply: Reply<Result<KeyRecord, StoreError>>,
+    },
+    /// Command. Notes the backup of keys: all or, on an error, none.
+    KeysSetBackup {
+        /// Repository and id of each.
+        keys: Vec<(String, KeyId)>,
+        /// How it is now.
+        backup: BackupState,
+        /// Durable, or not saved at all.
+        reply: Reply<Result<(), StoreError>>,
+    },
+    /// Command. Forgets a zone and its keys' lives; its serial and history stay.
+    RemoveZone {
+        /// The zone.
+        zone: Name,
+        /// When.
+        at: Timestamp,
+        /// Why.
+        cause: String,
+        /// Durable, or not saved at all.
+        reply: Reply<Result<(), StoreError>>,
     },
 }
 

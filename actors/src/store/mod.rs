@@ -15,7 +15,7 @@ use dnssec::{Name, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
 use storage::state::{
-    HistoryEntry, KeyOwner, KeyRecord, LifeChange, NewKey, PolicyState, ZoneState,
+    BackupState, HistoryEntry, KeyOwner, KeyRecord, LifeChange, NewKey, PolicyState, ZoneState,
 };
 use storage::{StateError, StateStore};
 
@@ -125,6 +125,23 @@ impl Handler<StoreMessage> for StoreActor {
             }),
             History { zone, reply } => self.submit(reply, move |store| store.history(&zone)),
             KeyIntent { key, reply } => self.submit(reply, move |store| store.key_intent(&key)),
+            KeyRemoving { repository, id, reply } => {
+                self.submit(reply, move |store| store.key_removing(&repository, &id))
+            }
+            KeyRemoved { repository, id, reply } => {
+                self.submit(reply, move |store| store.key_remove(&repository, &id))
+            }
+            KeyRestore { repository, id, reply } => {
+                self.submit(reply, move |store| store.key_restore(&repository, &id))
+            }
+            KeysSetBackup { keys, backup, reply } => self.submit(reply, move |store| {
+                let keys = keys.iter().map(|(repository, id)| (repository.as_str(), id));
+                store.keys_set_backup(keys, backup)
+            }),
+            RemoveZone { zone, at, cause, reply } => self.submit(reply, move |store| {
+                store.life_remove(&zone, at, &cause)?;
+                store.zone_remove(&zone)
+            }),
             KeyPresent { repository, id, public_key, inception, reply } => self
                 .submit(reply, move |store| {
                     store.key_present(&repository, &id, &public_key, inception)
@@ -228,6 +245,44 @@ impl StoreClient {
     /// First step of a key's generation.
     pub async fn key_intent(&self, key: NewKey) -> Result<KeyRecord, StoreError> {
         self.ask(|reply| StoreMessage::KeyIntent { key, reply }).await
+    }
+
+    /// First step of a key's removal.
+    pub async fn key_removing(&self, repository: &str, id: &KeyId) -> Result<(), StoreError> {
+        let (repository, id) = (repository.to_owned(), id.clone());
+        self.ask(|reply| StoreMessage::KeyRemoving { repository, id, reply }).await.map(|_| ())
+    }
+
+    /// Last step of a key's removal.
+    pub async fn key_removed(&self, repository: &str, id: &KeyId) -> Result<(), StoreError> {
+        let (repository, id) = (repository.to_owned(), id.clone());
+        self.ask(|reply| StoreMessage::KeyRemoved { repository, id, reply }).await
+    }
+
+    /// Takes a key out of the trash.
+    pub async fn key_restore(&self, repository: &str, id: &KeyId) -> Result<KeyRecord, StoreError> {
+        let (repository, id) = (repository.to_owned(), id.clone());
+        self.ask(|reply| StoreMessage::KeyRestore { repository, id, reply }).await
+    }
+
+    /// Notes the backup of keys.
+    pub async fn keys_set_backup(
+        &self,
+        keys: Vec<(String, KeyId)>,
+        backup: BackupState,
+    ) -> Result<(), StoreError> {
+        self.ask(|reply| StoreMessage::KeysSetBackup { keys, backup, reply }).await
+    }
+
+    /// Forgets a zone and its keys' lives.
+    pub async fn remove_zone(
+        &self,
+        zone: &Name,
+        at: Timestamp,
+        cause: &str,
+    ) -> Result<(), StoreError> {
+        let (zone, cause) = (zone.clone(), cause.to_owned());
+        self.ask(|reply| StoreMessage::RemoveZone { zone, at, cause, reply }).await
     }
 
     /// Last step of a key's generation.

@@ -12,6 +12,7 @@ mod loading;
 mod messages;
 pub mod pipeline;
 mod plan;
+mod report;
 mod saving;
 pub mod signing;
 mod status;
@@ -70,6 +71,8 @@ pub struct ZoneActor {
     compaction: Option<Compaction>,
     progress: Arc<Progress>,
     keys: Option<ZoneKeys>,
+    /// What the enforcer was told last of what is published.
+    reported: report::Reported,
     reading: Reading,
     running: bool,
     /// Somebody wants the input read anew, and the run under way may have read it before that.
@@ -123,6 +126,7 @@ impl ZoneActor {
             compaction: None,
             progress: parts.progress.clone(),
             keys: None,
+            reported: None,
             reading: Reading::Read,
             running: false,
             again: false,
@@ -204,35 +208,31 @@ impl ZoneActor {
             status::log_progress(&actor.name, &actor.progress.view());
         });
         let services = self.services.clone();
+        let keys = keys.clone();
         let run = async move { services.run(order).await };
         ctx.spawn(run.into_actor(self).map(move |result, actor, ctx| {
             ctx.cancel_future(reports);
             actor.running = false;
             match result {
-                Ok(end) => actor.succeeded(end, ctx),
+                Ok(end) => actor.succeeded(end, keys, ctx),
                 Err(error) => actor.failed(&error, ctx),
             }
         }));
     }
 
-    fn succeeded(&mut self, end: RunEnd, ctx: &mut Context<ZoneActor>) {
+    fn succeeded(&mut self, end: RunEnd, keys: ZoneKeys, ctx: &mut Context<ZoneActor>) {
         let now = self.services.clock.now();
         let next = now.plus(self.settings.policy.signatures.resign);
         status::log_end(&self.name, &end);
-        // A first version may have been made true by a run that failed to deliver it.
-        let is_first = |state: &ZoneState| state.generation <= 1 && state.last_published.is_none();
-        let is_new = self.state.as_ref().is_some_and(is_first);
-        if let (true, Some(keys)) = (is_new, &self.keys) {
-            status::log_ds(&self.settings, keys);
-        }
         self.failures = 0;
         self.crashes = 0;
         self.reading = Reading::Skip;
-        let keys = self.keys.as_ref();
         self.set(|status| {
             status.take(&end.state);
-            status.take_end(&end, keys, next);
+            status.take_end(&end, &keys, next);
         });
+        // Keys that came while the run was under way.
+        let has_new_keys = self.keys.as_ref().is_some_and(|newest| *newest != keys);
         self.take_generation(end.state.generation);
         self.state = Some(end.state);
         self.stored = Some(end.stored);
@@ -241,8 +241,11 @@ impl ZoneActor {
         self.approved = end.approved;
         self.tell_late(end.late.as_ref(), now);
         self.compact_if_due(ctx);
+        self.report(keys, ctx);
         if std::mem::take(&mut self.again) {
             self.read_and_sign(ctx);
+        } else if has_new_keys {
+            self.start(ctx);
         } else if self.late_told.is_some() && self.openings_of_tokens() != self.openings_seen {
             self.want_run(ctx);
         } else {
@@ -330,6 +333,7 @@ impl Supervised for ZoneActor {
         self.journal = ZoneJournal::default();
         self.compaction = None;
         self.keys = None;
+        self.reported = None;
         self.reading = Reading::Read;
         self.running = false;
         self.again = false;

@@ -6,9 +6,7 @@ use super::pipeline::{RunAction, RunEnd, StepLengths};
 use super::signing::Late;
 use crate::enforcer::ZoneKeys;
 use crate::runtime::ProgressView;
-use crate::settings::{ZoneSettings, zone_text};
 use crate::stages::sign::SignCounts;
-use dnssec::key::ds_text;
 use dnssec::signing::ZoneKey;
 use dnssec::{Serial, Timestamp};
 use storage::state::ZoneState;
@@ -80,7 +78,7 @@ impl ZoneStatus {
     }
 
     /// Takes the end of a run.
-    pub(super) fn take_end(&mut self, end: &RunEnd, keys: Option<&ZoneKeys>, next: Timestamp) {
+    pub(super) fn take_end(&mut self, end: &RunEnd, keys: &ZoneKeys, next: Timestamp) {
         let version = &end.stored.version;
         let near = end.state.signed_at.unwrap_or(next);
         self.phase = Phase::Idle;
@@ -92,7 +90,7 @@ impl ZoneStatus {
             version.earliest_expiration().map(|wire| Timestamp::from_wire(wire, near));
         self.last_action = Some(end.action.clone());
         self.warnings.clone_from(&end.warnings);
-        self.keys = keys.map_or(Vec::new(), |keys| keys.keys.clone());
+        self.keys.clone_from(&keys.keys);
         self.failure = end.input_failure.as_ref().map(|error| error.to_string());
         self.failures = 0;
         self.notify_failure.clone_from(&end.notify_failure);
@@ -105,16 +103,6 @@ impl ZoneStatus {
         self.run_count += 1;
         self.failure = Some(failure);
         self.failures = failures;
-    }
-}
-
-/// Says what the parent of a new zone needs.
-pub(super) fn log_ds(settings: &ZoneSettings, keys: &ZoneKeys) {
-    let (zone, ttl) = (zone_text(&settings.name), settings.policy.parent.ds_ttl.as_ttl());
-    for (key, _) in keys.keys.iter().filter(|(key, _)| key.role.signs_keyset()) {
-        let ds = ds_text(&settings.name, ttl, &key.dnskey_rdata());
-        tracing::info!(target: "enforcer", %zone,
-            "please submit DS with keytag {} for zone {zone}: {ds}", key.key_tag());
     }
 }
 

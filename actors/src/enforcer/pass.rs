@@ -1,0 +1,294 @@
+//! One turn of one zone: what is remembered is read, changed by what happened, judged by the
+//! core, made durable; only then is anything done or told.
+//! In: a [`Job`]. Out: [`JobEnd`]. Never: decisions about keys; those are `dnssec::enforcer`'s.
+
+use super::jobs::{Job, JobEnd, Looked, Task};
+use super::keys::KeysError;
+use super::messages::{ChangeError, ZoneKeys};
+use super::{EnforcerParts, effects};
+use crate::runtime::Clock;
+use crate::settings::zone_text;
+use crate::store::NewLife;
+use dnssec::enforcer::{
+    Action, Evaluation, KeyLife, Scene, SupplyKey, ZoneLife, evaluate, published,
+};
+use dnssec::key::{KeyId, KeyRole, PublicKey};
+use dnssec::policy::Policy;
+use dnssec::signing::ZoneKey;
+use dnssec::{Name, Seconds, Timestamp};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use storage::state::{KeyOwner, KeyRecord, KeyState};
+
+/// Keys made in one turn; more are made in the next.
+const KEYS_PER_TURN_MAX: usize = 64;
+
+/// Does the enforcer's jobs.
+pub(super) struct Pass {
+    pub(super) parts: Arc<EnforcerParts>,
+}
+
+/// A zone in its turn.
+pub(super) struct Turn<'j> {
+    pub(super) zone: &'j Name,
+    pub(super) policy: &'j Policy,
+    pub(super) now: Timestamp,
+    /// All keys that are the zone's, or its policy's.
+    pub(super) records: Vec<KeyRecord>,
+}
+
+impl Turn<'_> {
+    pub(super) fn record(&self, id: &KeyId) -> Option<&KeyRecord> {
+        self.records.iter().find(|record| record.id == *id)
+    }
+}
+
+impl Pass {
+    pub(super) fn new(parts: Arc<EnforcerParts>) -> Pass {
+        Pass { parts }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.parts.clock.now()
+    }
+
+    pub(super) fn clock(&self) -> Clock {
+        self.parts.clock.clone()
+    }
+
+    pub(super) async fn work_on(&self, job: Job) -> JobEnd {
+        let Job { zone, policy, task } = job;
+        let is_asked = matches!(task, Task::Keys);
+        let result = self.turn(&zone, &policy, task).await;
+        if let Err(error) = &result
+            && !is_asked
+        {
+            tracing::error!(target: "enforcer", zone = %zone_text(&zone),
+                "zone {}: {error}", zone_text(&zone));
+        }
+        JobEnd { zone, policy: policy.name.clone(), is_asked, result }
+    }
+
+    async fn turn(&self, zone: &Name, policy: &Policy, task: Task) -> Result<Looked, KeysError> {
+        let before = self.parts.store.life(zone).await?.unwrap_or_default();
+        let now = self.now();
+        let mut cause = "enforcer".to_owned();
+        let mut reply = None;
+        let changed = match task {
+            Task::Keys | Task::Look => before.clone(),
+            Task::Published(report) => published(&before, &report),
+            Task::Change { edit, cause: why, reply: to } => match edit(&before, now) {
+                Ok(life) => {
+                    (cause, reply) = (why, Some(to));
+                    life
+                }
+                Err(error) => {
+                    to.send(Err(ChangeError::Refused(error)));
+                    before.clone()
+                }
+            },
+        };
+        let result = self.look(zone, policy, now, &before, changed, &cause).await;
+        if let Some(reply) = reply {
+            let failed = |error: &KeysError| ChangeError::Failed(error.to_string());
+            reply.send(result.as_ref().map(|_| ()).map_err(failed));
+        }
+        result
+    }
+
+    /// Looks at a zone and makes durable what follows. `before` is what is durable, `life` what
+    /// became of it by the job.
+    async fn look(
+        &self,
+        zone: &Name,
+        policy: &Policy,
+        now: Timestamp,
+        before: &ZoneLife,
+        mut life: ZoneLife,
+        cause: &str,
+    ) -> Result<Looked, KeysError> {
+        let salt = self.salt(policy).await?;
+        let mut turn = Turn { zone, policy, now, records: self.records(zone, policy).await? };
+        for key in &mut life.keys {
+            if let Some(record) = turn.record(&key.id) {
+                key.backup = effects::backup(record.backup);
+            }
+        }
+        let (evaluation, failure) = self.evaluated(&mut turn, &life).await?;
+        if evaluation.life != *before {
+            let taken = match policy.keys.share_keys {
+                true => Vec::new(),
+                false => taken(before, &evaluation.life),
+            };
+            let change = NewLife {
+                zone: zone.clone(),
+                life: evaluation.life.clone(),
+                taken,
+                at: now,
+                cause: cause.to_owned(),
+            };
+            self.parts.store.commit_life(change).await?;
+        }
+        effects::log(&turn, &evaluation);
+        if let Some(error) = failure {
+            // What could be done without the key that could not be made is done and durable.
+            return Err(error);
+        }
+        let keys = zone_keys(&turn, &evaluation.life)?;
+        let purged = evaluation.actions.iter().any(|act| matches!(act, Action::Purge { .. }));
+        Ok(Looked {
+            keys: ZoneKeys { keys, salt },
+            next: evaluation.next,
+            submissions: self.submissions(&turn, &evaluation.life),
+            has_purged: purged,
+        })
+    }
+
+    /// Evaluates until no key is wanted that can be had. Answers too why a key could not be made.
+    async fn evaluated(
+        &self,
+        turn: &mut Turn<'_>,
+        life: &ZoneLife,
+    ) -> Result<(Evaluation, Option<KeysError>), KeysError> {
+        let mut evaluation = evaluate(life, &self.scene(turn, &[]));
+        for _ in 0..KEYS_PER_TURN_MAX {
+            if wanted(&evaluation).is_none() {
+                break;
+            }
+            // Looked for only now: most turns want no key, and with shared keys it costs a look at
+            // all zones.
+            let supply = self.supply(turn, life).await?;
+            evaluation = evaluate(life, &self.scene(turn, &supply));
+            let Some(policy_key) = wanted(&evaluation) else { break };
+            match self.make(turn, policy_key).await {
+                Ok(record) => turn.records.push(record),
+                Err(error) => return Ok((evaluation, Some(error))),
+            }
+        }
+        Ok((evaluation, None))
+    }
+
+    fn scene<'s>(&self, turn: &Turn<'s>, supply: &'s [SupplyKey]) -> Scene<'s> {
+        Scene {
+            rollover_notification: self.parts.settings.rollover_notification.unwrap_or(Seconds(0)),
+            waits_for_publication: true,
+            ..Scene::new(turn.policy, turn.now, supply)
+        }
+    }
+
+    /// The keys of a zone and its policy; those whose making was cut short are finished.
+    async fn records(&self, zone: &Name, policy: &Policy) -> Result<Vec<KeyRecord>, KeysError> {
+        let own = KeyOwner::Zone(Box::new(zone.clone()));
+        let mut records = Vec::new();
+        for owner in [own, KeyOwner::Policy(policy.name.clone())] {
+            for record in self.parts.store.keys_of(&owner).await? {
+                match record.state {
+                    KeyState::Present => records.push(record),
+                    KeyState::Intent => match self.finish(&policy.name, record).await {
+                        Ok(record) => records.push(record),
+                        // A zone that has what it needs does not mind; one that lacks the key
+                        // hears of it when it is wanted.
+                        Err(error) => tracing::warn!(target: "enforcer", %error,
+                            "a key of policy {} is still to be made", policy.name),
+                    },
+                    KeyState::Removing | KeyState::Trashed { .. } => {}
+                }
+            }
+        }
+        Ok(records)
+    }
+
+    /// Keys that the zone may take: its own that it does not use, as after a crash between a
+    /// key's making and its taking; then those that it may share, newest first; then the pool.
+    async fn supply(&self, turn: &Turn<'_>, life: &ZoneLife) -> Result<Vec<SupplyKey>, KeysError> {
+        let is_held = |record: &&KeyRecord| !life.keys.iter().any(|key| key.id == record.id);
+        let mut free: Vec<&KeyRecord> = turn.records.iter().filter(is_held).collect();
+        let mut used = BTreeMap::new();
+        if turn.policy.keys.share_keys && free.iter().any(|record| is_policys(record)) {
+            for (_, life) in self.parts.store.lives().await? {
+                for key in life.keys.into_iter().filter(|key| key.introducing) {
+                    used.insert(key.id, key.inception);
+                }
+            }
+        }
+        free.sort_by_key(|record| {
+            let in_use = used.get(&record.id).map(|at| std::cmp::Reverse(*at));
+            (is_policys(record), in_use.is_none(), in_use, record.inception)
+        });
+        Ok(free.into_iter().filter_map(supply_key).collect())
+    }
+}
+
+fn is_policys(record: &KeyRecord) -> bool {
+    matches!(record.owner, KeyOwner::Policy(_))
+}
+
+fn supply_key(record: &KeyRecord) -> Option<SupplyKey> {
+    let public_key = public_key(record)?;
+    let rdata = dnssec::key::dnskey_rdata(record.role.flags(), &public_key);
+    Some(SupplyKey {
+        id: record.id.clone(),
+        repository: record.repository.clone(),
+        role: record.role,
+        algorithm: record.algorithm,
+        bits: record.bits,
+        key_tag: dnssec::key::key_tag(&rdata),
+        backup: effects::backup(record.backup),
+    })
+}
+
+/// The public half of a key that is in its token.
+pub(super) fn public_key(record: &KeyRecord) -> Option<PublicKey> {
+    let bytes = record.public_key.clone()?;
+    Some(PublicKey { algorithm: record.algorithm, bytes })
+}
+
+/// Keys that came into the zone's life by an evaluation.
+fn taken(before: &ZoneLife, after: &ZoneLife) -> Vec<(String, KeyId)> {
+    let is_new = |key: &&KeyLife| !before.keys.iter().any(|old| old.id == key.id);
+    let new = after.keys.iter().filter(is_new);
+    new.map(|key| (key.repository.clone(), key.id.clone())).collect()
+}
+
+/// The key of the policy that nothing in the supply fits.
+fn wanted(evaluation: &Evaluation) -> Option<usize> {
+    evaluation.actions.iter().find_map(|action| match action {
+        Action::KeyWanted { policy_key, .. } => Some(*policy_key),
+        _ => None,
+    })
+}
+
+/// What the zone signs with now, KSKs first.
+fn zone_keys(turn: &Turn<'_>, life: &ZoneLife) -> Result<Vec<(ZoneKey, Timestamp)>, KeysError> {
+    let mut keys = Vec::new();
+    for key in &life.keys {
+        keys.extend(zone_key(turn, key)?);
+    }
+    keys.sort_by_key(|(key, inception): &(ZoneKey, Timestamp)| (key.role, *inception));
+    Ok(keys)
+}
+
+/// A key as its zone uses it; `None` for one that it neither shows nor signs with.
+fn zone_key(turn: &Turn<'_>, key: &KeyLife) -> Result<Option<(ZoneKey, Timestamp)>, KeysError> {
+    let signs = match (key.signs_keyset(), key.signs_zone()) {
+        (true, true) => Some(KeyRole::Csk),
+        (true, false) => Some(KeyRole::Ksk),
+        (false, true) => Some(KeyRole::Zsk),
+        (false, false) => None,
+    };
+    if signs.is_none() && !key.is_published() {
+        return Ok(None);
+    }
+    let public_key = turn.record(&key.id).and_then(public_key);
+    let public_key = public_key.ok_or_else(|| KeysError::RecordMissing { id: key.id.clone() })?;
+    let zone_key = ZoneKey {
+        id: key.id.clone(),
+        repository: key.repository.clone(),
+        role: key.role,
+        public_key,
+        is_published: key.is_published(),
+        signs,
+        is_revoked: key.revoked.is_some(),
+    };
+    Ok(Some((zone_key, key.inception)))
+}
