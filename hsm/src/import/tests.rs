@@ -9,6 +9,7 @@ use crate::verify::verify;
 use proptest::prelude::*;
 use std::path::Path;
 use std::process::Command;
+use std::sync::LazyLock;
 
 fn run(folder: &Path, program: &str, words: &str) -> Vec<u8> {
     let output = Command::new(program).args(words.split(' ')).current_dir(folder).output();
@@ -184,10 +185,40 @@ fn sample() -> impl Strategy<Value = Vec<u8>> {
     ])
 }
 
+/// A key with the numbers of today's length, made once.
+static RSA_KEY: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    let pem = run(folder.path(), "openssl", "genpkey -algorithm RSA -outform DER");
+    read_private_key(&pem, Some(Algorithm::RsaSha256)).unwrap().pkcs8.to_vec()
+});
+
+/// The two ways in which a key is taken apart agree: with a public half there are numbers.
+fn check_parts(found: &FoundKey) {
+    let numbers = numbers(found.algorithm, &found.pkcs8);
+    assert!(numbers.is_some() || found.public().is_err(), "{found:?}");
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_a_key_or_a_fault(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let _ = read_private_key(&bytes, Some(Algorithm::RsaSha256));
+    }
+
+    /// Keys of today's and of older RSA algorithms are read by different libraries.
+    #[test]
+    fn damaged_rsa_keys_have_a_public_half_or_a_fault(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        is_old: bool,
+    ) {
+        let mut bytes = RSA_KEY.clone();
+        for (at, value) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+        }
+        let algorithm = if is_old { Algorithm::RsaSha1 } else { Algorithm::RsaSha256 };
+        if let Ok(found) = read_private_key(&bytes, Some(algorithm)) {
+            check_parts(&found);
+        }
     }
 
     #[test]
@@ -208,6 +239,7 @@ proptest! {
             // What is taken for PKCS#8 reads as the same again.
             let again = read_private_key(&found.pkcs8, Some(found.algorithm)).unwrap();
             prop_assert_eq!(again.algorithm, found.algorithm);
+            check_parts(&found);
         }
     }
 }
