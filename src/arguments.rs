@@ -7,7 +7,8 @@ use std::process::ExitCode;
 
 /// DNSSEC signing appliance: signs, audits, publishes; rather stops than publishes something wrong.
 #[derive(Parser)]
-#[command(name = "anchorite", version)]
+#[command(name = "anchorite", version, disable_help_subcommand = true)]
+#[command(after_help = "Everything else is a command for the running daemon: see anchorite help.")]
 struct Line {
     #[command(subcommand)]
     program: Program,
@@ -27,6 +28,15 @@ enum Program {
     Hsmutil,
     /// Signatures a second, as OpenDNSSEC's ods-hsmspeed.
     Hsmspeed,
+}
+
+/// The words that are programs of their own, not commands for the daemon.
+pub(crate) const PROGRAMS: &[&str] = &["sign", "run", "check", "hsm", "hsmutil", "hsmspeed"];
+
+/// Whether a first word is for this command line; `-s` is for the daemon's commands.
+pub(crate) fn knows(word: &str) -> bool {
+    let is_for_daemon = word.starts_with("-s") || word.starts_with("--s");
+    PROGRAMS.contains(&word) || (word.starts_with('-') && !is_for_daemon)
 }
 
 /// What `anchorite sign` is told.
@@ -83,6 +93,9 @@ pub(crate) struct RunArguments {
     /// Log level 0 to 7 [default: <Verbosity> of conf.xml].
     #[arg(short, long)]
     pub verbosity: Option<u64>,
+    /// Write a line to standard output as soon as everything runs (`anchorite start` waits for it).
+    #[arg(long, hide = true)]
+    pub announce: bool,
 }
 
 /// Runs what the words say.

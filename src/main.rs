@@ -2,12 +2,14 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod front_ends;
 mod hsm;
 mod kaspcheck;
 mod run;
 mod sign;
 mod slot_host;
 
+use console::tool::{ENFORCER, SIGNER};
 use console_protocol::options;
 use std::path::Path;
 use std::process::ExitCode;
@@ -26,6 +28,15 @@ fn main() -> ExitCode {
         ("ods-hsmspeed", _) => hsm::hsmspeed::main(&name, &words[1..]),
         (_, Some("ods-hsmutil" | "hsmutil")) => hsm::hsmutil::main("ods-hsmutil", &words[2..]),
         (_, Some("ods-hsmspeed" | "hsmspeed")) => hsm::hsmspeed::main("ods-hsmspeed", &words[2..]),
+        ("ods-enforcer", _) => front_ends::ods(&ENFORCER, &name, &words[1..]),
+        ("ods-signer", _) => front_ends::ods(&SIGNER, &name, &words[1..]),
+        ("ods-control", _) => front_ends::control(&words[1..]),
+        (_, Some("ods-enforcer")) => front_ends::ods(&ENFORCER, "ods-enforcer", &words[2..]),
+        (_, Some("ods-signer")) => front_ends::ods(&SIGNER, "ods-signer", &words[2..]),
+        (_, Some("ods-control")) => front_ends::control(&words[2..]),
+        (_, Some(word)) if !arguments::knows(word) => {
+            front_ends::command(&words[1..], arguments::PROGRAMS)
+        }
         _ => arguments::main(words),
     }
 }

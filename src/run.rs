@@ -1,16 +1,24 @@
 //! `anchorite run`: every zone of an OpenDNSSEC configuration, until SIGTERM.
-//! In: conf.xml and what it names. Out: signed zones, log lines on standard error. SIGHUP has all
-//! zones read again. Exit code 1 when the system could not start or gave up.
+//! In: conf.xml and what it names; commands on the control sockets. Out: signed zones, log lines on
+//! standard error. SIGHUP has the list of zones and all zones read again. Exit code 1 when the
+//! system could not start or gave up.
 
 use crate::arguments::RunArguments;
 use crate::hsm::pins;
+use actors::console::catalogue::{Catalogue, CatalogueError};
+use actors::console::site::{ReadSettings, Site};
+use actors::console::{self, ConsoleParts, Wish};
+use actors::io::control_socket::{ControlSocket, ControlSocketError};
 use actors::io::leftovers;
 use actors::io::signals::{Signal, Signals};
 use actors::runtime::{Clock, System};
 use actors::settings::{Settings, read_settings_with};
 use actors::system;
 use appliance_config::{Repository, Secret};
+use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 pub(crate) fn main(arguments: RunArguments) -> ExitCode {
     let (settings, notices) = match read_settings_with(&arguments.config, &pin_of) {
@@ -27,7 +35,7 @@ pub(crate) fn main(arguments: RunArguments) -> ExitCode {
             false => tracing::warn!(target: "config", "{notice}"),
         }
     }
-    match run(&settings) {
+    match run(&settings, &arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(target: "engine", "{error}");
@@ -52,16 +60,22 @@ fn pin_of(repository: &Repository) -> Option<Secret> {
 enum RunError {
     #[error(transparent)]
     Start(#[from] system::StartError),
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+    #[error(transparent)]
+    ControlSocket(#[from] ControlSocketError),
     #[error("cannot take signals over: {0}")]
     Signals(#[from] std::io::Error),
     #[error("the system gave up: {0}")]
     GaveUp(String),
 }
 
-fn run(settings: &Settings) -> Result<(), RunError> {
+fn run(settings: &Settings, arguments: &RunArguments) -> Result<(), RunError> {
     let clock = Clock::system();
     let store = system::open_store(settings, &clock)?;
     leftovers::remove(settings, &store);
+    let catalogue = Catalogue::read(&arguments.config)?;
+    let sockets = listen(&catalogue)?;
     System::new().block_on(async {
         let mut signals = Signals::take()?;
         let (gave_up, reason) = tokio::sync::oneshot::channel();
@@ -69,23 +83,56 @@ fn run(settings: &Settings) -> Result<(), RunError> {
             // Nobody listens any more once the stop has begun.
             let _ = gave_up.send(failure.to_string());
         })?;
+        let read = reading(&arguments.config);
+        let (site, mut wishes) =
+            Site::new(running.staff.clone(), arguments.config.clone(), catalogue, read);
+        running.add_console(ConsoleParts { sockets: sockets.clone(), site: site.clone() })?;
         tracing::info!(target: "engine", "signer started (version {}), pid {}",
             env!("CARGO_PKG_VERSION"), std::process::id());
+        if arguments.announce {
+            announce();
+        }
         tokio::pin!(reason);
         loop {
-            tokio::select! {
+            let wish = tokio::select! {
                 signal = signals.next() => match signal {
-                    Signal::Stop => break,
-                    Signal::Reload => {
-                        tracing::info!(target: "engine", "signer reloading");
-                        running.sign_all();
-                    }
+                    Signal::Stop => Wish::Stop,
+                    Signal::Reload => Wish::Reload,
                 },
+                Some(wish) = wishes.recv() => wish,
                 Ok(reason) = &mut reason => return Err(RunError::GaveUp(reason)),
+            };
+            match wish {
+                Wish::Stop => break,
+                Wish::Reload => {
+                    tracing::info!(target: "engine", "signer reloading");
+                    console::reload(&site).await;
+                }
             }
+        }
+        for socket in &sockets {
+            socket.remove_file();
         }
         running.stop().await;
         tracing::info!(target: "engine", "signer shutdown");
         Ok(())
     })
+}
+
+fn listen(catalogue: &Catalogue) -> Result<Vec<Arc<ControlSocket>>, ControlSocketError> {
+    let group = catalogue.group.as_deref();
+    let sockets = catalogue.sockets.iter();
+    sockets.map(|path| ControlSocket::listen(path, group).map(Arc::new)).collect()
+}
+
+/// How the settings are read again.
+fn reading(conf_file: &Path) -> ReadSettings {
+    let conf_file = conf_file.to_owned();
+    Box::new(move || read_settings_with(&conf_file, &pin_of))
+}
+
+/// Tells whoever started this process that it runs.
+fn announce() {
+    // He may not wait for it.
+    let _ = writeln!(std::io::stdout(), "{}", crate::front_ends::RUNNING);
 }

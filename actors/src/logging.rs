@@ -5,11 +5,16 @@
 //! Not yet: syslog.
 
 use std::fmt::{self, Write as _};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Subscriber};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{Registry, reload};
 
 /// Modules whose lines are the enforcer's.
 const ENFORCER_MODULES: [&str; 2] = ["enforcer", "hsm_key_factory"];
@@ -76,20 +81,43 @@ fn write_clean(writer: &mut Writer<'_>, text: &str) -> fmt::Result {
     Ok(())
 }
 
+/// The level, as it was given.
+static VERBOSITY: AtomicU64 = AtomicU64::new(3);
+static FILTER: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
+
+fn filter(verbosity: u64) -> LevelFilter {
+    match verbosity {
+        0..=1 => LevelFilter::ERROR,
+        2 => LevelFilter::WARN,
+        3..=4 => LevelFilter::INFO,
+        5..=6 => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
+    }
+}
+
 /// Sends log lines to standard error from now on. To be called once, by a program's main.
 pub fn start(verbosity: u64) {
-    let level = match verbosity {
-        0..=1 => Level::ERROR,
-        2 => Level::WARN,
-        3..=4 => Level::INFO,
-        5..=6 => Level::DEBUG,
-        _ => Level::TRACE,
-    };
-    let subscriber = tracing_subscriber::fmt()
+    let (level, handle) = reload::Layer::new(filter(verbosity));
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
-        .with_max_level(level)
-        .event_format(OpenDnssecFormat)
-        .finish();
+        .event_format(OpenDnssecFormat);
+    let subscriber = Registry::default().with(level).with(lines);
     // A second start, as in tests, keeps the first.
-    let _ = tracing::subscriber::set_global_default(subscriber);
+    if tracing::subscriber::set_global_default(subscriber).is_ok() && FILTER.set(handle).is_ok() {
+        VERBOSITY.store(verbosity, Relaxed);
+    }
+}
+
+/// The level.
+pub fn verbosity() -> u64 {
+    VERBOSITY.load(Relaxed)
+}
+
+/// Sets the level until the program ends. Nothing happens before [`start`].
+pub fn set_verbosity(verbosity: u64) {
+    let Some(handle) = FILTER.get() else { return };
+    // Fails only when the subscriber is gone, and with it all log lines.
+    if handle.reload(filter(verbosity)).is_ok() {
+        VERBOSITY.store(verbosity, Relaxed);
+    }
 }

@@ -2,22 +2,27 @@
 //! In: [`Settings`]. Out: [`Running`]: the zones' states to look at, orders to give.
 //! Never: decisions about zones; reading configuration files.
 
+mod zones;
+
+use zones::ZoneStarter;
+pub use zones::{RunningZone, Zones};
+
+use crate::console::{ConsoleActor, ConsoleParts};
 use crate::enforcer::{EnforcerActor, EnforcerParts};
 use crate::io::folders::private_folder;
 use crate::runtime::{
-    AddError, Child, ChildRef, Clock, Failure, HealthTable, PoolSpec, Progress, Supervised,
-    SupervisorRef, WorkerPool, start_root,
+    AddError, Child, ChildRef, Clock, Failure, HealthTable, PoolSpec, Supervised, SupervisorRef,
+    WorkerPool, start_root,
 };
-use crate::settings::{RepositorySettings, Settings, zone_text};
+use crate::settings::{RepositorySettings, Settings};
 use crate::slot::{
     self, NewToken, OpenSlot, Openings, SlotActor, SlotClient, SlotMessage, SlotParts, TokenBook,
 };
 use crate::stages::{Stage, StageActor};
 use crate::store::{StoreActor, StoreClient};
 use crate::tree;
+use crate::zone::ZoneMessage;
 use crate::zone::pipeline::Services;
-use crate::zone::{ZoneActor, ZoneMessage, ZoneParts, ZoneStatus};
-use dnssec::Name;
 use dnssec::key::{KeyId, PublicKey};
 use dnssec::key_room::{KeyDemand, demand};
 use dnssec::policy::Policy;
@@ -60,25 +65,23 @@ pub enum StartError {
     Twice(#[from] AddError),
 }
 
-/// A zone of the running system.
-pub struct RunningZone {
-    /// Its name.
-    pub name: Name,
-    /// Its actor.
-    pub actor: ChildRef<ZoneActor>,
-    /// Its state, always the newest.
-    pub status: watch::Receiver<ZoneStatus>,
-    /// How far its run is.
-    pub progress: Arc<Progress>,
+/// Those who take orders; clones mean the same ones.
+#[derive(Clone)]
+pub struct Staff {
+    slots: Arc<Vec<ChildRef<SlotActor>>>,
+    /// The zones.
+    pub zones: Zones,
+    /// The time they go by.
+    pub clock: Clock,
+    /// For work that blocks.
+    pub pool: WorkerPool,
 }
 
 /// The running system.
 pub struct Running {
     root: SupervisorRef,
-    pool: WorkerPool,
-    slots: Vec<ChildRef<SlotActor>>,
-    /// The zones.
-    pub zones: Vec<RunningZone>,
+    /// Those who take orders.
+    pub staff: Staff,
 }
 
 /// Opens the store. Apart from [`start`], since it blocks and its errors are the operator's.
@@ -173,7 +176,7 @@ pub fn start_with(
             queue_bound: POOL_QUEUE_BOUND,
         })
         .map_err(StartError::Threads)?,
-        clock,
+        clock: clock.clone(),
         allow_deprecated: settings.allow_deprecated,
         settings: settings.enforcer.clone(),
     });
@@ -181,25 +184,18 @@ pub fn start_with(
     let enforcer = Arc::new(enforcer.outbox());
 
     let zones_supervisor = root.add_supervisor(&tree::zones())?;
-    let mut zones = Vec::with_capacity(settings.zones.len());
+    let zones = Zones::new(ZoneStarter {
+        supervisor: zones_supervisor,
+        services,
+        enforcer,
+        pool: pool.clone(),
+        openings,
+    });
     for zone in &settings.zones {
-        let (sender, status) = watch::channel(ZoneStatus::default());
-        let progress = Arc::<Progress>::default();
-        let parts = ZoneParts {
-            settings: zone.clone(),
-            services: services.clone(),
-            enforcer: enforcer.clone(),
-            pool: pool.clone(),
-            status: sender,
-            progress: progress.clone(),
-            openings: openings.subscribe(),
-        };
-        let spec = tree::zone(&zone_text(&zone.name));
-        let actor = zones_supervisor.add(&spec, move || ZoneActor::new(&parts))?;
-        zones.push(RunningZone { name: zone.name.clone(), actor, status, progress });
+        zones.add(zone)?;
     }
-    let slots = slot_actors.into_values().collect();
-    Ok(Running { root, pool, slots, zones })
+    let slots = Arc::new(slot_actors.into_values().collect());
+    Ok(Running { root, staff: Staff { slots, zones, clock, pool } })
 }
 
 fn add_slots(
@@ -252,6 +248,21 @@ where
     stages.add(&tree::stage(S::NAME), move || StageActor::new(pool.clone(), STAGE_CREDITS))
 }
 
+impl Staff {
+    /// Has every zone read its input and sign now. Before that, tokens that are closed are tried
+    /// again: whoever says this may have mended them.
+    pub fn sign_all(&self) {
+        for slot in self.slots.iter() {
+            if let Err(undelivered) = slot.outbox().tell(SlotMessage::TryAgain) {
+                tracing::error!(error = %undelivered.error, "slot was not told to try again");
+            }
+        }
+        for zone in self.zones.all() {
+            zone.tell(ZoneMessage::SignNow);
+        }
+    }
+}
+
 impl Running {
     /// The health table of the whole tree.
     pub fn health(&self) -> &HealthTable {
@@ -260,27 +271,19 @@ impl Running {
 
     /// The slots, each with what operators see of it.
     pub fn slots(&self) -> &[ChildRef<SlotActor>] {
-        &self.slots
+        &self.staff.slots
     }
 
-    /// Has every zone read its input and sign now. Before that, tokens that are closed are tried
-    /// again: whoever says this may have mended them.
-    pub fn sign_all(&self) {
-        for slot in &self.slots {
-            if let Err(undelivered) = slot.outbox().tell(SlotMessage::TryAgain) {
-                tracing::error!(error = %undelivered.error, "slot was not told to try again");
-            }
-        }
-        for zone in &self.zones {
-            if let Err(undelivered) = zone.actor.outbox().tell(ZoneMessage::SignNow) {
-                tracing::error!(error = %undelivered.error, "zone was not told to sign");
-            }
-        }
+    /// Opens the door to operators: the console, which is started last and stopped first.
+    pub fn add_console(&self, parts: ConsoleParts) -> Result<(), StartError> {
+        let parts = Arc::new(parts);
+        self.root.add(&tree::console(), move || ConsoleActor::new(parts.clone()))?;
+        Ok(())
     }
 
-    /// Stops everything in order: zones first, storage last; then the workers.
+    /// Stops everything in order: the console and the zones first, storage last; then the workers.
     pub async fn stop(self) {
         self.root.stop().await;
-        self.pool.close();
+        self.staff.pool.close();
     }
 }

@@ -7,7 +7,8 @@
 //! ├─ slots (one for one, all at once): slot <repository> ...
 //! ├─ stages (one for one, all at once): fetch, sort, denial, sign, audit, publish
 //! ├─ enforcer
-//! └─ zones (one for one, all at once): zone <name> ...
+//! ├─ zones (one for one, all at once): zone <name> ...
+//! └─ console
 //! ```
 //!
 //! Elder siblings are started before younger ones and stopped after them. Restart limits: five a
@@ -69,6 +70,11 @@ pub fn stage(name: &'static str) -> ChildSpec {
 /// The enforcer.
 pub fn enforcer() -> ChildSpec {
     ChildSpec { mailbox_bound: 65_536, ..ChildSpec::new("enforcer") }
+}
+
+/// The console: when it goes on failing, signing goes on without it.
+pub fn console() -> ChildSpec {
+    ChildSpec { on_limit: OnLimit::GiveUp, ..ChildSpec::new("console") }
 }
 
 /// The actor of a zone.

@@ -206,7 +206,7 @@ impl Tree {
     /// Waits for the end of the zone's next run.
     async fn next(&self, zone: &str) -> ZoneStatus {
         let position = usize::from(zone == WELL);
-        let mut status = self.running.zones[position].status.clone();
+        let mut status = self.running.staff.zones.all()[position].status.clone();
         let seen = self.seen[position].load(Ordering::Relaxed) as u64;
         let status = status.wait_for(|status| status.run_count > seen).await.unwrap().clone();
         self.seen[position].store(status.run_count as usize, Ordering::Relaxed);
@@ -215,7 +215,7 @@ impl Tree {
 
     async fn sign(&self, zone: &str) -> ZoneStatus {
         let position = usize::from(zone == WELL);
-        let told = self.running.zones[position].actor.outbox().tell(ZoneMessage::SignNow);
+        let told = self.running.staff.zones.all()[position].actor.outbox().tell(ZoneMessage::SignNow);
         told.unwrap();
         self.next(zone).await
     }

@@ -1,4 +1,41 @@
-//! Front ends of the daemon: shell, SSH, `ods-*` commands, Nagios plugin, all from one table of
-//! commands. They speak the control protocol and nothing else.
-//! Not yet: everything; the commands come with the enforcer, the shell with the appliance image.
+//! Front ends of the daemon: `ods-enforcer`, `ods-signer`, `ods-control`, `anchorite COMMAND`. They
+//! speak the control protocol and nothing else; the commands come from the one table.
+//!
+//! [`client`] is a connection to the daemon, [`tool`] OpenDNSSEC's two clients, [`control`] the
+//! script around them, [`appliance`] ours. In: words and a [`Terminal`]. Out: exit codes.
+//! Never: printing by themselves, or starting processes; the binary lends them both.
+//! Not yet: the shell, SSH, the Nagios plugin.
 #![forbid(unsafe_code)]
+
+pub mod appliance;
+pub mod client;
+pub mod control;
+pub mod tool;
+
+use std::io::{BufRead, Write};
+
+/// What a front end reads from and writes to, and how it starts the daemon.
+pub struct Terminal<'a> {
+    /// Commands of the interactive mode.
+    pub stdin: &'a mut dyn BufRead,
+    /// Whether somebody types them, and so sees them already.
+    pub is_interactive: bool,
+    /// Standard output.
+    pub stdout: &'a mut dyn Write,
+    /// Standard error.
+    pub stderr: &'a mut dyn Write,
+    /// Starts the daemon with the options given; comes back when it runs or could not be started.
+    pub start: &'a mut dyn FnMut(&[String]) -> bool,
+}
+
+impl Terminal<'_> {
+    /// Writes to standard output. When nobody reads it, the exit code still says what was done.
+    fn say(&mut self, text: &str) {
+        let _ = self.stdout.write_all(text.as_bytes()).and_then(|()| self.stdout.flush());
+    }
+
+    /// Writes to standard error.
+    fn complain(&mut self, text: &str) {
+        let _ = self.stderr.write_all(text.as_bytes()).and_then(|()| self.stderr.flush());
+    }
+}

@@ -47,7 +47,9 @@ pub(crate) fn main(arguments: SignArguments) -> ExitCode {
 
 /// Waits for the end of the zone's first run, and shows how far it is.
 async fn first_run(running: &Running, clock: Clock) -> ZoneStatus {
-    let Some(zone) = running.zones.first() else { return ZoneStatus::default() };
+    let Some(zone) = running.staff.zones.all().into_iter().next() else {
+        return ZoneStatus::default();
+    };
     let mut status = zone.status.clone();
     // An error would mean that the zone's actor is gone; its last status says why.
     let end = async move {

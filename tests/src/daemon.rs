@@ -39,8 +39,16 @@ impl Installation {
             let text = text.replace("/etc/opendnssec", own).replace("/var/lib/opendnssec", own);
             installation.write(name, &text);
         }
+        // Sockets of its own: the usual place is one for the whole machine.
+        let socket = format!("<Enforcer>\n<SocketFile>{}</SocketFile>", installation.socket());
+        installation.edit("conf.xml", "<Enforcer>", &socket);
         installation.write_zonelist(&[]);
         installation
+    }
+
+    /// The socket on which the daemon takes commands.
+    pub fn socket(&self) -> String {
+        self.path("enforcer.sock").to_string_lossy().into_owned()
     }
 
     /// A path in the folder.

@@ -4,6 +4,7 @@
 
 pub mod command;
 pub mod config_files;
+pub mod control_socket;
 pub mod environment;
 pub mod folders;
 pub mod leftovers;

@@ -77,6 +77,10 @@ pub struct ZoneActor {
     running: bool,
     /// Somebody wants the input read anew, and the run under way may have read it before that.
     again: bool,
+    /// Somebody wants all signatures made anew, and no run has begun since.
+    clear_wanted: bool,
+    /// The run under way makes them.
+    clearing: bool,
     failures: u32,
     crashes: u32,
     timer: Option<SpawnHandle>,
@@ -130,6 +134,8 @@ impl ZoneActor {
             reading: Reading::Read,
             running: false,
             again: false,
+            clear_wanted: false,
+            clearing: false,
             failures: 0,
             crashes: 0,
             timer: None,
@@ -184,6 +190,10 @@ impl ZoneActor {
 
     fn start(&mut self, ctx: &mut Context<ZoneActor>) {
         let (Some(state), Some(keys)) = (&self.state, &self.keys) else { return };
+        self.clearing = std::mem::take(&mut self.clear_wanted);
+        if self.clearing {
+            (self.stored, self.basis, self.approved) = (None, None, None);
+        }
         if let Some(timer) = self.timer.take() {
             ctx.cancel_future(timer);
         }
@@ -286,6 +296,7 @@ impl ZoneActor {
                 self.name);
         }
         let failures = self.failures;
+        self.clear_wanted |= std::mem::take(&mut self.clearing);
         self.set(|status| status.fail(error.to_string(), failures, in_quarantine));
         // The run may have made a version true before it failed: its serial is taken.
         self.state = None;
@@ -300,9 +311,16 @@ impl ZoneActor {
             }
             _ => {
                 let pause = if in_quarantine { PAUSE_MAX } else { pause };
-                self.run_later(pause, ctx, |actor, ctx| actor.want_run(ctx));
+                self.run_after(pause, ctx);
             }
         }
+    }
+
+    fn run_after(&mut self, pause: Duration, ctx: &mut Context<ZoneActor>) {
+        let length = dnssec::Seconds(pause.as_secs());
+        let next = self.services.clock.now().plus(length);
+        self.set(|status| status.next_run = Some(next));
+        self.run_later(pause, ctx, |actor, ctx| actor.want_run(ctx));
     }
 
     /// Pauses after a failure of a token. Not when one of its keys' tokens was opened since the
@@ -310,7 +328,7 @@ impl ZoneActor {
     fn try_again_in(&mut self, pause: Duration, ctx: &mut Context<ZoneActor>) {
         let is_awake = self.openings_of_tokens() != self.openings_seen;
         let pause = if is_awake { Duration::ZERO } else { pause };
-        self.run_later(pause, ctx, |actor, ctx| actor.want_run(ctx));
+        self.run_after(pause, ctx);
     }
 }
 
@@ -337,6 +355,8 @@ impl Supervised for ZoneActor {
         self.reading = Reading::Read;
         self.running = false;
         self.again = false;
+        self.clear_wanted = false;
+        self.clearing = false;
         self.timer = None;
     }
 }
@@ -360,6 +380,11 @@ impl Handler<ZoneMessage> for ZoneActor {
     fn handle(&mut self, message: ZoneMessage, ctx: &mut Context<ZoneActor>) {
         match message {
             ZoneMessage::SignNow => self.read_and_sign(ctx),
+            ZoneMessage::RunNow => self.want_run(ctx),
+            ZoneMessage::Clear => {
+                self.clear_wanted = true;
+                self.read_and_sign(ctx);
+            }
         }
     }
 }

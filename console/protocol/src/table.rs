@@ -103,6 +103,9 @@ pub struct Command {
     pub effect: Effect,
 }
 
+/// Options of `start`: the configuration that the daemon is started with.
+const START: &[Parameter] = &[Parameter { long: "config", short: 'c', value: Some("file") }];
+
 /// The commands of a family, in the order of `help`.
 pub fn of(family: Family) -> &'static [Command] {
     match family {

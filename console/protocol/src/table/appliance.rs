@@ -2,14 +2,15 @@
 //! that `anchorite NAME` is never a matter of luck.
 
 use super::Family::Appliance;
-use super::{Command, Effect, Operands, Role};
+use super::{Command, Effect, Operands, Role, START};
 
 pub(super) const COMMANDS: &[Command] = &[
     Command { path: "running", usage: "running\n", help: "Say whether the daemon runs.\n", ..LOOK },
     Command {
         path: "start",
-        usage: "start\n",
+        usage: "start [--config FILE]\n",
         help: "Start the daemon, unless it runs.\n",
+        parameters: START,
         ..STEER
     },
     Command {

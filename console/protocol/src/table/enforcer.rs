@@ -1,7 +1,7 @@
 //! Commands of `ods-enforcer`, with the texts of OpenDNSSEC 2.1, in the order of its `help`.
 
 use super::Family::Enforcer;
-use super::{Command, Effect, Operands, Role};
+use super::{Command, Effect, Operands, Role, START};
 
 const CONTROL_USAGE: &str = "start \nrunning\nreload \nstop \n";
 const CONTROL_HELP: &str = "\
@@ -29,7 +29,7 @@ pub(super) const COMMANDS: &[Command] = &[
         help: "List all zones currently in the database.\n",
         ..LIST
     },
-    Command { path: "start", ..CONTROL },
+    Command { path: "start", parameters: START, ..CONTROL },
     Command { path: "running", role: Role::Monitor, effect: Effect::Read, ..CONTROL },
     Command { path: "reload", ..CONTROL },
     Command { path: "stop", ..CONTROL },

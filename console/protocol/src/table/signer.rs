@@ -2,7 +2,7 @@
 //! each line explains itself.
 
 use super::Family::Signer;
-use super::{Command, Effect, Operands, Parameter, Role};
+use super::{Command, Effect, Operands, Parameter, Role, START};
 
 const ALL: Parameter = Parameter { long: "all", short: 'a', value: None };
 
@@ -48,7 +48,12 @@ update [--all]              Update zone list and all signer configurations.\n",
         operands: Operands::ONE_OR_NONE,
         ..DAILY
     },
-    Command { path: "start", usage: "start                       Start the engine.\n", ..CONTROL },
+    Command {
+        path: "start",
+        usage: "start                       Start the engine.\n",
+        parameters: START,
+        ..CONTROL
+    },
     Command {
         path: "running",
         usage: "running                     Check if the engine is running.\n",

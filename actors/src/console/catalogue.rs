@@ -1,0 +1,135 @@
+//! What the configuration says, in the words in which commands list it: zones, policies,
+//! repositories; and where commands come in.
+//! In: the path of conf.xml. Out: [`Catalogue`]. It is read beside the settings, since it lists
+//! zones too that are left out of signing.
+
+use crate::io::config_files::{self, ConfigFileError};
+use appliance_config::{
+    Conf, Datastore, FILE_BYTES_MAX, FileFaults, Read, ZONELIST_BYTES_MAX, read_conf, read_kasp,
+    read_zonelist,
+};
+use dnssec::Name;
+use std::path::{Path, PathBuf};
+
+/// Where the signer's socket is when conf.xml says nothing, as OpenDNSSEC is built.
+const SIGNER_SOCKET_DEFAULT: &str = "/run/opendnssec/engine.sock";
+const SIGNER_SOCKET_NAME: &str = "engine.sock";
+
+/// Why there is no catalogue.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogueError {
+    /// A file could not be read.
+    #[error(transparent)]
+    File(#[from] ConfigFileError),
+    /// A file has faults.
+    #[error(transparent)]
+    Faults(#[from] FileFaults),
+}
+
+/// What the configuration says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Catalogue {
+    /// Where commands come in: the enforcer's socket, then the signer's.
+    pub sockets: Vec<PathBuf>,
+    /// `<Group>`: whose members are operators.
+    pub group: Option<String>,
+    /// `<SQLite>`.
+    pub datastore: String,
+    /// The zones, in the order of zonelist.xml.
+    pub zones: Vec<ListedZone>,
+    /// The policies, in the order of kasp.xml.
+    pub policies: Vec<ListedPolicy>,
+    /// The repositories, in the order of conf.xml.
+    pub repositories: Vec<ListedRepository>,
+}
+
+/// A zone of zonelist.xml.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedZone {
+    /// Its name.
+    pub name: Name,
+    /// `<Policy>`.
+    pub policy: String,
+    /// `<SignerConfiguration>`.
+    pub signer_configuration: PathBuf,
+}
+
+/// A policy of kasp.xml.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedPolicy {
+    /// Its name.
+    pub name: String,
+    /// `<Description>`.
+    pub description: String,
+}
+
+/// A repository of conf.xml.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedRepository {
+    /// Its name.
+    pub name: String,
+    /// `<Capacity>`: most keys.
+    pub capacity: Option<u64>,
+    /// `<RequireBackup/>`.
+    pub require_backup: bool,
+}
+
+impl Catalogue {
+    /// Reads conf.xml, and the kasp.xml and zonelist.xml that it names.
+    pub fn read(conf_file: &Path) -> Result<Catalogue, CatalogueError> {
+        let conf = read(conf_file, FILE_BYTES_MAX, read_conf)?;
+        let policies = read(&conf.policy_file, FILE_BYTES_MAX, read_kasp)?;
+        let zones = read(&conf.zone_list_file, ZONELIST_BYTES_MAX, read_zonelist)?;
+        Ok(Catalogue {
+            sockets: sockets(&conf),
+            group: conf.enforcer.privileges.group.or(conf.signer.privileges.group),
+            datastore: match conf.enforcer.datastore {
+                Datastore::Sqlite(path) => path.to_string_lossy().into_owned(),
+                Datastore::MySql { database, .. } => database,
+            },
+            zones: zones.zones.into_iter().map(ListedZone::from).collect(),
+            policies: policies
+                .into_iter()
+                .map(|policy| ListedPolicy { name: policy.name, description: policy.description })
+                .collect(),
+            repositories: conf
+                .repositories
+                .into_iter()
+                .map(|repository| ListedRepository {
+                    name: repository.name,
+                    capacity: repository.capacity,
+                    require_backup: repository.require_backup,
+                })
+                .collect(),
+        })
+    }
+}
+
+impl From<appliance_config::ZoneEntry> for ListedZone {
+    fn from(entry: appliance_config::ZoneEntry) -> ListedZone {
+        let (name, policy) = (entry.name, entry.policy);
+        ListedZone { name, policy, signer_configuration: entry.signer_configuration }
+    }
+}
+
+/// The enforcer's socket, and the signer's: beside it, unless conf.xml names another place.
+fn sockets(conf: &Conf) -> Vec<PathBuf> {
+    let enforcer = conf.enforcer.socket_file.clone();
+    let signer = match &conf.signer.socket_file {
+        named if named != Path::new(SIGNER_SOCKET_DEFAULT) => named.clone(),
+        _ => enforcer.with_file_name(SIGNER_SOCKET_NAME),
+    };
+    match enforcer == signer {
+        true => vec![enforcer],
+        false => vec![enforcer, signer],
+    }
+}
+
+fn read<T>(
+    path: &Path,
+    bytes_max: usize,
+    parse: impl Fn(&str, &[u8]) -> Result<Read<T>, FileFaults>,
+) -> Result<T, CatalogueError> {
+    let bytes = config_files::read(path, bytes_max)?;
+    Ok(parse(&path.to_string_lossy(), &bytes)?.value)
+}

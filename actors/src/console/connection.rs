@@ -1,0 +1,119 @@
+//! One client's conversation: request, answer, and again, until it closes.
+//! In: a connection. Out: answers; wishes of commands that were answered.
+//!
+//! Who the client is says the kernel (SO_PEERCRED). Root and the daemon's own user are admins.
+//! Everybody else is an operator: nobody else gets this far but by the group that the socket was
+//! given to, since its mode keeps all others out.
+//! Limits: [`IDLE_MAX`] between two requests, [`WRITE_MAX`] for an answer that is not read.
+
+use super::dispatch;
+use super::output::{Output, Wish};
+use super::site::Site;
+use crate::io::control_socket::close_at_exit;
+use console_protocol::frame::{ANSWER_OCTETS_MAX, FrameReader, REQUEST_OCTETS_MAX, encode};
+use console_protocol::messages::Request;
+use console_protocol::table::Role;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+/// A client that says nothing for so long is gone.
+const IDLE_MAX: Duration = Duration::from_secs(15 * 60);
+/// A client that takes longer to read an answer is gone.
+const WRITE_MAX: Duration = Duration::from_secs(60);
+/// Octets read at once.
+const READ_OCTETS: usize = 4096;
+
+/// Who is at the other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Peer {
+    pub(super) user: u32,
+    pub(super) process: i32,
+    pub(super) role: Role,
+}
+
+impl Peer {
+    fn of(stream: &UnixStream) -> io::Result<Peer> {
+        let found = stream.peer_cred()?;
+        let own = nix::unistd::geteuid().as_raw();
+        let role = match found.uid() {
+            user if user == 0 || user == own => Role::Admin,
+            _ => Role::Operator,
+        };
+        Ok(Peer { user: found.uid(), process: found.pid().unwrap_or(0), role })
+    }
+}
+
+/// Tells a client that it is one too many.
+pub(super) async fn refuse(mut stream: UnixStream) {
+    let text = format!("the daemon has {} connections; try again\n", super::CONNECTIONS_MAX);
+    // A client that is gone does not mind.
+    let _ = send(&mut stream, Output::refused(text, 1)).await;
+}
+
+/// Answers a client until it closes, or says something that is not understood.
+pub(super) async fn converse(mut stream: UnixStream, site: Arc<Site>) {
+    let peer = match Peer::of(&stream) {
+        Ok(peer) => peer,
+        Err(error) => {
+            tracing::error!(target: "cmdhandler", %error, "a client's user is not known");
+            return;
+        }
+    };
+    let mut reader = FrameReader::new(REQUEST_OCTETS_MAX);
+    loop {
+        let request = match timeout(IDLE_MAX, receive(&mut stream, &mut reader)).await {
+            Ok(Ok(Some(request))) => request,
+            // The client has gone, or might as well.
+            Ok(Ok(None)) | Err(_) => return,
+            Ok(Err(error)) => {
+                tracing::warn!(target: "cmdhandler", user = peer.user, process = peer.process,
+                    "error receiving message from client: {error}");
+                let _ = send(&mut stream, Output::refused(format!("{error}\n"), 1)).await;
+                return;
+            }
+        };
+        let output = dispatch::answer(&site, peer, &request).await;
+        let wish = output.wish;
+        let sent = send(&mut stream, output).await;
+        if let Some(wish) = wish {
+            // What was asked for is done even if nobody waits for the answer any more.
+            site.wish(wish);
+            if let (Wish::Stop, Ok(stream)) = (wish, stream.into_std()) {
+                close_at_exit(stream);
+                return;
+            }
+            return;
+        }
+        if sent.is_err() {
+            return;
+        }
+    }
+}
+
+async fn receive(stream: &mut UnixStream, reader: &mut FrameReader) -> io::Result<Option<Request>> {
+    let mut octets = [0; READ_OCTETS];
+    loop {
+        if let Some(request) = reader.take().map_err(io::Error::other)? {
+            return Ok(Some(request));
+        }
+        match stream.read(&mut octets).await? {
+            0 => return Ok(None),
+            count => reader.push(&octets[..count]),
+        }
+    }
+}
+
+async fn send(stream: &mut UnixStream, output: Output) -> io::Result<()> {
+    let write = async {
+        for answer in output.into_answers() {
+            let frame = encode(&answer, ANSWER_OCTETS_MAX).map_err(io::Error::other)?;
+            stream.write_all(&frame).await?;
+        }
+        Ok(())
+    };
+    timeout(WRITE_MAX, write).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}

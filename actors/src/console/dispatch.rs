@@ -1,0 +1,140 @@
+//! From words to a handler. In: a request and who sent it. Out: an answer.
+//! Commands that change something are logged before and after, with who gave them.
+//! Limit: a handler that waits may do so for [`COMMAND_DEADLINE`].
+
+use super::connection::Peer;
+use super::output::Output;
+use super::site::Site;
+use super::{appliance_commands, enforcer_commands, signer_commands};
+use console_protocol::help;
+use console_protocol::messages::{FrontEnd, Request};
+use console_protocol::parse::{Complaint, Invocation, ParseError, line, parse};
+use console_protocol::table::{Command, Effect, Family};
+use futures_util::future::LocalBoxFuture;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Longest time for one command. What takes longer goes on, but nobody waits for it.
+const COMMAND_DEADLINE: Duration = Duration::from_secs(60);
+/// What `exit(-1)` is outside: OpenDNSSEC's code for wrong arguments.
+pub(super) const SYNTAX: u8 = 255;
+/// Most of a wrong line that is said back, in characters.
+const ECHO_MAX: usize = 1024;
+
+/// What answers a command.
+pub(super) enum Handler {
+    /// Out of what is known already.
+    Now(fn(&Site, &Invocation) -> Output),
+    /// After a wait.
+    Later(fn(Arc<Site>, Invocation) -> LocalBoxFuture<'static, Output>),
+}
+
+/// The handlers of a family, by path.
+pub(super) type Handlers = &'static [(&'static str, Handler)];
+
+/// The function table of a family.
+pub(super) fn handlers(family: Family) -> Handlers {
+    match family {
+        Family::Enforcer => enforcer_commands::HANDLERS,
+        Family::Signer => signer_commands::HANDLERS,
+        Family::Appliance => appliance_commands::HANDLERS,
+    }
+}
+
+/// Answers one command line.
+pub(super) async fn answer(site: &Arc<Site>, peer: Peer, request: &Request) -> Output {
+    let invocation = match parse(request.front_end, &request.words) {
+        Ok(invocation) => invocation,
+        Err(error) => return refuse(request.front_end, error),
+    };
+    let (command, line) = (invocation.command, invocation.line());
+    if peer.role < command.role {
+        tracing::warn!(target: "cmdhandler", user = peer.user,
+            "refused command {line} from user {}: needs the role {}",
+            peer.user, command.role.word());
+        let text = format!(
+            "{}: this needs the role {}, and user {} is {}\n",
+            command.path,
+            command.role.word(),
+            peer.user,
+            peer.role.word()
+        );
+        return Output::refused(text, 1);
+    }
+    let is_change = command.effect == Effect::Change;
+    if is_change {
+        tracing::info!(target: "cmdhandler", user = peer.user, process = peer.process,
+            "received command {line} from user {} (process {})", peer.user, peer.process);
+    }
+    let handler = handlers(command.family).iter().find(|(path, _)| *path == command.path);
+    let output = match handler {
+        Some((_, Handler::Now(handle))) => handle(site, &invocation),
+        Some((_, Handler::Later(handle))) => {
+            let answer = handle(site.clone(), invocation);
+            let late = format!("{} did not end within {COMMAND_DEADLINE:?}\n", command.path);
+            let answer = timeout(COMMAND_DEADLINE, answer).await;
+            answer.unwrap_or_else(|_| Output::refused(late, 1))
+        }
+        // A test compares the tables, so this is another version's.
+        None => Output::refused(format!("{} has no handler\n", command.path), 1),
+    };
+    if is_change {
+        tracing::info!(target: "cmdhandler", user = peer.user,
+            "done handling command {line}: exit code {}", output.exit_code);
+    }
+    output
+}
+
+fn refuse(front_end: FrontEnd, error: ParseError) -> Output {
+    match error {
+        ParseError::Unknown { line, nearest } => {
+            let line: String = line.chars().take(ECHO_MAX).collect();
+            let unknown = format!("Unknown command {line}.\n");
+            match front_end {
+                FrontEnd::Enforcer => Output {
+                    stdout: format!("Commands:\n{}", help::list(front_end)),
+                    ..Output::refused(unknown, 1)
+                },
+                FrontEnd::Signer => Output::said(format!("{unknown}Commands:\n"), 1),
+                FrontEnd::Appliance => {
+                    let hint = match nearest {
+                        Some(path) => format!("Did you mean \"{path}\"?\n"),
+                        None => "\"anchorite help\" lists the commands.\n".to_owned(),
+                    };
+                    Output::refused(unknown + &hint, 2)
+                }
+            }
+        }
+        ParseError::Arguments { command, rest, complaint, .. } => {
+            let text = match (command.family, &complaint) {
+                (Family::Enforcer, Complaint::Option(complaint)) => {
+                    format!("{complaint}\nunknown arguments\n")
+                }
+                _ => format!("{complaint}\n"),
+            };
+            wrong_arguments(command, &rest, String::new(), text)
+        }
+    }
+}
+
+/// The answer to wrong arguments, in the form that the command's family has. `stdout` and
+/// `stderr` are what the command says about them, in whole lines; the signer knows only the one.
+pub(super) fn wrong_arguments(
+    command: &Command,
+    rest: &str,
+    stdout: String,
+    stderr: String,
+) -> Output {
+    let line: String = line(command, rest).chars().take(ECHO_MAX).collect();
+    let wrong = format!("Error parsing arguments {} command line {line}\n", command.path);
+    let (stdout, stderr) = match command.family {
+        Family::Enforcer => {
+            (format!("{stdout}Usage:\n\n{}", command.usage), format!("{stderr}{wrong}"))
+        }
+        Family::Signer => (format!("{stdout}{stderr}{wrong}"), String::new()),
+        Family::Appliance => (stdout, format!("{stderr}Usage: {}", command.usage)),
+    };
+    let exit_code = if command.family == Family::Appliance { 2 } else { SYNTAX };
+    Output { stdout, stderr, exit_code, wish: None }
+}

@@ -1,0 +1,126 @@
+//! Handlers of `ods-enforcer`'s commands, in OpenDNSSEC 2.1's words (catalogue 1.5).
+//! In: what the site knows. Out: lists. Columns are as wide as OpenDNSSEC's.
+//! Not here yet: what the enforcer alone can answer (`key`, `rollover`, `enforce`, ...).
+
+use super::dispatch::{Handler, Handlers, wrong_arguments};
+use super::output::{Output, Wish};
+use super::site::Site;
+use super::text::columns;
+use crate::settings::zone_text;
+use console_protocol::help;
+use console_protocol::messages::FrontEnd;
+use console_protocol::parse::Invocation;
+use console_protocol::table;
+
+pub(super) const HANDLERS: Handlers = &[
+    ("repository list", Handler::Now(repository_list)),
+    ("policy list", Handler::Now(policy_list)),
+    ("zone list", Handler::Now(zone_list)),
+    ("start", Handler::Now(start)),
+    ("running", Handler::Now(running)),
+    ("reload", Handler::Now(reload)),
+    ("stop", Handler::Now(stop)),
+    ("verbosity", Handler::Now(verbosity)),
+    ("help", Handler::Now(help)),
+];
+
+fn repository_list(site: &Site, _: &Invocation) -> Output {
+    let line = |name: &str, capacity: &str, backup: &str| {
+        columns(&[(name, 31), (capacity, 13), (backup, 13)])
+    };
+    let mut text = "Repositories:\n".to_owned() + &line("Name:", "Capacity:", "RequireBackup:");
+    for repository in &site.catalogue().repositories {
+        let capacity = repository.capacity.map_or("-".to_owned(), |count| count.to_string());
+        let backup = if repository.require_backup { "Yes" } else { "No" };
+        text += &line(&repository.name, &capacity, backup);
+    }
+    Output::done(text)
+}
+
+fn policy_list(site: &Site, _: &Invocation) -> Output {
+    let line = |name: &str, description: &str| columns(&[(name, 31), (description, 48)]);
+    let mut text = line("Policy:", "Description:");
+    for policy in &site.catalogue().policies {
+        text += &line(&policy.name, &policy.description);
+    }
+    Output::done(text)
+}
+
+fn zone_list(site: &Site, _: &Invocation) -> Output {
+    let catalogue = site.catalogue();
+    let mut text = format!("Database set to: {}\n", catalogue.datastore);
+    if catalogue.zones.is_empty() {
+        return Output::done(text + "No zones in database.\n");
+    }
+    let line = |name: &str, policy: &str, next: &str, signconf: &str| {
+        columns(&[(name, 31), (policy, 13), (next, 26), (signconf, 34)])
+    };
+    text += "Zones:\n";
+    text += &line("Zone:", "Policy:", "Next change:", "Signer Configuration:");
+    for zone in &catalogue.zones {
+        let signconf = zone.signer_configuration.to_string_lossy();
+        text += &line(&zone_text(&zone.name), &zone.policy, next_change(), &signconf);
+    }
+    Output::done(text)
+}
+
+/// When the enforcer looks at a zone again: its keys do not roll yet.
+fn next_change() -> &'static str {
+    "no changes scheduled"
+}
+
+fn start(_: &Site, _: &Invocation) -> Output {
+    Output::said("Engine already running.\n", 1)
+}
+
+pub(super) fn running(_: &Site, _: &Invocation) -> Output {
+    Output::done("Engine running.\n")
+}
+
+pub(super) fn reload(_: &Site, _: &Invocation) -> Output {
+    Output::done("Reloading engine.\n").then(Wish::Reload)
+}
+
+pub(super) fn stop(_: &Site, _: &Invocation) -> Output {
+    Output::done("Engine shut down.\n").then(Wish::Stop)
+}
+
+pub(super) fn verbosity(_: &Site, invocation: &Invocation) -> Output {
+    let wrong = |text: &str| {
+        wrong_arguments(invocation.command, &invocation.rest, text.to_owned(), String::new())
+    };
+    match invocation.operands.as_slice() {
+        [] => Output::done(format!(
+            "Current verbosity is set to {}.\nAvailable modes:\n  0 - Critical\n  1 - Error\n  \
+             2 - Warning\n  3 - Notice\n  4 - Info\n  5 - Debug\n",
+            crate::logging::verbosity()
+        )),
+        [number] => match number.parse::<u32>() {
+            Ok(level) => {
+                crate::logging::set_verbosity(u64::from(level));
+                Output::done(format!("Verbosity level set to {level}.\n"))
+            }
+            Err(_) => wrong("Error parsing verbosity value: No digits were found.\n"),
+        },
+        _ => wrong("Too many arguments.\n"),
+    }
+}
+
+fn help(_: &Site, invocation: &Invocation) -> Output {
+    if invocation.operands.is_empty() {
+        return Output::done(format!("\nCommands:\n{}", help::list(FrontEnd::Enforcer)));
+    }
+    match table::find(FrontEnd::Enforcer, &invocation.operands) {
+        Some((command, count)) if count == invocation.operands.len() => {
+            Output::done(help::of(command))
+        }
+        _ => Output::said(
+            format!(
+                "Help: command '{}' unknown. Type 'help' without arguments to get a list of \
+                 supported commands.\n",
+                invocation.rest
+            ),
+            2,
+        ),
+    }
+}

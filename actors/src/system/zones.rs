@@ -1,0 +1,116 @@
+//! The zones of the running system: which there are, starting one, ending one, telling all.
+//! In: settings of zones, from the start or from a newer zone list. Out: [`RunningZone`]s.
+//! Never: decisions about what a zone does; that is its actor's.
+
+use crate::enforcer::EnforcerMessage;
+use crate::runtime::{AddError, ChildRef, Outbox, Progress, SupervisorRef, WorkerPool};
+use crate::settings::{ZoneSettings, zone_text};
+use crate::slot::Openings;
+use crate::tree;
+use crate::zone::pipeline::Services;
+use crate::zone::{ZoneActor, ZoneMessage, ZoneParts, ZoneStatus};
+use dnssec::Name;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
+
+/// A zone of the running system.
+pub struct RunningZone {
+    /// What it was started with.
+    pub settings: ZoneSettings,
+    /// Its actor.
+    pub actor: ChildRef<ZoneActor>,
+    /// Its state, always the newest.
+    pub status: watch::Receiver<ZoneStatus>,
+    /// How far its run is.
+    pub progress: Arc<Progress>,
+}
+
+impl RunningZone {
+    /// Its name as users write it.
+    pub fn text(&self) -> String {
+        zone_text(&self.settings.name)
+    }
+
+    /// Tells its actor. A mailbox that is full is logged: the zone has more to do than it can.
+    pub fn tell(&self, message: ZoneMessage) {
+        if let Err(undelivered) = self.actor.outbox().tell(message) {
+            tracing::error!(error = %undelivered.error, ?message, "zone was not told");
+        }
+    }
+}
+
+/// What every zone is started with.
+pub(super) struct ZoneStarter {
+    pub(super) supervisor: SupervisorRef,
+    pub(super) services: Arc<Services>,
+    pub(super) enforcer: Arc<Outbox<EnforcerMessage>>,
+    pub(super) pool: WorkerPool,
+    pub(super) openings: watch::Sender<Openings>,
+}
+
+/// The zones; clones mean the same ones.
+#[derive(Clone)]
+pub struct Zones {
+    starter: Arc<ZoneStarter>,
+    running: Arc<Mutex<BTreeMap<Name, Arc<RunningZone>>>>,
+}
+
+impl Zones {
+    pub(super) fn new(starter: ZoneStarter) -> Zones {
+        Zones { starter: Arc::new(starter), running: Arc::default() }
+    }
+
+    /// Starts a zone; refused when one of that name runs.
+    pub fn add(&self, settings: &ZoneSettings) -> Result<(), AddError> {
+        let starter = &self.starter;
+        let (sender, status) = watch::channel(ZoneStatus::default());
+        let progress = Arc::<Progress>::default();
+        let parts = ZoneParts {
+            settings: settings.clone(),
+            services: starter.services.clone(),
+            enforcer: starter.enforcer.clone(),
+            pool: starter.pool.clone(),
+            status: sender,
+            progress: progress.clone(),
+            openings: starter.openings.subscribe(),
+        };
+        let spec = tree::zone(&zone_text(&settings.name));
+        let actor = starter.supervisor.add(&spec, move || ZoneActor::new(&parts))?;
+        let zone = RunningZone { settings: settings.clone(), actor, status, progress };
+        self.running().insert(settings.name.clone(), Arc::new(zone));
+        Ok(())
+    }
+
+    /// Ends a zone; its state, its keys and its signed file stay. `false`: there was none.
+    pub async fn remove(&self, name: &Name) -> bool {
+        let zone = self.running().remove(name);
+        match zone {
+            Some(zone) => {
+                self.starter.supervisor.remove(&zone.actor).await;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The zones in canonical order.
+    pub fn all(&self) -> Vec<Arc<RunningZone>> {
+        self.running().values().cloned().collect()
+    }
+
+    /// One zone.
+    pub fn get(&self, name: &Name) -> Option<Arc<RunningZone>> {
+        self.running().get(name).cloned()
+    }
+
+    /// Whether there is a slot for a repository.
+    pub fn has_slot(&self, repository: &str) -> bool {
+        self.starter.services.slots.contains_key(repository)
+    }
+
+    fn running(&self) -> MutexGuard<'_, BTreeMap<Name, Arc<RunningZone>>> {
+        // The map is whole after each call, so a panic elsewhere leaves it good.
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

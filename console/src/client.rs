@@ -1,0 +1,132 @@
+//! A connection to the daemon. In: command lines. Out: what they print, and their exit codes.
+
+use crate::Terminal;
+use console_protocol::frame::{
+    ANSWER_OCTETS_MAX, FrameError, FrameReader, REQUEST_OCTETS_MAX, encode,
+};
+use console_protocol::messages::{Answer, FrontEnd, Request};
+use nix::errno::Errno;
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+const READ_OCTETS: usize = 16 << 10;
+
+/// Why a command has no answer; each has OpenDNSSEC's exit code.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nobody listens.
+    #[error("Unable to connect to engine. connect() failed: {} (\"{path}\")", words_of(.cause))]
+    Connect {
+        /// The socket.
+        path: String,
+        /// The system's words.
+        #[source]
+        cause: io::Error,
+    },
+    /// The command line is too long, or the answer is none.
+    #[error("Error handling message from daemon: {0}")]
+    Frame(#[from] FrameError),
+    /// The daemon ended, or does not want to talk.
+    #[error("[Remote closed connection]")]
+    Closed,
+    /// What the system says while reading or writing.
+    #[error("read(): {}", words_of(.0))]
+    Broken(#[source] io::Error),
+}
+
+impl ClientError {
+    /// OpenDNSSEC's exit code.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            ClientError::Connect { .. } => 201,
+            ClientError::Closed => 206,
+            ClientError::Broken(_) => 207,
+            ClientError::Frame(_) => 208,
+        }
+    }
+}
+
+/// An error as C's `strerror` has it.
+fn words_of(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(code) => Errno::from_raw(code).desc().to_owned(),
+        None => error.to_string(),
+    }
+}
+
+/// A connection to the daemon.
+pub struct Connection {
+    stream: UnixStream,
+    reader: FrameReader,
+}
+
+impl Connection {
+    /// Connects to the socket at `path`.
+    pub fn open(path: &str) -> Result<Connection, ClientError> {
+        let stream = UnixStream::connect(Path::new(path))
+            .map_err(|cause| ClientError::Connect { path: path.to_owned(), cause })?;
+        Ok(Connection { stream, reader: FrameReader::new(ANSWER_OCTETS_MAX) })
+    }
+
+    /// Gives a command, passes on what it prints, and returns its exit code.
+    pub fn command(
+        &mut self,
+        front_end: FrontEnd,
+        words: Vec<String>,
+        terminal: &mut Terminal<'_>,
+    ) -> Result<u8, ClientError> {
+        let frame = encode(&Request { front_end, words }, REQUEST_OCTETS_MAX)?;
+        self.stream.write_all(&frame).map_err(broken)?;
+        let mut octets = vec![0; READ_OCTETS];
+        loop {
+            while let Some(answer) = self.reader.take()? {
+                match answer {
+                    // When nobody reads it, the exit code still says what was done.
+                    Answer::Stdout(text) => drop(terminal.stdout.write_all(&text)),
+                    Answer::Stderr(text) => drop(terminal.stderr.write_all(&text)),
+                    Answer::End { exit_code } => {
+                        let _ = terminal.stdout.flush();
+                        return Ok(exit_code);
+                    }
+                }
+            }
+            match self.stream.read(&mut octets) {
+                Ok(0) => return Err(ClientError::Closed),
+                Ok(count) => self.reader.push(&octets[..count]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(broken(error)),
+            }
+        }
+    }
+
+    /// The daemon's process.
+    pub fn daemon(&self) -> Option<i32> {
+        getsockopt(&self.stream, PeerCredentials).ok().map(|peer| peer.pid())
+    }
+
+    /// Waits until the daemon is gone; it leaves a connection on which it was stopped to the
+    /// system to close. Says so each `period` that it is not.
+    pub fn wait_until_gone(mut self, period: Duration, mut not_yet: impl FnMut()) {
+        // Without a period it waits all the same.
+        let _ = self.stream.set_read_timeout(Some(period));
+        let mut octets = [0; 64];
+        loop {
+            match self.stream.read(&mut octets) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => not_yet(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(count) if count > 0 => {}
+                _ => return,
+            }
+        }
+    }
+}
+
+fn broken(error: io::Error) -> ClientError {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof => ClientError::Closed,
+        _ => ClientError::Broken(error),
+    }
+}

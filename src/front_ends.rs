@@ -1,0 +1,64 @@
+//! `ods-enforcer`, `ods-signer`, `ods-control` and `anchorite COMMAND` on this process's own
+//! terminal. In: words. Out: exit codes.
+
+use console::Terminal;
+use console::appliance;
+use console::control::{self, Outcome};
+use console::tool::{self, Tool};
+use std::io::{self, BufRead, BufReader, IsTerminal};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode, Stdio};
+
+/// What a daemon that was told to writes to standard output when it runs.
+pub(crate) const RUNNING: &str = "running";
+
+fn on_terminal<T>(run: impl FnOnce(&mut Terminal<'_>) -> T) -> T {
+    run(&mut Terminal {
+        is_interactive: io::stdin().is_terminal(),
+        stdin: &mut io::stdin().lock(),
+        stdout: &mut io::stdout().lock(),
+        stderr: &mut io::stderr(),
+        start: &mut start_daemon,
+    })
+}
+
+/// `ods-enforcer` or `ods-signer`.
+pub(crate) fn ods(tool: &Tool, program: &str, arguments: &[String]) -> ExitCode {
+    ExitCode::from(on_terminal(|terminal| tool::main(tool, program, arguments, terminal)))
+}
+
+/// `ods-control`.
+pub(crate) fn control(arguments: &[String]) -> ExitCode {
+    match on_terminal(|terminal| control::main(arguments, terminal)) {
+        Outcome::Exit(code) => ExitCode::from(code),
+        Outcome::Hsm(words) => crate::hsm::hsmutil::main("ods-hsmutil", &words),
+    }
+}
+
+/// `anchorite COMMAND`; `programs` are the other words that may stand first.
+pub(crate) fn command(arguments: &[String], programs: &[&'static str]) -> ExitCode {
+    ExitCode::from(on_terminal(|terminal| appliance::main(arguments, programs, terminal)))
+}
+
+/// Starts `anchorite run` with these options in a process group of its own, so that no Ctrl-C
+/// meant for this one reaches it, and waits until it runs or has failed. Its log lines go on to
+/// the standard error of this process.
+fn start_daemon(options: &[String]) -> bool {
+    let started = std::env::current_exe().and_then(|program| {
+        let mut command = Command::new(program);
+        command.arg0("anchorite").args(["run", "--announce"]).args(options);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0).spawn()
+    });
+    match started {
+        Ok(mut daemon) => {
+            let mut line = String::new();
+            let output = daemon.stdout.take();
+            let read = output.map(|output| BufReader::new(output).read_line(&mut line));
+            matches!(read, Some(Ok(_))) && line.trim_end() == RUNNING
+        }
+        Err(error) => {
+            eprintln!("anchorite: cannot start the daemon: {error}");
+            false
+        }
+    }
+}
