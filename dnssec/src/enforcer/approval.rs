@@ -234,9 +234,7 @@ impl<'a> View<'a> {
         let is_ready =
             life.role.signs_zone() && is_out(Rrsig) || life.role.signs_keyset() && is_out(Ds);
         // Without another good key nothing is saved by waiting.
-        let has_other = self.exists(algorithm, chain(O, O, O))
-            || self.swaps(algorithm, chain(U, O, O), chain(R, O, O), Ds)
-            || self.swaps(algorithm, chain(O, U, U), chain(O, R, R), Dnskey);
+        let has_other = self.exists(algorithm, chain(O, O, O));
         (!is_ready && has_other).then_some(if life.role.signs_keyset() { Ds } else { Rrsig })
     }
 }

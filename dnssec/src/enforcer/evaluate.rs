@@ -3,14 +3,19 @@
 //! moment changes nothing more.
 
 use super::judgement::{judge, next_state};
-use super::policy_pass::{Progress, RETRY, policy_pass};
+use super::policy_pass::{Progress, RETRY, policy_pass, wanted_keys};
 use super::scene::{Action, DsShown, Evaluation, Gate, Obstacle, Scene};
-use super::state::{DsAtParent, RecordKind, RecordLife, RecordState, ZoneLife};
+use super::state::{DsAtParent, KeyLife, RecordKind, RecordLife, RecordState, ZoneLife};
 use super::timing::{remember_terms, sighting};
 use super::{removal, successions};
 use crate::Timestamp;
 use crate::key::KeyRole;
 use RecordState::{Hidden, Omnipresent, Rumoured, Unretentive};
+
+/// The order in which a key's records are tried, as in 2.1: it matters where one move excludes
+/// another.
+const ORDER: [RecordKind; 4] =
+    [RecordKind::Ds, RecordKind::Rrsig, RecordKind::Dnskey, RecordKind::RrsigDnskey];
 
 /// Brings a zone's keys as far as policy, DNSSEC and time allow at `scene.now`.
 pub fn evaluate(life: &ZoneLife, scene: &Scene<'_>) -> Evaluation {
@@ -22,6 +27,7 @@ pub fn evaluate(life: &ZoneLife, scene: &Scene<'_>) -> Evaluation {
     successions::forget_dead(&mut progress.life);
     hear_parent(&mut progress, scene);
     while move_records(&mut progress, scene) {}
+    speak_to_parent(&mut progress, scene);
     let obstacles = explain(&mut progress, scene);
     let next_purge = removal::next_purge(&progress.life, scene);
     for moment in [next_purge, next_announcement(&progress.life, scene)].into_iter().flatten() {
@@ -78,15 +84,13 @@ fn hear_parent(progress: &mut Progress, scene: &Scene<'_>) {
 fn move_records(progress: &mut Progress, scene: &Scene<'_>) -> bool {
     let mut has_moved = false;
     for key in 0..progress.life.keys.len() {
-        for kind in RecordKind::ALL {
+        for kind in ORDER {
             let Some(wants) = next_state(&progress.life, key, kind) else { continue };
             let judgement = judge(&progress.life, key, kind, wants, scene);
             if judgement.allows() {
                 move_record(progress, key, kind, wants, scene);
                 has_moved = true;
-            } else if judgement.waits_only_for(&[Gate::RemoveHoldDown])
-                && progress.life.keys[key].revoked.is_none()
-            {
+            } else if judgement.is_to_be_revoked() && progress.life.keys[key].revoked.is_none() {
                 let this = &mut progress.life.keys[key];
                 this.revoked = Some(scene.now);
                 progress.actions.push(Action::Revoke { id: this.id.clone() });
@@ -112,15 +116,7 @@ fn move_record(
     }
     progress.actions.push(Action::Moved { id: id.clone(), kind, from, to: wants });
     if kind == RecordKind::Ds {
-        let before = this.ds_at_parent;
-        this.ds_at_parent = tell_parent(before, wants, scene);
-        if this.ds_at_parent != before {
-            match this.ds_at_parent {
-                DsAtParent::Submit => progress.actions.push(Action::SubmitDs { id }),
-                DsAtParent::Retract => progress.actions.push(Action::RetractDs { id }),
-                _ => {}
-            }
-        }
+        this.ds_at_parent = tell_parent(this.ds_at_parent, wants, scene);
     }
     successions::mark(&mut progress.life, key, kind, wants);
 }
@@ -139,6 +135,27 @@ fn tell_parent(before: DsAtParent, wants: RecordState, scene: &Scene<'_>) -> DsA
     }
 }
 
+/// Says which DSs are to be handed over and taken back. None is taken back before the parent is
+/// known to have another one, or else a parent that is quick with one and slow with the other
+/// would leave the zone without any; unless it is to become unsigned.
+fn speak_to_parent(progress: &mut Progress, scene: &Scene<'_>) {
+    let keys = &progress.life.keys;
+    let is_known = |key: &KeyLife| {
+        let state = key.state(RecordKind::Ds);
+        let is_seen = key.ds_at_parent == DsAtParent::Seen;
+        state == Some(Omnipresent) || state == Some(Rumoured) && is_seen
+    };
+    let may_retract = wanted_keys(scene.policy).is_empty() || keys.iter().any(is_known);
+    for key in keys {
+        let id = key.id.clone();
+        match key.ds_at_parent {
+            DsAtParent::Submit => progress.actions.push(Action::SubmitDs { id }),
+            DsAtParent::Retract if may_retract => progress.actions.push(Action::RetractDs { id }),
+            _ => {}
+        }
+    }
+}
+
 /// Why the records that are on their way do not move, and when the next of them can.
 fn explain(progress: &mut Progress, scene: &Scene<'_>) -> Vec<Obstacle> {
     let timed = [Gate::Time, Gate::AddHoldDown, Gate::RemoveHoldDown];
@@ -148,12 +165,9 @@ fn explain(progress: &mut Progress, scene: &Scene<'_>) -> Vec<Obstacle> {
             let Some(wants) = next_state(&progress.life, key, kind) else { continue };
             let judgement = judge(&progress.life, key, kind, wants, scene);
             let id = progress.life.keys[key].id.clone();
-            if judgement.waits_only_for(&timed)
-                && let Some(at) = judgement.at()
-            {
+            if let Some(at) = judgement.waits_until(&timed) {
                 progress.look_again(at);
-            }
-            if judgement.waits_only_for(&[Gate::Backup]) {
+            } else if judgement.waits_only_for_backup() {
                 progress.look_again(scene.now.plus(RETRY));
                 progress.actions.push(Action::BackupMissing { id: id.clone() });
             }

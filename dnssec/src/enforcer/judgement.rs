@@ -36,16 +36,27 @@ impl Judgement {
         self.conditions.iter().all(|condition| condition.is_met)
     }
 
-    /// Whether nothing but `gates` is in the way.
-    pub(super) fn waits_only_for(&self, gates: &[Gate]) -> bool {
-        let mut unmet = self.conditions.iter().filter(|condition| !condition.is_met);
-        !self.allows() && unmet.all(|condition| gates.contains(&condition.gate))
+    fn unmet(&self) -> impl Iterator<Item = &Condition> {
+        self.conditions.iter().filter(|condition| !condition.is_met)
     }
 
-    /// When the last of the conditions becomes true, where all unmet ones say when.
-    pub(super) fn at(&self) -> Option<Timestamp> {
-        let unmet = self.conditions.iter().filter(|condition| !condition.is_met);
-        unmet.map(|condition| condition.at).collect::<Option<Vec<_>>>()?.into_iter().max()
+    /// Whether the backup of the key is all that is in the way.
+    pub(super) fn waits_only_for_backup(&self) -> bool {
+        !self.allows() && self.unmet().all(|condition| condition.gate == Gate::Backup)
+    }
+
+    /// Whether all that is in the way is that the key has to be revoked before it leaves.
+    pub(super) fn is_to_be_revoked(&self) -> bool {
+        !self.allows() && self.unmet().all(|condition| condition.gate == Gate::RemoveHoldDown)
+    }
+
+    /// When the last of the `timed` gates opens, if nothing else is in the way but a backup; and
+    /// all of them say when.
+    pub(super) fn waits_until(&self, timed: &[Gate]) -> Option<Timestamp> {
+        let unmet = || self.unmet().filter(|condition| condition.gate != Gate::Backup);
+        let is_timed = unmet().all(|condition| timed.contains(&condition.gate));
+        let times: Option<Vec<Timestamp>> = unmet().map(|condition| condition.at).collect();
+        times.filter(|_| is_timed)?.into_iter().max()
     }
 }
 

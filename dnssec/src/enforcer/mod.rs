@@ -32,7 +32,7 @@ pub use demand::supply_demand;
 pub use evaluate::evaluate;
 pub use import::{ImportError, ImportState, import_key};
 pub use publication::{PublishedKeys, published};
-pub use removal::{is_removable, removable_keys};
+pub use removal::{ds_may_be_seen, is_removable, removable_keys};
 pub use revocation::{ADD_HOLD_DOWN, REMOVE_HOLD_DOWN};
 pub use scene::{
     Action, Condition, DsShown, DsSighting, Evaluation, Gate, Leaving, LimitingTtl, Obstacle, Rule,

@@ -1,14 +1,6 @@
 //! What the policy wants of a zone's keys: which are to leave, which rolls begin, which keys are
 //! taken (catalogue 4.4). In: life, scene. Out: goals, keys taken, the next roll.
-//!
-//! Other than OpenDNSSEC 2.1, on purpose:
-//! * `<Lifetime>` of zero is never rolled (1.x); 2.1 never makes such a key.
-//! * A lifetime that is too short for a roll does not matter to keys that roll by hand only.
-//! * Only keys that are to stay count as the zone's keys: keys that were taken out of the policy
-//!   and put in again are made at once, not after the lifetime of the ones that left.
-//! * `key rollover` of a role rolls its keys of all algorithms, not the first only.
-//! * Standby keys (1.x): see [`super::standby`].
-//! * Of the keys in supply those are passed over whose key tag is taken (guard W3).
+//! Where this is other than OpenDNSSEC 2.1, see the table in [`super`].
 
 use super::scene::{Action, Leaving, LimitingTtl, Scene};
 use super::standby;
@@ -92,11 +84,11 @@ fn role_pass(progress: &mut Progress, scene: &Scene<'_>, role: KeyRole) {
                 *progress.life.next_roll.get_mut(role) = Some(moment);
             }
             Due::Never => *progress.life.next_roll.get_mut(role) = None,
-            Due::ByHand { since } => {
-                if let Some(since) = since {
-                    progress.actions.push(Action::ManualRollDue { role, since });
-                }
+            Due::ByHand { at: Some(at) } if at > scene.now => progress.look_again(at),
+            Due::ByHand { at: Some(since) } => {
+                progress.actions.push(Action::ManualRollDue { role, since });
             }
+            Due::ByHand { at: None } => {}
         }
     }
     if is_asked_for && has_all && has_rolled {
@@ -109,9 +101,9 @@ enum Due {
     Now,
     At(Timestamp),
     Never,
-    /// Only when somebody asks for it; `since`: the lifetime is over since then.
+    /// Only when somebody asks for it; `at`: when the lifetime is over.
     ByHand {
-        since: Option<Timestamp>,
+        at: Option<Timestamp>,
     },
 }
 
@@ -124,7 +116,7 @@ fn due(life: &ZoneLife, scene: &Scene<'_>, wanted: &KeyPolicy, is_forced: bool) 
         // A key of another length or from another repository is rolled by hand, too; it goes on
         // until then.
         None if wanted.manual_rollover && has_similar(life, wanted) && !is_forced => {
-            return Due::ByHand { since: None };
+            return Due::ByHand { at: None };
         }
         None => return Due::Now,
         Some(_) if is_forced => return Due::Now,
@@ -132,7 +124,7 @@ fn due(life: &ZoneLife, scene: &Scene<'_>, wanted: &KeyPolicy, is_forced: bool) 
         Some(inception) => Some(inception.plus(wanted.lifetime)),
     };
     match end {
-        _ if wanted.manual_rollover => Due::ByHand { since: end.filter(|end| *end <= scene.now) },
+        _ if wanted.manual_rollover => Due::ByHand { at: end },
         Some(end) if end <= scene.now => Due::Now,
         Some(end) => Due::At(end),
         None => Due::Never,

@@ -3,7 +3,7 @@
 
 use super::policy_pass::Progress;
 use super::scene::{Action, DsShown, Scene};
-use super::state::{DsAtParent, KeyLife, RecordKind, ZoneLife};
+use super::state::{DsAtParent, KeyLife, RecordKind, RecordState, ZoneLife};
 use super::successions::is_dead;
 use super::timing::sighting;
 use crate::Timestamp;
@@ -16,10 +16,19 @@ pub fn is_removable(life: &ZoneLife, id: &KeyId, scene: &Scene<'_>) -> bool {
     key.is_none_or(|key| is_removable_at(life, key, scene))
 }
 
+/// Whether the DS of a key may still be seen somewhere: at the parent or in a cache. As long as
+/// this is so, neither the key nor its zone can go without harm (guard W16).
+pub fn ds_may_be_seen(life: &ZoneLife, id: &KeyId, scene: &Scene<'_>) -> bool {
+    let Some(key) = life.keys.iter().position(|key| key.id == *id) else { return false };
+    let this = &life.keys[key];
+    let is_shown = sighting(scene, life, key).is_some_and(|one| one.shown != DsShown::Nowhere);
+    let is_hidden = matches!(this.state(RecordKind::Ds), None | Some(RecordState::Hidden));
+    is_shown || !is_hidden || this.ds_at_parent != DsAtParent::Unsubmitted
+}
+
 fn is_removable_at(life: &ZoneLife, key: usize, scene: &Scene<'_>) -> bool {
     let this = &life.keys[key];
-    let is_seen = sighting(scene, life, key).is_some_and(|one| one.shown != DsShown::Nowhere);
-    is_dead(this) && this.ds_at_parent == DsAtParent::Unsubmitted && !is_seen
+    is_dead(this) && !ds_may_be_seen(life, &this.id, scene)
 }
 
 /// When a dead key died: the last transition of its records.

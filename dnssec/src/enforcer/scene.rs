@@ -169,13 +169,14 @@ pub enum Action {
         /// Which key.
         id: KeyId,
     },
-    /// The DS is to be handed to the parent. Said once; a key that stands in
-    /// [`DsAtParent::Submit`] after a crash still has it to do.
+    /// The DS is to be handed to the parent. Said again at each evaluation until
+    /// [`ds_submit`](super::ds_submit) says that it was.
     SubmitDs {
         /// Of which key.
         id: KeyId,
     },
-    /// The DS is to be taken back; as `SubmitDs`.
+    /// The DS is to be taken back. Said as `SubmitDs` is, and not before the parent is known to
+    /// have another DS: OpenDNSSEC 2.1 says it with the other one's `SubmitDs`.
     RetractDs {
         /// Of which key.
         id: KeyId,

@@ -1,12 +1,7 @@
 //! How long a record has to wait: until no cache holds what was there before (catalogue 4.2,
 //! "Timing"; RFC 7583 §3). In: a record, the terms of the policy and of earlier policies.
 //! Out: when it may become omnipresent or hidden, and what that is made of.
-//!
-//! Longer than OpenDNSSEC 2.1, on purpose:
-//! * What was published under an earlier policy lives by that policy ([`OldTerms`]): TTLs, delays,
-//!   lives of signatures. 2.1 remembers TTLs only, and too little of those.
-//! * The SOA and the denial records count with their own TTLs, which may exceed `MaxZoneTTL`.
-//! * The first DNSKEY waits for the negative TTL as well (RFC 2308 §5).
+//! Never: less than OpenDNSSEC 2.1; where it is more, see the table in [`super`].
 
 use super::approval::View;
 use super::scene::{DsShown, DsSighting, Scene};
@@ -134,24 +129,30 @@ pub(super) fn wait(
     if matches!(wants, Rumoured | Unretentive) {
         return Wait { until: since, terms: Vec::new() };
     }
-    let terms = wait_terms(life, key, kind, wants, scene);
+    let start = start(life, key, kind, wants, scene);
+    let mut terms = spread_terms(life, key, kind, wants, scene);
     let margin = margin(scene.policy, kind, wants);
-    let start = start(life, key, kind, scene);
-    let until = add(start, &plain(&terms)).max(add(since, &terms));
-    let until = until.max(old_wait(life, kind, start, scene).plus(margin));
-    let until = match is_smooth(life, key, kind, wants) {
-        true => until.max(smooth_wait(life, since, scene)),
-        false => until,
-    };
+    let mut until = add(start, &terms).max(old_wait(life, kind, start, scene).plus(margin));
+    if is_smooth(life, key, kind, wants) {
+        terms.extend(replacement_terms(scene.policy));
+        until = until.max(add(since, &terms)).max(smooth_wait(life, since, scene));
+    }
     Wait { until, terms }
 }
 
 /// When the wait of a record begins: the moment of its transition, or, where that is known, of
 /// its publication.
-fn start(life: &ZoneLife, key: usize, kind: RecordKind, scene: &Scene<'_>) -> Timestamp {
+fn start(
+    life: &ZoneLife,
+    key: usize,
+    kind: RecordKind,
+    wants: RecordState,
+    scene: &Scene<'_>,
+) -> Timestamp {
     let record = life.keys[key].record(kind).unwrap_or_default();
+    let needed = |sighting: &&DsSighting| sighting.shown == sighting_needed(wants);
     let seen = match kind {
-        Ds => sighting(scene, life, key).map(|sighting| sighting.since),
+        Ds => sighting(scene, life, key).filter(needed).map(|sighting| sighting.since),
         _ if scene.waits_for_publication => record.confirmed,
         _ => None,
     };
@@ -183,8 +184,12 @@ fn margin(policy: &Policy, kind: RecordKind, wants: RecordState) -> Seconds {
     }
 }
 
-/// The wait by today's policy alone, as 2.x has it.
-fn wait_terms(
+fn term(name: &'static str, length: Seconds) -> WaitTerm {
+    WaitTerm { name, length, is_subtracted: false }
+}
+
+/// By today's policy: until a change is in no cache any more, as 2.x has it.
+fn spread_terms(
     life: &ZoneLife,
     key: usize,
     kind: RecordKind,
@@ -192,7 +197,7 @@ fn wait_terms(
     scene: &Scene<'_>,
 ) -> Vec<WaitTerm> {
     let policy = scene.policy;
-    let term = |name, length| WaitTerm { name, length, is_subtracted: false };
+    let zone_delay = term("Zone/PropagationDelay", policy.zone.propagation_delay);
     match kind {
         Ds => {
             let seen = sighting(scene, life, key).map_or(Seconds(0), |sighting| sighting.ttl);
@@ -208,43 +213,34 @@ fn wait_terms(
                 true if negative > policy.keys.ttl => term("Zone/SOA/Minimum", negative),
                 _ => term("Keys/TTL", policy.keys.ttl),
             };
-            let margin = match wants == Omnipresent {
-                true => term("Keys/PublishSafety", policy.keys.publish_safety),
-                false => term("Keys/RetireSafety", policy.keys.retire_safety),
+            let name = match wants == Omnipresent {
+                true => "Keys/PublishSafety",
+                false => "Keys/RetireSafety",
             };
-            vec![ttl, term("Zone/PropagationDelay", policy.zone.propagation_delay), margin]
+            vec![ttl, zone_delay, term(name, margin(policy, kind, wants))]
         }
         Rrsig => {
-            let signatures = &policy.signatures;
-            let mut terms = vec![
-                term("Signatures/MaxZoneTTL", Terms::of(policy).rrsig_ttl),
-                term("Zone/PropagationDelay", policy.zone.propagation_delay),
-            ];
-            if is_smooth(life, key, kind, wants) {
-                let validity = signatures.validity_default.max(signatures.validity_denial);
-                terms.extend([
-                    term("Signatures/Jitter", signatures.jitter),
-                    term("Signatures/Validity", validity),
-                    term("Signatures/Resign", signatures.resign),
-                    WaitTerm {
-                        is_subtracted: true,
-                        ..term("Signatures/Refresh", signatures.refresh)
-                    },
-                ]);
-            }
-            terms
+            let name = match max_zone_ttl(policy) == Terms::of(policy).rrsig_ttl {
+                true => "Signatures/MaxZoneTTL",
+                false => "Zone/SOA/TTL",
+            };
+            vec![term(name, Terms::of(policy).rrsig_ttl), zone_delay]
         }
     }
 }
 
-/// Those of the terms that begin with the publication: without the replacement of signatures,
-/// which is what the publication waited for.
-fn plain(terms: &[WaitTerm]) -> Vec<WaitTerm> {
-    let is_plain = |term: &&WaitTerm| match term.name.strip_prefix("Signatures/") {
-        Some(name) => name == "MaxZoneTTL",
-        None => true,
-    };
-    terms.iter().filter(is_plain).copied().collect()
+/// By today's policy: until the last signature was replaced, one by one as they come into their
+/// refresh window.
+fn replacement_terms(policy: &Policy) -> [WaitTerm; 4] {
+    let signatures = &policy.signatures;
+    let validity = signatures.validity_default.max(signatures.validity_denial);
+    let refresh = term("Signatures/Refresh", signatures.refresh);
+    [
+        term("Signatures/Jitter", signatures.jitter),
+        term("Signatures/Validity", validity),
+        term("Signatures/Resign", signatures.resign),
+        WaitTerm { is_subtracted: true, ..refresh },
+    ]
 }
 
 fn add(moment: Timestamp, terms: &[WaitTerm]) -> Timestamp {

@@ -117,20 +117,24 @@ impl Driver {
         next
     }
 
-    /// Says `ds-seen` and `ds-gone` for all that wait for it, and evaluates.
+    /// Says `ds-seen` and `ds-gone` for all that wait for it, and evaluates, until none does.
     pub(super) fn parent_acts(&mut self) -> Option<Timestamp> {
-        for key in self.life.keys.clone() {
-            match key.ds_at_parent {
-                DsAtParent::Submitted => {
-                    self.life = ds_seen(&self.life, &key.id, self.now).unwrap();
-                }
-                DsAtParent::Retracted => {
-                    self.life = ds_gone(&self.life, &key.id, self.now).unwrap();
-                }
-                _ => {}
+        loop {
+            let mut has_acted = false;
+            for key in self.life.keys.clone() {
+                let said = match key.ds_at_parent {
+                    DsAtParent::Submitted => ds_seen(&self.life, &key.id, self.now),
+                    DsAtParent::Retracted => ds_gone(&self.life, &key.id, self.now),
+                    _ => continue,
+                };
+                self.life = said.unwrap();
+                has_acted = true;
+            }
+            let next = self.evaluate();
+            if !has_acted {
+                return next;
             }
         }
-        self.evaluate()
     }
 
     /// Goes from event to event until `until`; the parent acts at once.
