@@ -4,6 +4,7 @@
 
 pub mod apex;
 pub mod away;
+pub mod census;
 pub mod plan;
 pub mod reuse;
 pub mod share;

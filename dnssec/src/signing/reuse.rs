@@ -6,7 +6,10 @@
 //! * the active key that is asked for, published or not: a double-RRSIG roll signs before it
 //!   publishes; or
 //! * another published key of the same algorithm that could sign the RRset, when only one active
-//!   key of that algorithm does. So a pre-publication roll replaces signatures as they come due.
+//!   key of that algorithm does, and that one has not signed the RRset yet. So a pre-publication
+//!   roll replaces signatures as they come due; and at the end of a double-signature roll the old
+//!   key's signature never outlives the time that the roll reckons with, which counts from when
+//!   the new key began to sign.
 //!
 //! Two active keys of one algorithm are a double-signature roll. Its timing counts on each of them
 //! signing everything at once (RFC 7583 §3.2.2), so nothing stands in for either; and once each
@@ -109,6 +112,9 @@ fn stand_in<'a>(
         other.algorithm == signer.algorithm && signs(other.role, owner, old.rtype)
     };
     if run.signers.iter().filter(is_peer).count() > 1 {
+        return None;
+    }
+    if old.signatures().any(|signature| signature.is_by(signer.algorithm, signer.key_tag)) {
         return None;
     }
     let is_by_published = |signature: &SignatureView<'_>| {

@@ -155,6 +155,20 @@ fn double_signature_roll_signs_with_both_at_once_rfc7583_3_2_2() {
     assert_eq!(made, 6);
 }
 
+/// The roll's wait for the old key's last signature counts from when the new key began to sign
+/// (catalogue 4.2): where the new key has signed, the old one's later signature is no stand-in.
+#[test]
+fn after_a_double_signature_roll_nothing_of_the_old_key_outlives_what_the_new_one_made() {
+    let days = |count: u64| NOW.plus(crate::Seconds(count * DAY.0));
+    let (old, new) = (zsk(2, Use::Active), zsk(3, Use::Active));
+    let (first, _) = Scene::new(&[ksk(), new.clone()], NOW).sign(None);
+    let (both, _) = Scene::new(&[ksk(), old, new.clone()], days(5)).sign(Some(&first));
+    let keys = [ksk(), zsk(2, Use::Published), new.clone()];
+    let (signed, _) = Scene::new(&keys, days(12)).sign(Some(&both));
+    assert_eq!(tags(&signed, b"*\0", RrType::A), [new.key_tag()]);
+    assert_eq!(tags(&signed, b"", RrType::NS), [new.key_tag()]);
+}
+
 #[test]
 fn only_a_key_of_the_same_algorithm_and_a_fit_role_stands_in() {
     // A CSK's signatures stand in for a ZSK's (SUPPORT-250), but not for the KSK's.
