@@ -338,7 +338,7 @@ impl State {
         let before = match &self.members[member].presence {
             Presence::In => None,
             Presence::Away { pause, .. } => *pause,
-            // It is looked at again, and is not even there: it will have to prove itself either way.
+            // Looked at again it is not even there; it will have to prove itself either way.
             Presence::Out { .. } => None,
         };
         let pause = next_pause(own, before);

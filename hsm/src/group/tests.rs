@@ -25,6 +25,8 @@ enum Mood {
     Lying,
     /// It holds other keys under the same ids.
     Other,
+    /// It says that it has made another key than the one that it then shows.
+    Forging,
 }
 
 struct Token {
@@ -124,7 +126,8 @@ impl Slot for Token {
     fn generate(&self, request: &GenerateRequest) -> Result<PublicKey, SlotError> {
         self.awake()?;
         self.keys.lock().unwrap().insert(request.id.clone());
-        Ok(public(&request.id, self.seed()))
+        let seed = if self.mood() == Mood::Forging { OTHER_SEED } else { self.seed() };
+        Ok(public(&request.id, seed))
     }
 
     fn list(&self) -> Result<Vec<KeyEntry>, SlotError> {
@@ -139,9 +142,9 @@ impl Slot for Token {
         Ok(self.keys.lock().unwrap().iter().map(entry).collect())
     }
 
-    fn public_key(&self, id: &KeyId, _: Algorithm) -> Result<PublicKey, SlotError> {
+    fn public_key(&self, id: &KeyId, algorithm: Algorithm) -> Result<PublicKey, SlotError> {
         self.has(id)?;
-        Ok(public(id, self.seed()))
+        Ok(PublicKey { algorithm, ..public(id, self.seed()) })
     }
 
     fn sign(&self, batch: &SignBatch) -> Result<Packed, SlotError> {
@@ -245,6 +248,33 @@ fn a_key_whose_maker_is_silent_is_not_made_a_second_time() {
     tokens[2].keys.lock().unwrap().insert(id(1));
     pass(&group, 60);
     check_signs(&group, &id(1));
+}
+
+#[test]
+fn a_member_that_shows_another_key_than_it_has_made_is_shut_out() {
+    let tokens = [Token::new("a", &[]), Token::new("b", &[])];
+    tokens[0].set(Mood::Forging);
+    let group = group(&tokens, 1, &[]);
+    let request = GenerateRequest::new(id(1), Algorithm::Ed25519);
+    let error = group.generate(&request).unwrap_err();
+    assert!(matches!(error, SlotError::PublicKeyUnavailable { .. }), "{error:?}");
+    assert!(error.to_string().contains("a shows another key than it has made"), "{error}");
+    assert!(matches!(presence(&group, 0), MemberPresence::ShutOut(MemberFault::OtherKey { .. })));
+}
+
+#[test]
+fn requests_that_no_member_would_take_cost_no_member_its_place() {
+    let tokens = [Token::new("a", &[id(1)]), Token::new("b", &[id(1)])];
+    let group = group(&tokens, 2, &[id(1)]);
+    // Nothing here verifies Ed448, so members could not be compared.
+    let error = group.public_key(&id(1), Algorithm::Ed448).unwrap_err();
+    assert!(matches!(error, SlotError::AlgorithmUnavailable { .. }), "{error:?}");
+    assert!(error.to_string().contains("members cannot be compared"), "{error}");
+    let error = group.delete(&id(7)).unwrap_err();
+    assert!(matches!(error, SlotError::NotFound { .. }), "{error:?}");
+    let error = group.sign(&batch(&id(7), 1)).unwrap_err();
+    assert!(matches!(error, SlotError::NotFound { .. }), "{error:?}");
+    assert!((0..2).all(|member| presence(&group, member) == MemberPresence::In));
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! `anchorite hsm import`: keys of BIND and openssl in a built-in token and in SoftHSM, and files that
-//! are none.
+//! `anchorite hsm import`: keys of BIND and openssl in a built-in token and in SoftHSM, and files
+//! that are none.
 //! What each form of file has to be like is tested in `hsm/src/import`; here it is the program.
 
 use crate::bench::Bench;
