@@ -9,9 +9,11 @@
 //! (a module may have written anywhere in this process; the parent verifies).
 
 mod engine;
+mod pace;
 mod process;
 mod queue;
 mod sandbox;
+mod width;
 
 use crate::error::{Cause, Place, SlotError};
 use crate::protocol::{
@@ -20,7 +22,7 @@ use crate::protocol::{
 };
 use crate::system;
 use engine::Engine;
-use nix::sys::resource::{UsageWho, getrusage};
+use pace::Pace;
 use queue::{Claim, Queue};
 use sandbox::Rights;
 use std::io::{self, Read, Write};
@@ -180,29 +182,31 @@ fn receive(
 
 fn work(engine: &Engine, queue: &Queue, place: &Place, writer: &AnswerWriter) {
     let _whole_process = AbortOnPanic;
+    let pace = queue.learns().then(Pace::of_this_thread);
+    let mut claim = queue.first();
     loop {
-        match queue.claim() {
+        let spent = match claim {
             Claim::Whole(id, request) => {
                 writer.send(id, &engine.answer(&request));
-                queue.done(0, 0);
+                None
             }
             Claim::Slice(job, range) => {
-                let before = wait_count();
-                let result = engine.sign(&job.key, job.algorithm, &job.inputs, range.clone());
-                let waits = wait_count().saturating_sub(before);
+                let sign = || engine.sign(&job.key, job.algorithm, &job.inputs, range.clone());
+                let (result, spent) = match &pace {
+                    Some(pace) => {
+                        let (result, spent) = pace.measure(range.len(), sign);
+                        (result, Some(spent))
+                    }
+                    None => (sign(), None),
+                };
                 if let Some(answer) = job.finish(place, &range, result) {
                     writer.send(job.id, &answer);
                 }
-                queue.done(range.len(), waits);
+                spent
             }
-        }
+        };
+        claim = queue.next(spent);
     }
-}
-
-/// How often this thread has given up its core by itself.
-fn wait_count() -> usize {
-    let usage = getrusage(UsageWho::RUSAGE_THREAD);
-    usage.map_or(0, |usage| usize::try_from(usage.voluntary_context_switches()).unwrap_or(0))
 }
 
 /// Gives the module its moment; a module that hangs does not get more.

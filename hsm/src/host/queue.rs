@@ -5,8 +5,9 @@
 //! many as there are cores, since more only get into each other's way; one whose calls wait (for a
 //! network HSM) gets more and more, up to its sessions. The kernel's count of a thread's
 //! voluntary waits tells the two apart; no clock is needed.
-//! Limits: [`REQUESTS_MAX`] waiting requests (then the socket is not read on), [`SLICE_MAX`].
+//! Limits: [`REQUESTS_MAX`] waiting requests (then the socket is not read on), [`super::width::SLICE_MAX`].
 
+use super::width::{Spent, Width};
 use crate::error::{Cause, Place, SlotError};
 use crate::packed::Packed;
 use crate::protocol::{Answer, Request};
@@ -18,8 +19,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Most requests that wait; the socket holds back the rest.
 const REQUESTS_MAX: usize = 1024;
-/// Most messages that one worker takes at once.
-const SLICE_MAX: usize = 16;
 
 /// A signing request, worked on by several workers.
 pub(super) struct SignJob {
@@ -120,13 +119,39 @@ impl Queue {
             state = self.space.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.waiting.push_back(waiting);
+        let is_taken = state.active_count < state.width.now;
         drop(state);
-        self.work.notify_one();
+        if is_taken {
+            self.work.notify_one();
+        }
     }
 
-    /// The next piece of work; waits for one.
-    pub(super) fn claim(&self) -> Claim {
+    /// Whether the queue has use for what becomes of the workers' time.
+    pub(super) fn learns(&self) -> bool {
+        !self.lock().width.is_fixed()
+    }
+
+    /// The first piece of work of a worker; waits for one.
+    pub(super) fn first(&self) -> Claim {
+        self.claim(self.lock())
+    }
+
+    /// Gives a piece of work back as done, for signatures with what became of the time, and takes
+    /// the next; waits for one. In one step, so that a worker goes on by itself and no other is
+    /// woken for nothing.
+    pub(super) fn next(&self, spent: Option<Spent>) -> Claim {
         let mut state = self.lock();
+        state.active_count -= 1;
+        // With nothing left to do no width would have been too small.
+        if let Some(spent) = spent
+            && !state.waiting.is_empty()
+        {
+            state.width.learn(spent);
+        }
+        self.claim(state)
+    }
+
+    fn claim(&self, mut state: MutexGuard<'_, State>) -> Claim {
         loop {
             if state.active_count < state.width.now
                 && let Some(claim) = state.take()
@@ -147,19 +172,6 @@ impl Queue {
         }
     }
 
-    /// Gives a piece of work back as done: `calls` into the module, in which the thread gave up
-    /// its core `waits` times.
-    pub(super) fn done(&self, calls: usize, waits: usize) {
-        let mut state = self.lock();
-        state.active_count -= 1;
-        state.width.learn(calls, waits);
-        let has_more = !state.waiting.is_empty() && state.active_count < state.width.now;
-        drop(state);
-        if has_more {
-            self.work.notify_one();
-        }
-    }
-
     // A poisoned lock means that a worker panicked, and then the process aborts.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -168,7 +180,7 @@ impl Queue {
 
 impl State {
     fn take(&mut self) -> Option<Claim> {
-        let width = self.width.now;
+        let Width { now: width, slice, .. } = self.width;
         let Some(Waiting::Sign(job, next)) = self.waiting.front_mut() else {
             return match self.waiting.pop_front() {
                 Some(Waiting::Whole(id, request)) => Some(Claim::Whole(id, request)),
@@ -177,7 +189,7 @@ impl State {
         };
         let (job, start) = (Arc::clone(job), *next);
         let rest = job.inputs.len() - start;
-        let end = start + (rest / (2 * width)).clamp(1, SLICE_MAX).min(rest);
+        let end = start + (rest / (2 * width)).clamp(1, slice).min(rest);
         *next = end;
         if end == job.inputs.len() {
             self.waiting.pop_front();
@@ -186,35 +198,9 @@ impl State {
     }
 }
 
-/// How many workers may be in a call at once.
-struct Width {
-    now: usize,
-    min: usize,
-    max: usize,
-}
-
-impl Width {
-    fn new(core_count: usize, session_count: usize) -> Width {
-        let max = session_count.max(1);
-        let min = core_count.clamp(1, max);
-        Width { now: min, min, max }
-    }
-
-    /// Wider after calls that waited each, narrower after calls that hardly waited.
-    fn learn(&mut self, calls: usize, waits: usize) {
-        if calls == 0 {
-            return;
-        }
-        if waits >= calls {
-            self.now = (self.now + 1).min(self.max);
-        } else if waits * 8 < calls {
-            self.now = self.now.saturating_sub(1).max(self.min);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::width::SLICE_MAX;
     use super::*;
 
     fn sign_request(count: usize) -> Request {
@@ -234,8 +220,8 @@ mod tests {
             queue.push(9, sign_request(count));
             let mut answer = None;
             let mut next = 0;
-            while next < count {
-                let Claim::Slice(job, range) = queue.claim() else { panic!("no slice") };
+            let mut claim = queue.first();
+            while let Claim::Slice(job, range) = claim {
                 assert!(range.start == next && range.end > next && range.len() <= SLICE_MAX);
                 next = range.end;
                 let text = |position: usize| position.to_string().into_bytes();
@@ -245,8 +231,12 @@ mod tests {
                 }
                 assert!(answer.is_none());
                 answer = job.finish(&place(), &range, Ok(signatures));
-                queue.done(range.len(), 0);
+                if next == count {
+                    queue.push(10, Request::Info);
+                }
+                claim = queue.next(None);
             }
+            assert!(matches!(claim, Claim::Whole(10, Request::Info)) && next == count);
             let Some(Answer::Signatures(signatures)) = answer else { panic!("no answer") };
             let all: Vec<_> = signatures.iter().map(<[u8]>::to_vec).collect();
             let expected: Vec<_> = (0..count).map(|n| n.to_string().into_bytes()).collect();
@@ -260,28 +250,10 @@ mod tests {
         queue.push(9, sign_request(2));
         let place = place();
         let error = SlotError::PinMissing { place: place.clone() };
-        let Claim::Slice(job, range) = queue.claim() else { panic!("no slice") };
+        let Claim::Slice(job, range) = queue.first() else { panic!("no slice") };
         assert_eq!(job.finish(&place, &range, Err(error.clone())), None);
-        queue.done(1, 0);
-        let Claim::Slice(job, range) = queue.claim() else { panic!("no slice") };
+        let Claim::Slice(job, range) = queue.next(None) else { panic!("no slice") };
         let answer = job.finish(&place, &range, Ok(Packed::default()));
         assert_eq!(answer, Some(Answer::Failed(error)));
-    }
-
-    #[test]
-    fn width_follows_the_waits() {
-        let mut width = Width::new(2, 64);
-        for _ in 0..100 {
-            width.learn(16, 0);
-        }
-        assert_eq!(width.now, 2);
-        for _ in 0..100 {
-            width.learn(1, 1);
-        }
-        assert_eq!(width.now, 64);
-        for _ in 0..100 {
-            width.learn(16, 1);
-        }
-        assert_eq!(width.now, 2);
     }
 }
