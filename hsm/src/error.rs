@@ -311,8 +311,8 @@ pub enum SlotError {
     },
     /// The token makes no key of this length.
     #[error(
-        "{place}: no {algorithm} key of {bits} bits can be made here ({cause}); correct the \
-             key length in kasp.xml"
+        "{place}: no {algorithm} key of {bits} bits can be made or used here ({cause}); correct \
+             the key length in kasp.xml"
     )]
     KeyLengthRefused {
         /// Repository and token.

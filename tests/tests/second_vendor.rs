@@ -1,7 +1,7 @@
 //! A slot on another vendor's module than SoftHSM: NSS's softoken (Debian's `libnss3`), an
 //! independent implementation with its own store, handles, session rules and answers. It wants
 //! text with C_Initialize that only NSS itself gives, so the fault module stands before it, with
-//! no rules. No daemon, no file outside a folder of the test's own. Softoken 3.87 has no EdDSA.
+//! no rules; one test gives it the text by `<ModuleParameters>`. No daemon, no file outside a folder of the test's own. Softoken 3.87 has no EdDSA.
 
 use anchorite_tests::fault_module::{FaultyToken, module, with_module};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
@@ -100,6 +100,31 @@ fn a_keys_whole_life() {
             assert!(matches!(error, SlotError::NotFound { .. }), "{error}");
         }
         assert!(slot.list().unwrap().is_empty());
+    });
+}
+
+/// `<ModuleParameters>`: softoken itself, with the text from us. It takes no data object.
+#[test]
+fn parameters_are_given_to_the_module() {
+    with_softoken("parameters_are_given_to_the_module", |token, settings| {
+        Pkcs11::new(module()).unwrap().finalize().unwrap();
+        let own = Pkcs11Settings { module: softoken(), ..settings };
+        let with =
+            |text: &str| Pkcs11Settings { module_parameters: Some(text.to_owned()), ..own.clone() };
+        let error = Pkcs11Slot::open(&with("a\0b")).err().unwrap();
+        assert!(error.to_string().contains("<ModuleParameters>"), "{error}");
+        assert!(matches!(error, SlotError::ModuleUnusable { .. }), "{error}");
+        let text = PARAMETERS.replace("FOLDER", &token.path("").display().to_string());
+        let slot = Pkcs11Slot::open(&with(&text)).unwrap();
+        assert_eq!(slot.info().unwrap().label, LABEL);
+        let (id, key) = new_key(&slot);
+        check_signing(&slot, &id, &key);
+        let choice = slot.choose_mechanism(&id, key.algorithm).unwrap().unwrap();
+        assert!(choice.is_usual(), "{choice:?}");
+        let canary = hsm::random_key_id().unwrap();
+        let error = slot.put_canary(&canary).err().unwrap();
+        assert!(matches!(error, SlotError::CanaryRefused { .. }), "{error}");
+        assert!(!slot.shows_canary(&canary).unwrap());
     });
 }
 

@@ -43,7 +43,10 @@ impl Pkcs11Slot {
     pub(super) fn find_canary(&self, id: &KeyId) -> Result<bool, SlotError> {
         self.call("C_FindObjects", |lease| -> Result<bool, CallFault> {
             self.sessions.check_login(lease)?;
-            Ok(!objects::search(lease, &name(id))?.is_empty())
+            let is_shown = !objects::search(lease, &name(id))?.is_empty();
+            // The login may have gone since it was looked at before the search.
+            self.sessions.check_login(lease)?;
+            Ok(is_shown)
         })
     }
 }

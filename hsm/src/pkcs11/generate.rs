@@ -180,10 +180,14 @@ fn generate_fault(sessions: &Sessions, request: &GenerateRequest, error: Error) 
     let place = sessions.place.clone();
     let cause = Cause::of(&error);
     let algorithm = request.algorithm;
+    let length_refused = |cause| {
+        let place = sessions.place.clone();
+        SlotError::KeyLengthRefused { place, algorithm, bits: request.rsa_bits, cause }
+    };
     let refused = match return_value(&error) {
-        Some(RvError::KeySizeRange) => {
-            SlotError::KeyLengthRefused { place, algorithm, bits: request.rsa_bits, cause }
-        }
+        Some(RvError::KeySizeRange) => length_refused(cause),
+        // Of the values in the templates of an RSA key only its length varies.
+        Some(RvError::AttributeValueInvalid) if algorithm.is_rsa() => length_refused(cause),
         Some(
             RvError::MechanismInvalid
             | RvError::MechanismParamInvalid

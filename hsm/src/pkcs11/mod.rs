@@ -3,9 +3,8 @@
 //! Hashing is done here and the token only signs (CKM_RSA_PKCS with our DigestInfo, CKM_ECDSA,
 //! CKM_EDDSA); only a token whose trial says so hashes itself (`trial`). Every signature is
 //! verified before it is given out (rule HSM-5). A lost session is opened anew and its call is
-//! repeated once;
-//! a slot that has its process to itself may also finalise and initialise the module. Everything
-//! else is for the slot's owner to decide.
+//! repeated once; a slot that has its process to itself may also finalise and initialise the
+//! module. Everything else is for the slot's owner to decide.
 //! Not here: Ed448 (its signatures could not be verified), deadlines (a module that hangs is
 //! killed with its process).
 //! A repository whose token another repository of the same process has logged in to is not asked
@@ -91,6 +90,9 @@ pub(crate) struct Options {
 /// What is signed to see that a public key fits. It can pass for no RRSIG's data: the third byte
 /// would be the algorithm there (RFC 4034 §3.1), and no key has algorithm 99.
 const PROOF_TEXT: &[u8] = b"anchorite: this signature proves that two halves of a key fit";
+/// Lengths of RSA keys, in bits, whose signatures [`Verifier`] can verify. Each is verified, so
+/// that a key of another length signs nothing.
+const VERIFIED_RSA_BITS: std::ops::RangeInclusive<usize> = 1024..=8192;
 /// Most keys that are remembered as having been shown.
 pub(crate) const WITNESSES_MAX: usize = 64;
 /// Keys that are looked at when a token is opened; each costs some calls.
@@ -286,13 +288,22 @@ impl Pkcs11Slot {
         let place = &self.sessions.place;
         self.sessions.check_login(lease)?;
         let private = self.find_private(lease, id)?;
-        let (kind, _) = objects::kind_and_bits(lease, private)?;
+        let (kind, bits) = objects::kind_and_bits(lease, private)?;
         if kind != KeyKind::of(algorithm) {
             let (place, key) = (place.clone(), id.clone());
             return Err(SlotError::AlgorithmMismatch { place, key, algorithm }.into());
         }
         if algorithm == Algorithm::Ed448 {
             return Err(self.no_ed448().into());
+        }
+        // A token that does not tell the length says 0.
+        if kind == KeyKind::Rsa && bits > 0 && !VERIFIED_RSA_BITS.contains(&bits) {
+            let (place, bits) = (place.clone(), u16::try_from(bits).unwrap_or(u16::MAX));
+            let (least, most) = (VERIFIED_RSA_BITS.start(), VERIFIED_RSA_BITS.end());
+            let cause = Cause::of(format_args!(
+                "key {id} has so many, and signatures of {least} to {most} bits can be verified"
+            ));
+            return Err(SlotError::KeyLengthRefused { place, algorithm, bits, cause }.into());
         }
         let public = objects::public_key(lease, place, id, private, algorithm)?;
         let verifier = Verifier::new(&public).ok_or_else(|| SlotError::PublicKeyUnavailable {

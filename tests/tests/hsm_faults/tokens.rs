@@ -1,6 +1,6 @@
 //! Which token it is (rule HSM-2), and modules that are odd when they begin.
 
-use crate::subject::{Kind, Subject, batch, new_key, on_both, on_one};
+use crate::subject::{Kind, batch, new_key, on_both, on_one};
 use dnssec::Algorithm;
 use hsm::{Disposition, SlotError};
 
@@ -76,5 +76,58 @@ fn a_token_with_a_bad_clock_is_used() {
         let slot = subject.open().unwrap();
         new_key(&*slot, P256);
         slot.info().unwrap();
+    });
+}
+
+/// The canary is an object beside the keys, hidden when they are, and none of them.
+#[test]
+fn a_canary_is_shown_when_keys_are() {
+    on_both("tokens::a_canary_is_shown_when_keys_are", |subject| {
+        let slot = subject.open().unwrap();
+        let canary = hsm::random_key_id().unwrap();
+        assert!(!slot.shows_canary(&canary).unwrap());
+        slot.put_canary(&canary).unwrap();
+        slot.put_canary(&canary).unwrap();
+        assert_eq!(subject.token.object_count(), 1, "made once");
+        assert!(slot.list().unwrap().is_empty(), "it is no key");
+        assert!(slot.shows_canary(&canary).unwrap());
+        subject.token.rules("C_FindObjects always forget");
+        assert!(!slot.shows_canary(&canary).unwrap());
+        subject.token.rules("C_FindObjectsInit 1 lose-login");
+        assert!(slot.shows_canary(&canary).unwrap(), "the login is made anew");
+    });
+}
+
+/// A mechanism that the token lists and refuses, or that makes wrong signatures, is not chosen.
+#[test]
+fn mechanisms_are_chosen_by_trial() {
+    on_both("tokens::mechanisms_are_chosen_by_trial", |mut subject| {
+        let algorithm = dnssec::Algorithm::RsaSha256;
+        // CKM_RSA_PKCS and CKM_SHA256_RSA_PKCS.
+        let (raw, hashing) = (0x1, 0x40);
+        let (id, key) = new_key(&*subject.open().unwrap(), algorithm);
+        let found = [
+            ("", raw),
+            ("C_SignInit 1 return CKR_MECHANISM_INVALID", hashing),
+            ("C_Sign 1 flip", raw),
+            ("C_Sign 1..2 flip", hashing),
+        ];
+        for (rules, mechanism) in found {
+            let slot = subject.open().unwrap();
+            slot.public_key(&id, algorithm).unwrap();
+            subject.token.rules(rules);
+            let choice = slot.choose_mechanism(&id, algorithm).unwrap().unwrap();
+            assert_eq!(choice, hsm::MechanismChoice { algorithm, mechanism }, "{rules}");
+            subject.token.rules("");
+            drop(slot);
+            // A slot that is told so signs so.
+            subject.settings.known.mechanisms = vec![choice];
+            let mut caller = subject.caller();
+            caller.sign(&id, &key);
+        }
+        let slot = subject.open().unwrap();
+        subject.token.rules("C_Sign always flip");
+        let error = slot.choose_mechanism(&id, algorithm).err().unwrap();
+        assert!(matches!(error, SlotError::AlgorithmUnavailable { .. }), "{error}");
     });
 }
