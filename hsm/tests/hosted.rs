@@ -348,9 +348,9 @@ fn garbage_from_the_host() {
         ("head -c 9 >/dev/null <&0; echo noise >&0; exec cat >/dev/null", "version 110"),
         ("printf '\\001\\000' >&0", "cut off"),
         ("printf '\\001\\377\\377\\377\\377' >&0; exec cat >/dev/null", "4294967295 bytes"),
-        ("printf '\\001\\002\\000\\000\\000\\007\\005' >&0; exec cat >/dev/null", "(id 7)"),
+        ("printf '\\001\\002\\000\\000\\000\\007\\007' >&0; exec cat >/dev/null", "(id 7)"),
         (
-            "head -c 9 >/dev/null <&0; printf '\\001\\002\\000\\000\\000\\000\\005' >&0; \
+            "head -c 9 >/dev/null <&0; printf '\\001\\002\\000\\000\\000\\000\\007' >&0; \
              exec cat >/dev/null",
             "wrong kind",
         ),
