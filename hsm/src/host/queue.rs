@@ -5,7 +5,8 @@
 //! many as there are cores, since more only get into each other's way; one whose calls wait (for a
 //! network HSM) gets more and more, up to its sessions. The kernel's count of a thread's
 //! voluntary waits tells the two apart; no clock is needed.
-//! Limits: [`REQUESTS_MAX`] waiting requests (then the socket is not read on), [`super::width::SLICE_MAX`].
+//! Limits: [`REQUESTS_MAX`] waiting requests (then the socket is not read on),
+//! [`super::width::SLICE_MAX`].
 
 use super::width::{Spent, Width};
 use crate::error::{Cause, Place, SlotError};
