@@ -1,7 +1,8 @@
 //! What can go wrong at a slot, said so that an operator knows where and what to do.
 //! Every message names the repository and the token and ends with the remedy; every error tells
 //! its caller what is allowed next ([`SlotError::disposition`]).
-//! All values are owned and plain: an error has to cross a process boundary.
+//! All values are owned and plain: an error has to cross a process boundary. Long, since each way
+//! to fail has a variant of its own here, which is what keeps them apart everywhere else.
 
 mod parts;
 

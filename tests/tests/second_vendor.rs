@@ -1,7 +1,8 @@
 //! A slot on another vendor's module than SoftHSM: NSS's softoken (Debian's `libnss3`), an
 //! independent implementation with its own store, handles, session rules and answers. It wants
 //! text with C_Initialize that only NSS itself gives, so the fault module stands before it, with
-//! no rules; one test gives it the text by `<ModuleParameters>`. No daemon, no file outside a folder of the test's own. Softoken 3.87 has no EdDSA.
+//! no rules; one test gives it the text by `<ModuleParameters>`. No daemon, no file outside a
+//! folder of the test's own. Softoken 3.87 has no EdDSA.
 
 use anchorite_tests::fault_module::{FaultyToken, module, with_module};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
