@@ -52,6 +52,12 @@ fn every_zone_of_the_example_configurations_is_signed() {
 fn stats_and_ds_lines_have_the_form_that_monitoring_reads() {
     let installation = with_examples("default", "default");
     installation.write_zonelist(&[("example.org", "default")]);
+    // The DS goes out when every cache has keys and signatures: here, within seconds.
+    installation.edit("kasp.xml", "<TTL>PT3600S<", "<TTL>PT1S<");
+    installation.edit("kasp.xml", "<MaxZoneTTL>P1D<", "<MaxZoneTTL>PT1S<");
+    installation.edit("kasp.xml", "<PublishSafety>PT3600S<", "<PublishSafety>PT0S<");
+    installation.edit("kasp.xml", "<PropagationDelay>PT43200S<", "<PropagationDelay>PT0S<");
+    installation.edit("kasp.xml", "<Minimum>PT3600S<", "<Minimum>PT1S<");
     let mut daemon = installation.start();
     daemon.wait_for(&["ods-enforcerd: [enforcer] 1 new KSK(s) (256 bits) need to be created."]);
     daemon.wait_for(&["ods-enforcerd: [enforcer] 1 new ZSK(s) (256 bits) need to be created."]);
@@ -67,8 +73,9 @@ fn stats_and_ds_lines_have_the_form_that_monitoring_reads() {
         all - signatures
     );
     assert_eq!(stats, expected);
-    let ds = daemon.wait_for(&["please submit DS with keytag ", " for zone example.org: "]);
-    let (_, record) = ds.split_once(" for zone example.org: ").unwrap();
+    daemon.wait_for(&["please submit DS with keytag ", " for zone example.org"]);
+    let ds = daemon.wait_for(&["example.org. ", " IN DS "]);
+    let record = &ds[ds.find("example.org. ").unwrap()..];
     let questions = [
         ("members.example.org.", "A", judges::Expect::Secure),
         ("none.example.org.", "A", judges::Expect::NxDomainSecure),

@@ -26,7 +26,7 @@ pub(super) fn log(turn: &Turn<'_>, evaluation: &Evaluation) {
     }
     if let Some(next) = evaluation.next {
         tracing::debug!(target: "enforcer", %zone,
-            "Next update for zone {zone} scheduled at {}", next.0);
+            "Next update for zone {zone} scheduled at {}", crate::io::local_time::ctime(next));
     }
 }
 
