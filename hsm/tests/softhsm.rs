@@ -321,3 +321,32 @@ fn two_keys_with_one_id_are_not_used() {
         }
     });
 }
+
+/// A key whose signatures nothing here can verify is refused for its length, and not taken for one
+/// that a lying token signs with.
+#[test]
+fn a_key_that_is_too_short_to_be_verified_is_refused_for_that() {
+    let name = "a_key_that_is_too_short_to_be_verified_is_refused_for_that";
+    with_tokens(name, &["OpenDNSSEC"], |_| {
+        let settings = settings("OpenDNSSEC");
+        let slot = Pkcs11Slot::open(&settings).unwrap();
+        let context = cryptoki::context::Pkcs11::new(&settings.module).unwrap();
+        let is_ours = |slot: &cryptoki::slot::Slot| {
+            context.get_token_info(*slot).is_ok_and(|token| token.label() == "OpenDNSSEC")
+        };
+        let number = context.get_all_slots().unwrap().into_iter().find(is_ours).unwrap();
+        // The slot's login is the process's.
+        let session = context.open_rw_session(number).unwrap();
+        let id = hsm::random_key_id().unwrap();
+        let common = [Attribute::Token(true), Attribute::Id(id.as_bytes().to_vec())];
+        let length = [Attribute::ModulusBits(512.into()), Attribute::PublicExponent(vec![1, 0, 1])];
+        let private = [Attribute::Private(true), Attribute::Sign(true)];
+        let mechanism = cryptoki::mechanism::Mechanism::RsaPkcsKeyPairGen;
+        let (public, private) = ([&common[..], &length].concat(), [&common[..], &private].concat());
+        session.generate_key_pair(&mechanism, &public, &private).unwrap();
+        let error = slot.public_key(&id, Algorithm::RsaSha256).unwrap_err();
+        let text = error.to_string();
+        assert!(matches!(error, SlotError::KeyLengthRefused { bits: 512, .. }), "{text}");
+        assert!(text.contains("1024 to 8192 bits") && text.contains("kasp.xml"), "{text}");
+    });
+}
