@@ -8,11 +8,11 @@ use zones::ZoneStarter;
 pub use zones::{RunningZone, Zones};
 
 use crate::console::{ConsoleActor, ConsoleParts};
-use crate::enforcer::{EnforcerActor, EnforcerParts};
+use crate::enforcer::{EnforcerActor, EnforcerMessage, EnforcerParts};
 use crate::io::folders::private_folder;
 use crate::runtime::{
-    AddError, Child, ChildRef, Clock, Failure, HealthTable, PoolSpec, Supervised, SupervisorRef,
-    WorkerPool, start_root,
+    AddError, Child, ChildRef, Clock, Failure, HealthTable, Outbox, PoolSpec, Supervised,
+    SupervisorRef, WorkerPool, start_root,
 };
 use crate::settings::{RepositorySettings, Settings};
 use crate::slot::{
@@ -71,6 +71,8 @@ pub struct Staff {
     slots: Arc<Vec<ChildRef<SlotActor>>>,
     /// The zones.
     pub zones: Zones,
+    /// Who sees to their keys.
+    pub enforcer: Arc<Outbox<EnforcerMessage>>,
     /// The time they go by.
     pub clock: Clock,
     /// For work that blocks.
@@ -187,7 +189,7 @@ pub fn start_with(
     let zones = Zones::new(ZoneStarter {
         supervisor: zones_supervisor,
         services,
-        enforcer,
+        enforcer: enforcer.clone(),
         pool: pool.clone(),
         openings,
     });
@@ -195,7 +197,7 @@ pub fn start_with(
         zones.add(zone)?;
     }
     let slots = Arc::new(slot_actors.into_values().collect());
-    Ok(Running { root, staff: Staff { slots, zones, clock, pool } })
+    Ok(Running { root, staff: Staff { slots, zones, enforcer, clock, pool } })
 }
 
 fn add_slots(

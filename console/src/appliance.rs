@@ -54,7 +54,7 @@ pub fn main(arguments: &[String], programs: &[&'static str], terminal: &mut Term
 }
 
 fn command(mut connection: Connection, words: Vec<String>, terminal: &mut Terminal<'_>) -> u8 {
-    let is_stop = words.iter().any(|word| word == "stop");
+    let is_stop = is(&words, "stop");
     match connection.command(FrontEnd::Appliance, words, terminal) {
         Ok(0) if is_stop => {
             let slow = || terminal.say("the daemon needs more time to stop...\n");
@@ -69,13 +69,17 @@ fn command(mut connection: Connection, words: Vec<String>, terminal: &mut Termin
     }
 }
 
+/// Whether the words are that command, of whichever family.
+fn is(words: &[String], path: &str) -> bool {
+    table::find(FrontEnd::Appliance, words).is_some_and(|(command, _)| command.path == path)
+}
+
 fn away(error: &ClientError, words: &[String], terminal: &mut Terminal<'_>) -> u8 {
-    let is_there = |name: &str| words.iter().take(2).any(|word| word == name);
-    if is_there("running") {
+    if is(words, "running") {
         terminal.say("Engine not running.\n");
         return NOT_RUNNING;
     }
-    if is_there("start") {
+    if is(words, "start") {
         let options = words.iter().skip_while(|word| *word != "start").skip(1);
         let options: Vec<String> = options.cloned().collect();
         return u8::from(!(terminal.start)(&options));

@@ -82,9 +82,10 @@ pub(super) async fn converse(mut stream: UnixStream, site: Arc<Site>) {
         if let Some(wish) = wish {
             // What was asked for is done even if nobody waits for the answer any more.
             site.wish(wish);
-            if let (Wish::Stop, Ok(stream)) = (wish, stream.into_std()) {
+        }
+        if wish == Some(Wish::Stop) {
+            if let Ok(stream) = stream.into_std() {
                 close_at_exit(stream);
-                return;
             }
             return;
         }

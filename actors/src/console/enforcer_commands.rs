@@ -1,21 +1,33 @@
 //! Handlers of `ods-enforcer`'s commands, in OpenDNSSEC 2.1's words (catalogue 1.5).
-//! In: what the site knows. Out: lists. Columns are as wide as OpenDNSSEC's.
-//! Not here yet: what the enforcer alone can answer (`key`, `rollover`, `enforce`, ...).
+//! In: what the site knows, what the enforcer answers. Out: lists. Columns are as wide as
+//! OpenDNSSEC's. Not here yet: `key`, `rollover`, `enforce`, `queue` and whatever changes zones.
 
+use super::catalogue::Catalogue;
 use super::dispatch::{Handler, Handlers, wrong_arguments};
 use super::output::{Output, Wish};
 use super::site::Site;
-use super::text::columns;
+use super::text::{columns, ctime};
+use crate::enforcer::EnforcerMessage;
+use crate::runtime::{AskError, Reply, TellError};
 use crate::settings::zone_text;
 use console_protocol::help;
 use console_protocol::messages::FrontEnd;
 use console_protocol::parse::Invocation;
 use console_protocol::table;
+use dnssec::{Name, Timestamp};
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The enforcer answers from memory, between two pieces of work.
+const ENFORCER_DEADLINE: Duration = Duration::from_secs(30);
 
 pub(super) const HANDLERS: Handlers = &[
     ("repository list", Handler::Now(repository_list)),
     ("policy list", Handler::Now(policy_list)),
-    ("zone list", Handler::Now(zone_list)),
+    ("zone list", Handler::Later(zone_list)),
     ("start", Handler::Now(start)),
     ("running", Handler::Now(running)),
     ("reload", Handler::Now(reload)),
@@ -46,27 +58,56 @@ fn policy_list(site: &Site, _: &Invocation) -> Output {
     Output::done(text)
 }
 
-fn zone_list(site: &Site, _: &Invocation) -> Output {
-    let catalogue = site.catalogue();
-    let mut text = format!("Database set to: {}\n", catalogue.datastore);
-    if catalogue.zones.is_empty() {
-        return Output::done(text + "No zones in database.\n");
+fn zone_list(site: Arc<Site>, _: Invocation) -> LocalBoxFuture<'static, Output> {
+    async move {
+        let catalogue = site.catalogue();
+        let text = format!("Database set to: {}\n", catalogue.datastore);
+        if catalogue.zones.is_empty() {
+            return Output::done(text + "No zones in database.\n");
+        }
+        match agenda(&site).await {
+            Ok(agenda) => {
+                Output::done(text + &zone_lines(&catalogue, &agenda, site.staff.clock.now()))
+            }
+            Err(error) => Output::refused(format!("Unable to get list of zones: {error}\n"), 1),
+        }
     }
+    .boxed_local()
+}
+
+/// When the enforcer looks at which zone again.
+async fn agenda(site: &Site) -> Result<BTreeMap<Name, Timestamp>, AgendaError> {
+    let (reply, answer) = Reply::channel();
+    let enforcer = &site.staff.enforcer;
+    enforcer.tell(EnforcerMessage::Agenda { reply }).map_err(TellError::from)?;
+    let agenda = answer.within(enforcer.to(), ENFORCER_DEADLINE).await?;
+    Ok(agenda.into_iter().map(|(at, zone)| (zone, at)).collect())
+}
+
+#[derive(Debug, thiserror::Error)]
+enum AgendaError {
+    #[error(transparent)]
+    Untold(#[from] TellError),
+    #[error(transparent)]
+    Unanswered(#[from] AskError),
+}
+
+fn zone_lines(catalogue: &Catalogue, agenda: &BTreeMap<Name, Timestamp>, now: Timestamp) -> String {
     let line = |name: &str, policy: &str, next: &str, signconf: &str| {
         columns(&[(name, 31), (policy, 13), (next, 26), (signconf, 34)])
     };
-    text += "Zones:\n";
+    let mut text = "Zones:\n".to_owned();
     text += &line("Zone:", "Policy:", "Next change:", "Signer Configuration:");
     for zone in &catalogue.zones {
+        let next = match agenda.get(&zone.name) {
+            Some(at) if *at >= now => ctime(*at),
+            Some(_) => "as soon as possible".to_owned(),
+            None => "no changes scheduled".to_owned(),
+        };
         let signconf = zone.signer_configuration.to_string_lossy();
-        text += &line(&zone_text(&zone.name), &zone.policy, next_change(), &signconf);
+        text += &line(&zone_text(&zone.name), &zone.policy, &next, &signconf);
     }
-    Output::done(text)
-}
-
-/// When the enforcer looks at a zone again: its keys do not roll yet.
-fn next_change() -> &'static str {
-    "no changes scheduled"
+    text
 }
 
 fn start(_: &Site, _: &Invocation) -> Output {

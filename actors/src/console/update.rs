@@ -7,6 +7,7 @@
 //! Repositories are opened at the start of the daemon: a zone that needs another one waits for it.
 
 use super::site::{Configuration, ConfigurationError, Site};
+use crate::enforcer::EnforcerMessage;
 use crate::runtime::{JobError, SubmitError};
 use crate::settings::{ZoneSettings, zone_text};
 use dnssec::Name;
@@ -48,6 +49,7 @@ pub(super) async fn update_zones(site: &Arc<Site>) -> Result<Updated, UpdateErro
     for zone in site.staff.zones.all() {
         if !names.contains(&zone.settings.name) {
             site.staff.zones.remove(&zone.settings.name).await;
+            forget(site, &zone.settings.name);
             counts.removed += 1;
         }
     }
@@ -91,6 +93,14 @@ fn with_known_policy(site: &Site, zone: ZoneSettings) -> ZoneSettings {
     match known.get(&zone.policy.name) {
         Some(policy) => ZoneSettings { policy: policy.clone(), ..zone },
         None => zone,
+    }
+}
+
+/// Nobody sees to the keys of a zone that is not signed.
+fn forget(site: &Site, zone: &Name) {
+    let message = EnforcerMessage::Forget { zone: zone.clone() };
+    if let Err(undelivered) = site.staff.enforcer.tell(message) {
+        tracing::error!(error = %undelivered.error, "the enforcer was not told that a zone is gone");
     }
 }
 

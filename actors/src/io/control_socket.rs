@@ -30,7 +30,10 @@ pub enum ControlSocketError {
         path: PathBuf,
     },
     /// What the system says.
-    #[error("cannot listen at {}: {cause}; <SocketFile> in conf.xml names another place", path.display())]
+    #[error(
+        "cannot listen at {}: {cause}; <SocketFile> in conf.xml names another place",
+        path.display()
+    )]
     Unusable {
         /// The path.
         path: PathBuf,

@@ -158,7 +158,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_octets_panic(octets in proptest::collection::vec(any::<u8>(), 0..200), cut in 0_u32..64) {
+        fn no_octets_panic(
+            octets in proptest::collection::vec(any::<u8>(), 0..200),
+            cut in 0_u32..64,
+        ) {
             let mut reader = FrameReader::new(REQUEST_OCTETS_MAX);
             reader.push(&cut.to_be_bytes());
             reader.push(&[PROTOCOL_VERSION]);

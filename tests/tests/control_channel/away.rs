@@ -21,7 +21,7 @@ fn commands_and_wrong_options_are_answered_as_debians_tools_do() {
             &["--soc", NOWHERE, "stop"],
             &["-s/nonexistent/x", "help", "zone"],
             &["-s", NOWHERE, "bogus"],
-            &["-s", NOWHERE, "zone", "list", "-x"],
+            &["-s", NOWHERE, "zones", "-x"],
             &["-s", NOWHERE, "--", "running"],
             &["-s", "/etc/passwd", "running"],
             &["-x"],

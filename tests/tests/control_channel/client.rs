@@ -35,9 +35,12 @@ pub(crate) fn run(command: &mut Command, words: &[&str], input: &str) -> Said {
     let mut child = command
         .spawn()
         .unwrap_or_else(|error| panic!("{command:?}: {error}; run cargo xtask setup"));
-    // A program that does not read its input is no mistake.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let (mut stdin, input) = (child.stdin.take().unwrap(), input.to_owned());
+    // Apart from reading, or both would wait for each other. A program that does not read its
+    // input is no mistake.
+    let typing = std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
     let output = child.wait_with_output().unwrap();
+    typing.join().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Said { stdout: text(output.stdout), stderr: text(output.stderr), code: output.status.code() }
 }
@@ -49,9 +52,11 @@ pub(crate) fn ours(name: &str) -> Command {
     command
 }
 
-/// Debian's.
+/// Debian's, under the same name.
 pub(crate) fn theirs(name: &str) -> Command {
-    Command::new(Path::new("/usr/sbin").join(name))
+    let mut command = Command::new(Path::new("/usr/sbin").join(name));
+    command.arg0(name);
+    command
 }
 
 /// The front ends of a running installation.
