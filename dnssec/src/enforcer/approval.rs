@@ -70,46 +70,36 @@ impl<'a> View<'a> {
     fn succeeds(&self, to: usize, from: usize, kind: RecordKind) -> bool {
         // Only the first of a chain counts: a key that itself takes over is in between.
         let is_first = self.successions.iter().all(|one| one.to != self.keys[from].id);
-        is_first && self.succeeds_by(to, from, kind, 0, self.keys.len())
+        is_first && self.succeeds_by(to, from, kind, self.keys.len())
     }
 
-    /// `first`: keys before this one were tried in between already. `depth`: longest chain of
-    /// successions still followed; there are no longer ones than keys.
-    fn succeeds_by(
-        &self,
-        to: usize,
-        from: usize,
-        kind: RecordKind,
-        first: usize,
-        depth: usize,
-    ) -> bool {
+    /// `depth`: longest chain of successions still followed; none is longer than there are keys.
+    ///
+    /// Keys in between are where the first one is, and each takes over from the one before. 2.1
+    /// does not compare their RRSIGDNSKEY, takes any pretended change for one that begins a
+    /// succession, and takes keys in the same state for related.
+    fn succeeds_by(&self, to: usize, from: usize, kind: RecordKind, depth: usize) -> bool {
         let keys = self.keys;
-        let is_recorded = |from: usize| {
-            let pair = |one: &&Succession| one.to == keys[to].id && one.from == keys[from].id;
-            self.successions.iter().filter(|one| one.kind == kind).any(|one| pair(&one))
+        let follows = |before: usize| {
+            let is_pair = |one: &Succession| {
+                one.kind == kind && one.to == keys[to].id && one.from == keys[before].id
+            };
+            let is_leaving = self.pretended == Some((before, kind, U));
+            self.successions.iter().any(is_pair) || is_leaving && self.may_succeed(to, before, kind)
         };
-        let is_changing = |key: usize| self.pretended.is_some_and(|(changed, ..)| changed == key);
-        if is_recorded(from) || is_changing(from) && self.may_succeed(to, from, kind) {
-            return true;
-        }
         let Some(depth) = depth.checked_sub(1) else { return false };
-        let beside = |key: usize| key != from && self.same_states(key, from);
-        let by_recorded = |between: usize| {
-            beside(between)
-                && is_recorded(between)
-                && self.succeeds_by(between, from, kind, first, depth)
-        };
-        let by_change = |between: usize| {
-            beside(between)
-                && self.may_succeed(to, between, kind)
-                && self.succeeds_by(to, between, kind, first + 1, depth)
-        };
-        (0..keys.len()).any(by_recorded)
-            || self.pretended.is_some() && (first..keys.len()).any(by_change)
+        follows(from)
+            || (0..keys.len()).any(|between| {
+                between != from
+                    && between != to
+                    && follows(between)
+                    && self.same_states(between, from)
+                    && self.succeeds_by(between, from, kind, depth)
+            })
     }
 
     fn same_states(&self, one: usize, other: usize) -> bool {
-        [Ds, Dnskey, Rrsig].into_iter().all(|kind| self.state(one, kind) == self.state(other, kind))
+        RecordKind::ALL.into_iter().all(|kind| self.state(one, kind) == self.state(other, kind))
     }
 
     /// Whether `to` could take over the record from `from` now.
@@ -128,16 +118,21 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Whether each key whose record `kind` is somewhere has one beside it in the same state that
-    /// fits `mask`: nobody is told of more than is there.
-    fn is_safely_unsigned(&self, algorithm: Algorithm, mask: Mask, kind: RecordKind) -> bool {
-        self.of_algorithm(algorithm).all(|key| match self.state(key, kind) {
+    /// Whether each key whose DS may be seen somewhere can be followed by itself. 2.1 takes another
+    /// key whose DS is in the same state for it; but a parent that has two to add or to remove
+    /// keeps no order.
+    fn is_safely_insecure(&self, algorithm: Algorithm) -> bool {
+        self.of_algorithm(algorithm).all(|key| match self.state(key, Ds) {
             None | Some(H) => true,
-            state => {
-                let mut mask = mask;
-                mask[kind as usize] = state;
-                self.exists(algorithm, mask)
-            }
+            Some(ds) => self.matches(key, chain(ds, O, O)),
+        })
+    }
+
+    /// Whether each key whose DNSKEY is somewhere has a signer beside it in the same state.
+    fn is_safely_unsigned(&self, algorithm: Algorithm) -> bool {
+        self.of_algorithm(algorithm).all(|key| match self.state(key, Dnskey) {
+            None | Some(H) => true,
+            Some(dnskey) => self.exists(algorithm, signatures(dnskey, O)),
         })
     }
 
@@ -145,7 +140,7 @@ impl<'a> View<'a> {
         self.of_algorithm(algorithm).all(|key| matches!(self.state(key, Ds), None | Some(H)))
     }
 
-    fn chain_exists(&self) -> bool {
+    pub(super) fn chain_exists(&self) -> bool {
         (0..self.keys.len()).any(|key| matches!(self.state(key, Ds), Some(O | R)))
     }
 
@@ -159,8 +154,8 @@ impl<'a> View<'a> {
             || self.swaps(algorithm, chain(O, U, O), chain(O, O, R), Dnskey)
     }
 
-    fn chain_is_valid(&self, algorithm: Algorithm) -> bool {
-        self.has_chain(algorithm) || self.is_safely_unsigned(algorithm, chain(H, O, O), Ds)
+    pub(super) fn chain_is_valid(&self, algorithm: Algorithm) -> bool {
+        self.has_chain(algorithm) || self.is_safely_insecure(algorithm)
     }
 
     /// A key whose signatures a resolver can check, or a swap under way.
@@ -170,9 +165,9 @@ impl<'a> View<'a> {
             || self.swaps(algorithm, signatures(O, U), signatures(O, R), Rrsig)
     }
 
-    fn signatures_are_valid(&self, algorithm: Algorithm) -> bool {
+    pub(super) fn signatures_are_valid(&self, algorithm: Algorithm) -> bool {
         self.has_signatures(algorithm)
-            || self.is_safely_unsigned(algorithm, signatures(H, O), Dnskey)
+            || self.is_safely_unsigned(algorithm)
             || self.has_no_ds(algorithm)
     }
 
@@ -184,7 +179,9 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Whether `rule` allows the change: it holds afterwards, or it does not hold now either.
+    /// Whether `rule` allows the change: it holds afterwards. Where it does not hold now either,
+    /// what only adds to the zone or follows from time is allowed as well, and leads out of it;
+    /// 2.1 allows everything then.
     pub(super) fn allows(
         &self,
         rule: Rule,
@@ -194,13 +191,9 @@ impl<'a> View<'a> {
     ) -> bool {
         let algorithm = self.keys[key].algorithm;
         let after = View { pretended: Some((key, kind, state)), ..*self };
-        !self.holds(rule, algorithm) || after.holds(rule, algorithm)
-    }
-
-    /// Whether a smooth change of signatures is under way: a leaving or coming ZSK of the same
-    /// algorithm, with its DNSKEY everywhere, has its signatures in `state`.
-    pub(super) fn has_signatures_in(&self, algorithm: Algorithm, state: RecordState) -> bool {
-        self.exists(algorithm, signatures(O, state))
+        let can_harm = state == U || state == R && kind == Ds;
+        let is_strict = can_harm && rule != Rule::ChainExists;
+        after.holds(rule, algorithm) || !is_strict && !self.holds(rule, algorithm)
     }
 
     /// The record of the same key that has to be omnipresent (for a signature over the keys: that
@@ -215,7 +208,7 @@ impl<'a> View<'a> {
             Ds if life.minimize.ds && !is_out(Dnskey) => Some(Dnskey),
             Dnskey if life.minimize.dnskey => self.dnskey_waits_for(key),
             RrsigDnskey if life.dnskey.state == H => Some(Dnskey),
-            // Without another good key the signatures come first: a new algorithm (RFC 6781 §4.1.4).
+            // Without another good key the signatures come first (RFC 6781 §4.1.4).
             Rrsig
                 if life.minimize.rrsig
                     && !is_out(Dnskey)
@@ -234,7 +227,9 @@ impl<'a> View<'a> {
         let is_ready =
             life.role.signs_zone() && is_out(Rrsig) || life.role.signs_keyset() && is_out(Ds);
         // Without another good key nothing is saved by waiting.
-        let has_other = self.exists(algorithm, chain(O, O, O));
+        let has_other = self.exists(algorithm, chain(O, O, O))
+            || self.swaps(algorithm, chain(U, O, O), chain(R, O, O), Ds)
+            || self.swaps(algorithm, chain(O, U, U), chain(O, R, R), Dnskey);
         (!is_ready && has_other).then_some(if life.role.signs_keyset() { Ds } else { Rrsig })
     }
 }

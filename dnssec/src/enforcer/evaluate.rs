@@ -82,11 +82,12 @@ fn hear_parent(progress: &mut Progress, scene: &Scene<'_>) {
 
 /// Moves each record at most one step. Whether one moved: then others may be able to.
 fn move_records(progress: &mut Progress, scene: &Scene<'_>) -> bool {
+    let before = &progress.life.successions.clone();
     let mut has_moved = false;
     for key in 0..progress.life.keys.len() {
         for kind in ORDER {
             let Some(wants) = next_state(&progress.life, key, kind) else { continue };
-            let judgement = judge(&progress.life, key, kind, wants, scene);
+            let judgement = judge(&progress.life, before, key, kind, wants, scene);
             if judgement.allows() {
                 move_record(progress, key, kind, wants, scene);
                 has_moved = true;
@@ -158,12 +159,13 @@ fn speak_to_parent(progress: &mut Progress, scene: &Scene<'_>) {
 
 /// Why the records that are on their way do not move, and when the next of them can.
 fn explain(progress: &mut Progress, scene: &Scene<'_>) -> Vec<Obstacle> {
+    let before = &progress.life.successions.clone();
     let timed = [Gate::Time, Gate::AddHoldDown, Gate::RemoveHoldDown];
     let mut obstacles = Vec::new();
     for key in 0..progress.life.keys.len() {
         for kind in RecordKind::ALL {
             let Some(wants) = next_state(&progress.life, key, kind) else { continue };
-            let judgement = judge(&progress.life, key, kind, wants, scene);
+            let judgement = judge(&progress.life, before, key, kind, wants, scene);
             let id = progress.life.keys[key].id.clone();
             if let Some(at) = judgement.waits_until(&timed) {
                 progress.look_again(at);

@@ -7,7 +7,7 @@ use super::policy_pass::wanted_keys;
 use super::revocation;
 use super::scene::{Condition, Gate, Rule, Scene};
 use super::standby::is_wanted;
-use super::state::{DsAtParent, RecordKind, RecordState, ZoneLife};
+use super::state::{DsAtParent, RecordKind, RecordState, Succession, ZoneLife};
 use super::timing::{sighting, sighting_needed, wait};
 use crate::Timestamp;
 use RecordState::{Hidden, Omnipresent, Rumoured, Unretentive};
@@ -60,9 +60,11 @@ impl Judgement {
     }
 }
 
-/// Judges whether the record `kind` of `key` may become `wants` now.
+/// Judges whether the record `kind` of `key` may become `wants` now. `before`: the successions at
+/// the beginning of this pass over the records; roll types go by those, as in 2.1.
 pub(super) fn judge(
     life: &ZoneLife,
+    before: &[Succession],
     key: usize,
     kind: RecordKind,
     wants: RecordState,
@@ -75,7 +77,7 @@ pub(super) fn judge(
     }
     let view = View::of(life);
     if wants == Rumoured
-        && let Some(first) = view.waits_for(key, kind)
+        && let Some(first) = (View { successions: before, ..view }).waits_for(key, kind)
     {
         conditions.push(yes_no(Gate::RollType(first), false));
     }

@@ -4,6 +4,39 @@
 //! remembered from now on, what is to be done, and when to look again. Production, plans and
 //! simulations call the same function.
 //! Never: a clock, I/O, randomness, private keys.
+//!
+//! Other than OpenDNSSEC 2.1's `update()`, on purpose (file in brackets):
+//! * What was published under an earlier policy lives by its TTLs, delays and lives of
+//!   signatures. 2.1 remembers part of the TTLs. (timing)
+//! * The TTLs of SOA and denial records count, where larger than `MaxZoneTTL`. 2.1 forgets them.
+//!   (timing)
+//! * The first DNSKEY waits for the negative TTL, too. 2.1 means to, and does not. (timing)
+//! * One-by-one replacement of signatures is waited for even when the old DNSKEY goes. 2.1 stops.
+//!   (timing)
+//! * Waits can count from the publication, and DSs from what the parent shows (W6). (timing,
+//!   judgement)
+//! * No DS is vouched for by another key's DS in the same state: a parent keeps no order.
+//!   (approval)
+//! * Where a rule is violated, what could harm stays forbidden. 2.1 allows everything then.
+//!   (approval)
+//! * In a chain of successors each takes over from the one before. 2.1 lets some stand aside.
+//!   (approval)
+//! * What dead keys handed over is forgotten. 2.1 does it with `<Purge>` only, and gets stuck.
+//!   (successions)
+//! * `<Lifetime>` zero is never rolled; 2.1 never makes such a key. (policy_pass)
+//! * A lifetime too short for a roll does not matter to keys that roll by hand. (policy_pass)
+//! * Keys put into the policy again are made at once, not after the lifetime of the old ones.
+//!   (policy_pass)
+//! * `key rollover` of a role rolls its keys of all algorithms, not the first only. (policy_pass)
+//! * `<Passthrough>`: the keys leave in order first. (policy_pass)
+//! * Key tags, also with the REVOKE bit, are unique in a zone (W3). (policy_pass)
+//! * Roll dates of roles that left the policy are forgotten; the end of a lifetime wakes a zone
+//!   that rolls by hand. (policy_pass)
+//! * `<Standby>` and `<RFC5011>` work. (standby, revocation)
+//! * A purge is scheduled when a key dies, and does not stop all else for 60 s. (removal)
+//! * No key is removed whose DS may be seen (W16). (removal)
+//! * A DS is taken back only when the parent is known to have another. (evaluate)
+//! * An imported CSK has a DS. (import)
 
 mod approval;
 mod commands;

@@ -1,6 +1,6 @@
 //! What the policy wants of a zone's keys: which are to leave, which rolls begin, which keys are
 //! taken (catalogue 4.4). In: life, scene. Out: goals, keys taken, the next roll.
-//! Where this is other than OpenDNSSEC 2.1, see the table in [`super`].
+//! Where this is other than OpenDNSSEC 2.1, see the list in [`super`].
 
 use super::scene::{Action, Leaving, LimitingTtl, Scene};
 use super::standby;

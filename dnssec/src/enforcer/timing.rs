@@ -1,11 +1,10 @@
 //! How long a record has to wait: until no cache holds what was there before (catalogue 4.2,
 //! "Timing"; RFC 7583 §3). In: a record, the terms of the policy and of earlier policies.
 //! Out: when it may become omnipresent or hidden, and what that is made of.
-//! Never: less than OpenDNSSEC 2.1; where it is more, see the table in [`super`].
+//! Never: less than OpenDNSSEC 2.1; where it is more, see the list in [`super`].
 
-use super::approval::View;
 use super::scene::{DsShown, DsSighting, Scene};
-use super::state::{OldTerms, RecordKind, RecordState, Terms, WaitTerm, ZoneLife};
+use super::state::{KeyLife, OldTerms, RecordKind, RecordState, Terms, WaitTerm, ZoneLife};
 use crate::policy::{DenialPolicy, Policy};
 use crate::{Seconds, Timestamp};
 use RecordKind::{Dnskey, Ds, Rrsig, RrsigDnskey};
@@ -209,7 +208,7 @@ fn spread_terms(
         }
         Dnskey | RrsigDnskey => {
             let negative = negative_ttl(policy);
-            let ttl = match wants == Omnipresent && is_first_dnskey(life, key) {
+            let ttl = match wants == Omnipresent && is_first_dnskey(life, key, kind) {
                 true if negative > policy.keys.ttl => term("Zone/SOA/Minimum", negative),
                 _ => term("Keys/TTL", policy.keys.ttl),
             };
@@ -252,8 +251,8 @@ fn add(moment: Timestamp, terms: &[WaitTerm]) -> Timestamp {
 
 /// Whether resolvers may remember that the zone has no DNSKEY: no other key has one that was
 /// there all the time.
-fn is_first_dnskey(life: &ZoneLife, key: usize) -> bool {
-    let since = life.keys[key].dnskey.since;
+fn is_first_dnskey(life: &ZoneLife, key: usize, kind: RecordKind) -> bool {
+    let since = life.keys[key].record(kind).unwrap_or_default().since;
     let was_there = |other: usize| {
         let dnskey = life.keys[other].dnskey;
         let is_there = dnskey.state == Omnipresent;
@@ -263,13 +262,29 @@ fn is_first_dnskey(life: &ZoneLife, key: usize) -> bool {
 }
 
 /// Whether signatures are replaced one by one as they come into their refresh window, because
-/// the DNSKEYs of the leaving and the coming key are both everywhere.
+/// leaving and coming key were both in the DNSKEY RRset when the change began. 2.1 asks whether
+/// they still are, and forgets the long wait when the leaving one's DNSKEY goes.
 fn is_smooth(life: &ZoneLife, key: usize, kind: RecordKind, wants: RecordState) -> bool {
     let this = &life.keys[key];
-    let other = if wants == Omnipresent { Unretentive } else { Rumoured };
-    kind == Rrsig
-        && this.dnskey.state == Omnipresent
-        && View::of(life).has_signatures_in(this.algorithm, other)
+    let others = || {
+        let others = life.keys.iter().enumerate().filter(|(other, _)| *other != key);
+        others.map(|(_, other)| other).filter(|other| other.algorithm == this.algorithm)
+    };
+    if kind != Rrsig {
+        return false;
+    }
+    if wants == Omnipresent {
+        let is_leaving = |other: &KeyLife| {
+            other.state(Rrsig) == Some(Unretentive) && other.dnskey.state != Hidden
+        };
+        return this.dnskey.state == Omnipresent && others().any(is_leaving);
+    }
+    let is_coming =
+        |other: &KeyLife| other.state(Rrsig) == Some(Rumoured) && other.dnskey.state == Omnipresent;
+    let left = this.rrsig.unwrap_or_default().since;
+    let was_there = this.dnskey.state == Omnipresent
+        || this.dnskey.state == Unretentive && this.dnskey.since >= left;
+    was_there && others().any(is_coming)
 }
 
 /// Until when earlier terms were in force: for ever, while nothing newer is published.

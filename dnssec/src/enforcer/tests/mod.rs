@@ -1,11 +1,16 @@
 //! Tests of the enforcer's core: a driver that plays the actor, and lives told as tables.
 
+mod approval;
+mod commands;
+mod gaps;
+mod properties;
 mod rolls;
+mod times_1x;
 
 use super::*;
 use crate::key::{KeyId, KeyRole};
 use crate::policy::{DenialPolicy, KeyPolicy, Policy, RollType};
-use crate::{KeyTag, Seconds, Timestamp};
+use crate::{Algorithm, KeyTag, Seconds, Timestamp};
 
 /// Where the tests' time begins.
 pub(super) const START: Timestamp = Timestamp(1_000_000);
@@ -153,6 +158,22 @@ impl Driver {
     /// Lets all settle: at `seconds` after the start, having gone from event to event.
     pub(super) fn settle(&mut self, seconds: u64) {
         self.run(START.plus(Seconds(seconds)));
+    }
+
+    /// What moved in the last evaluation.
+    pub(super) fn moves(&self) -> Vec<&Action> {
+        let actions = self.last.iter().flat_map(|last| &last.actions);
+        actions.filter(|action| matches!(action, Action::Moved { .. })).collect()
+    }
+
+    /// The time, the picture, and who takes over from whom.
+    pub(super) fn told(&self) -> String {
+        let place = |id: &KeyId| self.life.keys.iter().position(|key| key.id == *id);
+        let pairs = self.life.successions.iter();
+        let pairs: Vec<String> = pairs
+            .map(|one| format!("{:?}->{:?} {}", place(&one.from), place(&one.to), one.kind))
+            .collect();
+        format!("at {}:\n{}\n{pairs:?}", self.now.since(START), self.picture())
     }
 
     /// The states of all keys, one a line: role, DS, DNSKEY, RRSIGDNSKEY, RRSIG by their first
