@@ -10,6 +10,7 @@ use actors::console::site::{ReadSettings, Site};
 use actors::console::{self, ConsoleParts, Wish};
 use actors::io::control_socket::{ControlSocket, ControlSocketError};
 use actors::io::leftovers;
+use actors::io::privileges::{self, PrivilegesError};
 use actors::io::signals::{Signal, Signals};
 use actors::runtime::{Clock, System};
 use actors::settings::{Settings, read_settings_with};
@@ -59,6 +60,8 @@ fn pin_of(repository: &Repository) -> Option<Secret> {
 #[derive(Debug, thiserror::Error)]
 enum RunError {
     #[error(transparent)]
+    Privileges(#[from] PrivilegesError),
+    #[error(transparent)]
     Start(#[from] system::StartError),
     #[error(transparent)]
     Catalogue(#[from] CatalogueError),
@@ -71,6 +74,7 @@ enum RunError {
 }
 
 fn run(settings: &Settings, arguments: &RunArguments) -> Result<(), RunError> {
+    privileges::run_as(&settings.run_as)?;
     let clock = Clock::system();
     let store = system::open_store(settings, &clock)?;
     leftovers::remove(settings, &store);

@@ -4,7 +4,7 @@
 
 use actors::runtime::{Clock, System};
 use actors::settings::{
-    EnforcerSettings, RepositorySettings, Settings, TokenSettings, ZoneSettings,
+    EnforcerSettings, RepositorySettings, RunAs, Settings, TokenSettings, ZoneSettings,
 };
 use actors::slot::{NewToken, OpenSlot, open_token};
 use actors::system::{Running, open_store, start_with};
@@ -136,6 +136,7 @@ impl Lab {
             notify_command: None,
             allow_deprecated: false,
             enforcer: EnforcerSettings::default(),
+            run_as: RunAs::default(),
             worker_count: 2,
             keeps_approved: true,
             verbosity: 3,
@@ -215,7 +216,8 @@ impl Tree {
 
     async fn sign(&self, zone: &str) -> ZoneStatus {
         let position = usize::from(zone == WELL);
-        let told = self.running.staff.zones.all()[position].actor.outbox().tell(ZoneMessage::SignNow);
+        let told =
+            self.running.staff.zones.all()[position].actor.outbox().tell(ZoneMessage::SignNow);
         told.unwrap();
         self.next(zone).await
     }

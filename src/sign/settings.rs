@@ -4,7 +4,7 @@
 use crate::arguments::{DenialArgument, SignArguments};
 use actors::io::zone_files::{self, SourceError};
 use actors::settings::{
-    EnforcerSettings, RepositorySettings, Settings, TokenSettings, ZoneSettings,
+    EnforcerSettings, RepositorySettings, RunAs, Settings, TokenSettings, ZoneSettings,
 };
 use dnssec::policy::{DenialPolicy, Nsec3Policy, Policy};
 use dnssec::zone::load::Limits;
@@ -73,6 +73,7 @@ pub(super) fn job(arguments: &SignArguments) -> Result<Job, ArgumentError> {
         verbosity: verbosity(arguments),
         allow_deprecated: arguments.allow_deprecated,
         enforcer: EnforcerSettings::default(),
+        run_as: RunAs::default(),
         worker_count: std::thread::available_parallelism().map_or(1, usize::from),
     };
     Ok(Job { settings, zone, state })

@@ -285,9 +285,13 @@ impl Daemon {
         (status, self.log())
     }
 
+    /// Its process.
+    pub fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).expect("process numbers are small"))
+    }
+
     fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id()).expect("process numbers are small");
-        kill(Pid::from_raw(pid), signal).expect("the daemon runs");
+        kill(self.pid(), signal).expect("the daemon runs");
     }
 }
 

@@ -9,6 +9,7 @@ pub mod environment;
 pub mod folders;
 pub mod leftovers;
 pub mod local_time;
+pub mod privileges;
 pub mod signals;
 pub mod signed_files;
 pub mod zone_files;

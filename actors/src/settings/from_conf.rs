@@ -10,7 +10,7 @@
 //! those in conf.xml are below the folder that the program was started in, as for kaspcheck.
 
 use super::{
-    EnforcerSettings, RepositorySettings, Settings, TokenSettings, ZoneSettings, zone_text,
+    EnforcerSettings, RepositorySettings, RunAs, Settings, TokenSettings, ZoneSettings, zone_text,
 };
 use crate::io::config_files::{self, ConfigFileError};
 use appliance_config::{
@@ -239,6 +239,7 @@ fn settings(
     };
     check_repositories(conf_file, &conf, &policies)?;
     let enforcer = enforcer(&conf);
+    let run_as = run_as(&conf);
     let repositories = repositories(conf_file, &conf.repositories, notices);
     let repositories = grouped(repositories, &conf.groups);
     let policies: BTreeMap<String, Arc<Policy>> =
@@ -257,7 +258,16 @@ fn settings(
         worker_count: std::thread::available_parallelism().map_or(1, usize::from),
         keeps_approved: true,
         verbosity: conf.logging.verbosity,
+        run_as,
     })
+}
+
+fn run_as(conf: &Conf) -> RunAs {
+    let (enforcer, signer) = (&conf.enforcer.privileges, &conf.signer.privileges);
+    RunAs {
+        user: enforcer.user.clone().or_else(|| signer.user.clone()),
+        group: enforcer.group.clone().or_else(|| signer.group.clone()),
+    }
 }
 
 fn enforcer(conf: &Conf) -> EnforcerSettings {

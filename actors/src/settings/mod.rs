@@ -38,6 +38,18 @@ pub struct Settings {
     pub keeps_approved: bool,
     /// `<Verbosity>`: log level, 0 to 7.
     pub verbosity: u64,
+    /// `<Privileges>`: as whom the program runs. Both subtrees are one process here: what
+    /// `<Enforcer>` says counts, and where that says nothing, `<Signer>`.
+    pub run_as: RunAs,
+}
+
+/// As whom the program runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunAs {
+    /// `<User>`; `None`: as whoever started it.
+    pub user: Option<String>,
+    /// `<Group>`; `None`: the user's own.
+    pub group: Option<String>,
 }
 
 /// `<Enforcer>`: what it does beyond the policies. The default does nothing of it.
