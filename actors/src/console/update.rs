@@ -8,7 +8,7 @@
 
 use super::site::{Configuration, ConfigurationError, Site};
 use crate::enforcer::EnforcerMessage;
-use crate::runtime::{JobError, SubmitError};
+use crate::runtime::{JobError, Reply, SubmitError};
 use crate::settings::{ZoneSettings, zone_text};
 use dnssec::Name;
 use std::collections::{BTreeMap, BTreeSet};
@@ -98,7 +98,7 @@ fn with_known_policy(site: &Site, zone: ZoneSettings) -> ZoneSettings {
 
 /// Nobody sees to the keys of a zone that is not signed.
 fn forget(site: &Site, zone: &Name) {
-    let message = EnforcerMessage::Forget { zone: zone.clone() };
+    let message = EnforcerMessage::Forget { zone: zone.clone(), reply: Reply::channel().0 };
     if let Err(undelivered) = site.staff.enforcer.tell(message) {
         tracing::error!(error = %undelivered.error, "the enforcer was not told that a zone is gone");
     }

@@ -29,6 +29,8 @@ pub enum EnforcerMessage {
     Forget {
         /// The zone.
         zone: Name,
+        /// What was under way has ended.
+        reply: Reply<()>,
     },
     /// Query. When which zone is looked at next.
     Agenda {

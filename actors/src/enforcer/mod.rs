@@ -17,12 +17,13 @@ mod messages;
 mod pass;
 mod removal;
 mod submission;
+mod turns;
 
 pub use messages::{Change, ChangeError, EnforcerMessage, KeysEvent, LifeEdit, Wanted, ZoneKeys};
 
 use crate::runtime::{
-    Actor, ActorFutureExt, AsyncContext, Child, Clock, Context, Handler, Recipient, SpawnHandle,
-    Supervised, WorkerPool, WrapFuture,
+    Actor, ActorFutureExt, AsyncContext, Child, Clock, Context, Handler, Recipient, Reply,
+    SpawnHandle, Supervised, WorkerPool, WrapFuture,
 };
 use crate::settings::EnforcerSettings;
 use crate::slot::SlotClient;
@@ -35,6 +36,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use submission::Submission;
+use turns::Turns;
 
 /// Requests that may wait; a few per zone are enough.
 const QUEUE_LENGTH_MAX: usize = 400_000;
@@ -49,6 +51,7 @@ pub struct EnforcerActor {
     agenda: BTreeSet<(Timestamp, Name)>,
     /// By policy; a policy that is here has one zone at work, besides these that wait.
     waiting: BTreeMap<String, VecDeque<Job>>,
+    turns: Turns,
     timer: Option<(Timestamp, SpawnHandle)>,
     trash_timer: Option<SpawnHandle>,
     /// Keys about whose DS a command is running, or waits to be run again.
@@ -101,6 +104,7 @@ impl EnforcerActor {
             zones: BTreeMap::new(),
             agenda: BTreeSet::new(),
             waiting: BTreeMap::new(),
+            turns: Turns::default(),
             timer: None,
             trash_timer: None,
             submitting: BTreeSet::new(),
@@ -119,7 +123,9 @@ impl EnforcerActor {
             let _ = watched.to.do_send(KeysEvent::Failed { error: error.clone() });
             return task.refuse(ChangeError::Failed(error));
         }
-        let job = Job { zone, policy: watched.policy.clone(), task };
+        let policy = watched.policy.clone();
+        let Some(task) = self.turns.begin(&zone, &policy.name, task) else { return };
+        let job = Job { zone, policy, task };
         match self.waiting.get_mut(&job.policy.name) {
             Some(queue) => queue.push_back(job),
             None => {
@@ -133,13 +139,44 @@ impl EnforcerActor {
         let pass = self.pass.clone();
         let work = async move { pass.work_on(job).await };
         ctx.spawn(work.into_actor(self).map(|end, actor, ctx| {
-            let policy = end.policy.clone();
+            let (zone, policy) = (end.zone.clone(), end.policy.clone());
             actor.done(end, ctx);
+            actor.turn_ended(zone, 1, ctx);
             match actor.waiting.get_mut(&policy).and_then(VecDeque::pop_front) {
                 Some(job) => actor.work_on(job, ctx),
                 None => drop(actor.waiting.remove(&policy)),
             }
         }));
+    }
+
+    /// Goes on with what waited for the end of a zone's jobs.
+    fn turn_ended(&mut self, zone: Name, count: usize, ctx: &mut Context<EnforcerActor>) {
+        let over = self.turns.end(&zone, count);
+        over.deferred.into_iter().for_each(|task| self.take(zone.clone(), task, ctx));
+        over.leaving.into_iter().for_each(|reply| reply.send(()));
+    }
+
+    /// Does nothing more about a zone; `reply` hears when the job under way has ended.
+    fn forget(&mut self, zone: Name, reply: Reply<()>, ctx: &mut Context<EnforcerActor>) {
+        if let Some(next) = self.zones.remove(&zone).and_then(|watched| watched.next) {
+            self.agenda.remove(&(next, zone.clone()));
+            self.wind(ctx);
+        }
+        self.turns.leave(&zone, reply);
+        let mut count = 0;
+        for queue in self.waiting.values_mut() {
+            for job in std::mem::take(queue) {
+                if job.zone == zone {
+                    count += 1;
+                    job.task.refuse(ChangeError::ZoneUnknown(Box::new(job.zone)));
+                } else {
+                    queue.push_back(job);
+                }
+            }
+        }
+        if count > 0 {
+            self.turn_ended(zone, count, ctx);
+        }
     }
 
     /// Tells the zone what it did not know, and notes when to look again.
@@ -290,6 +327,7 @@ impl Supervised for EnforcerActor {
     fn restarting(&mut self, _: &mut Context<EnforcerActor>) {
         self.agenda.clear();
         self.waiting.clear();
+        self.turns.clear();
         self.timer = None;
         self.trash_timer = None;
         self.submitting.clear();
@@ -321,12 +359,7 @@ impl Handler<EnforcerMessage> for EnforcerActor {
             }
             EnforcerMessage::Enforce { zone: Some(zone) } => self.take(zone, Task::Look, ctx),
             EnforcerMessage::Enforce { zone: None } => self.look_at_all(ctx),
-            EnforcerMessage::Forget { zone } => {
-                if let Some(next) = self.zones.remove(&zone).and_then(|watched| watched.next) {
-                    self.agenda.remove(&(next, zone));
-                    self.wind(ctx);
-                }
-            }
+            EnforcerMessage::Forget { zone, reply } => self.forget(zone, reply, ctx),
             EnforcerMessage::Agenda { reply } => {
                 reply.send(self.agenda.iter().cloned().collect());
             }
