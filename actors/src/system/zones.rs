@@ -5,7 +5,8 @@
 use crate::enforcer::EnforcerMessage;
 use crate::runtime::{AddError, ChildRef, Outbox, Progress, SupervisorRef, WorkerPool};
 use crate::settings::{ZoneSettings, zone_text};
-use crate::slot::Openings;
+use crate::slot::{Openings, SlotClient};
+use crate::store::StoreClient;
 use crate::tree;
 use crate::zone::pipeline::Services;
 use crate::zone::{ZoneActor, ZoneMessage, ZoneParts, ZoneStatus};
@@ -16,7 +17,7 @@ use tokio::sync::watch;
 
 /// A zone of the running system.
 pub struct RunningZone {
-    /// What it was started with.
+    /// What it goes by.
     pub settings: ZoneSettings,
     /// Its actor.
     pub actor: ChildRef<ZoneActor>,
@@ -24,6 +25,8 @@ pub struct RunningZone {
     pub status: watch::Receiver<ZoneStatus>,
     /// How far its run is.
     pub progress: Arc<Progress>,
+    /// Where its actor finds its settings.
+    newest: watch::Sender<ZoneSettings>,
 }
 
 impl RunningZone {
@@ -66,8 +69,9 @@ impl Zones {
         let starter = &self.starter;
         let (sender, status) = watch::channel(ZoneStatus::default());
         let progress = Arc::<Progress>::default();
+        let newest = watch::Sender::new(settings.clone());
         let parts = ZoneParts {
-            settings: settings.clone(),
+            settings: newest.subscribe(),
             services: starter.services.clone(),
             enforcer: starter.enforcer.clone(),
             pool: starter.pool.clone(),
@@ -77,9 +81,28 @@ impl Zones {
         };
         let spec = tree::zone(&zone_text(&settings.name));
         let actor = starter.supervisor.add(&spec, move || ZoneActor::new(&parts))?;
-        let zone = RunningZone { settings: settings.clone(), actor, status, progress };
+        let zone = RunningZone { settings: settings.clone(), actor, status, progress, newest };
         self.running().insert(settings.name.clone(), Arc::new(zone));
         Ok(())
+    }
+
+    /// Gives a zone other settings; it goes on with its keys, its serial and its version.
+    /// `false`: it does not run.
+    pub fn change(&self, settings: &ZoneSettings) -> bool {
+        let mut running = self.running();
+        let Some(old) = running.get(&settings.name) else { return false };
+        let zone = Arc::new(RunningZone {
+            settings: settings.clone(),
+            actor: old.actor.clone(),
+            status: old.status.clone(),
+            progress: old.progress.clone(),
+            newest: old.newest.clone(),
+        });
+        zone.newest.send_replace(settings.clone());
+        running.insert(settings.name.clone(), zone.clone());
+        drop(running);
+        zone.tell(ZoneMessage::SettingsChanged);
+        true
     }
 
     /// Ends a zone; its state, its keys and its signed file stay. `false`: there was none.
@@ -107,6 +130,21 @@ impl Zones {
     /// Whether there is a slot for a repository.
     pub fn has_slot(&self, repository: &str) -> bool {
         self.starter.services.slots.contains_key(repository)
+    }
+
+    /// The durable facts.
+    pub(crate) fn store(&self) -> &StoreClient {
+        &self.starter.services.store
+    }
+
+    /// Who sees to the zones' keys.
+    pub(crate) fn enforcer(&self) -> &Arc<Outbox<EnforcerMessage>> {
+        &self.starter.enforcer
+    }
+
+    /// The slot of a repository.
+    pub(crate) fn slot(&self, repository: &str) -> Option<&SlotClient> {
+        self.starter.services.slots.get(repository)
     }
 
     fn running(&self) -> MutexGuard<'_, BTreeMap<Name, Arc<RunningZone>>> {
