@@ -46,7 +46,10 @@ impl<'a> View<'a> {
         RecordKind::ALL.into_iter().zip(mask).all(fits)
     }
 
-    fn of_algorithm(&self, algorithm: Algorithm) -> impl Iterator<Item = usize> + use<'a> {
+    pub(super) fn of_algorithm(
+        &self,
+        algorithm: Algorithm,
+    ) -> impl Iterator<Item = usize> + use<'a> {
         let keys = self.keys;
         (0..keys.len()).filter(move |key| keys[*key].algorithm == algorithm)
     }
@@ -136,7 +139,7 @@ impl<'a> View<'a> {
         })
     }
 
-    fn has_no_ds(&self, algorithm: Algorithm) -> bool {
+    pub(super) fn has_no_ds(&self, algorithm: Algorithm) -> bool {
         self.of_algorithm(algorithm).all(|key| matches!(self.state(key, Ds), None | Some(H)))
     }
 
@@ -154,7 +157,7 @@ impl<'a> View<'a> {
             || self.swaps(algorithm, chain(O, U, O), chain(O, O, R), Dnskey)
     }
 
-    pub(super) fn chain_is_valid(&self, algorithm: Algorithm) -> bool {
+    fn chain_is_valid(&self, algorithm: Algorithm) -> bool {
         self.has_chain(algorithm) || self.is_safely_insecure(algorithm)
     }
 
@@ -165,7 +168,7 @@ impl<'a> View<'a> {
             || self.swaps(algorithm, signatures(O, U), signatures(O, R), Rrsig)
     }
 
-    pub(super) fn signatures_are_valid(&self, algorithm: Algorithm) -> bool {
+    fn signatures_are_valid(&self, algorithm: Algorithm) -> bool {
         self.has_signatures(algorithm)
             || self.is_safely_unsigned(algorithm)
             || self.has_no_ds(algorithm)
@@ -176,12 +179,13 @@ impl<'a> View<'a> {
             Rule::ChainExists => self.chain_exists(),
             Rule::ChainValid => self.chain_is_valid(algorithm),
             Rule::SignaturesValid => self.signatures_are_valid(algorithm),
+            Rule::EveryView => self.every_view_is_valid(algorithm),
         }
     }
 
-    /// Whether `rule` allows the change: it holds afterwards. Where it does not hold now either,
-    /// what only adds to the zone or follows from time is allowed as well, and leads out of it;
-    /// 2.1 allows everything then.
+    /// Whether `rule` allows the change: it holds afterwards, or it does not hold now either. The
+    /// rule of every view excuses only what adds to the zone, and leaves to time what follows
+    /// from time.
     pub(super) fn allows(
         &self,
         rule: Rule,
@@ -191,9 +195,12 @@ impl<'a> View<'a> {
     ) -> bool {
         let algorithm = self.keys[key].algorithm;
         let after = View { pretended: Some((key, kind, state)), ..*self };
-        let can_harm = state == U || state == R && kind == Ds;
-        let is_strict = can_harm && rule != Rule::ChainExists;
-        after.holds(rule, algorithm) || !is_strict && !self.holds(rule, algorithm)
+        let is_excused = match rule {
+            Rule::EveryView if matches!(state, O | H) => return true,
+            Rule::EveryView => state == R && kind != Ds,
+            _ => true,
+        };
+        after.holds(rule, algorithm) || is_excused && !self.holds(rule, algorithm)
     }
 
     /// The record of the same key that has to be omnipresent (for a signature over the keys: that

@@ -17,8 +17,9 @@
 //!   judgement)
 //! * No DS is vouched for by another key's DS in the same state: a parent keeps no order.
 //!   (approval)
-//! * Where a rule is violated, what could harm stays forbidden. 2.1 allows everything then.
-//!   (approval)
+//! * Every mix of what caches may hold has to validate, taking from the states only what they
+//!   say. 2.1's rules let go what caches need, where rolls overlap or parents do not answer.
+//!   (cache_eye)
 //! * In a chain of successors each takes over from the one before. 2.1 lets some stand aside.
 //!   (approval)
 //! * What dead keys handed over is forgotten. 2.1 does it with `<Purge>` only, and gets stuck.
@@ -39,6 +40,7 @@
 //! * An imported CSK has a DS. (import)
 
 mod approval;
+mod cache_eye;
 mod commands;
 mod demand;
 mod evaluate;

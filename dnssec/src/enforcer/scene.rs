@@ -273,7 +273,7 @@ pub enum Gate {
     RemoveHoldDown,
 }
 
-/// The three rules of DNSSEC approval (catalogue 4.2).
+/// The rules of DNSSEC approval: the three of catalogue 4.2, and one that is enough by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
     /// Some key has a DS.
@@ -282,4 +282,7 @@ pub enum Rule {
     ChainValid,
     /// For each algorithm: whichever DNSKEY set and signatures a cache holds, they fit.
     SignaturesValid,
+    /// For each algorithm: whatever mix of sets and signatures a cache holds, it validates, taking
+    /// from the states only what they say (guard W5).
+    EveryView,
 }

@@ -94,12 +94,19 @@ pub(super) fn remember_terms(life: &mut ZoneLife, scene: &Scene<'_>) {
         let old = OldTerms { until: scene.now, is_superseded: false, terms: before };
         life.old_terms.push(old);
     }
-    let all = life.old_terms.iter().fold(terms, |all, old| all.longest(old.terms));
-    let reach = all.reach();
-    life.old_terms.retain(|old| {
-        let is_over = old.is_superseded || !scene.waits_for_publication;
-        !is_over || old.until.plus(reach).plus(reach) > scene.now
-    });
+    loop {
+        // What lives longest may live by the terms of several policies, each for a part.
+        let all = life.old_terms.iter().fold(terms, |all, old| all.longest(old.terms));
+        let reach = all.reach();
+        let number = life.old_terms.len();
+        life.old_terms.retain(|old| {
+            let is_over = old.is_superseded || !scene.waits_for_publication;
+            !is_over || old.until.plus(reach).plus(reach) > scene.now
+        });
+        if life.old_terms.len() == number {
+            break;
+        }
+    }
     while life.old_terms.len() > ZoneLife::OLD_TERMS_MAX {
         let oldest = life.old_terms.remove(0);
         let next = &mut life.old_terms[0];
@@ -294,12 +301,17 @@ fn in_force_until(old: &OldTerms, scene: &Scene<'_>) -> Timestamp {
 }
 
 /// Until when caches may hold RRsets from before `start` that were published by earlier terms.
+/// What replaced them spread by those terms or by later ones.
 fn old_wait(life: &ZoneLife, kind: RecordKind, start: Timestamp, scene: &Scene<'_>) -> Timestamp {
-    let end = |old: &OldTerms| {
+    let (_, today) = Terms::of(scene.policy).spread(kind);
+    let mut slowest = today;
+    let mut end = Timestamp::default();
+    for old in life.old_terms.iter().rev() {
         let (ttl, delay) = old.terms.spread(kind);
-        in_force_until(old, scene).min(start).plus(ttl).plus(delay)
-    };
-    life.old_terms.iter().map(end).max().unwrap_or_default()
+        slowest = slowest.max(delay);
+        end = end.max(in_force_until(old, scene).min(start).plus(ttl).plus(slowest));
+    }
+    end
 }
 
 /// Until when caches may hold signatures that were replaced one by one since `since`, by the

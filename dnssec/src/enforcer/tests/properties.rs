@@ -117,10 +117,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 /// Whether validators that see a DS can follow it, whatever they hold; for each algorithm.
 fn is_whole(life: &ZoneLife) -> bool {
-    let view = View::of(life);
-    Algorithm::ALL
-        .into_iter()
-        .all(|algorithm| view.chain_is_valid(algorithm) && view.signatures_are_valid(algorithm))
+    Algorithm::ALL.into_iter().all(|algorithm| View::of(life).every_view_is_valid(algorithm))
 }
 
 fn act(driver: &mut Driver, step: &Step) {

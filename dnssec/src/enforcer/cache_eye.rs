@@ -1,0 +1,68 @@
+//! Whether every mix of DS, DNSKEY and RRSIG sets that caches may hold validates after a move
+//! (guard W5; RFC 4035 §5, RFC 6840 §5.11). In: states of records, one change that is pretended.
+//! Never: time, successions.
+//!
+//! Catalogue 4.2's rules 2 and 3 are not enough where rolls overlap or parents do not answer: "the
+//! rule does not hold now either" lets go what caches need, and two DS that are both rumoured say
+//! nothing about each other. This rule takes from a state only what it says: hidden, nobody has
+//! it; omnipresent, everybody who has the RRset has it; else some have it and some do not. It is
+//! kept for each algorithm of which some cache may have a DS:
+//! * Chain: some key is omnipresent in DS, DNSKEY and its signature; or each key with a DS is
+//!   in every DNSKEY set and signs it; or each key in any DNSKEY set is in every DS set.
+//! * Signatures: some key is omnipresent in DNSKEY and signatures; or each key with signatures is
+//!   in every DNSKEY set; or each key in any DNSKEY set has signatures everywhere.
+//! * Something of each kind is served.
+//!
+//! Moves that take nothing away (R to O, U to H: time approves those) keep each of these true.
+
+use super::approval::View;
+use super::state::{RecordKind, RecordState};
+use crate::Algorithm;
+use RecordKind::{Dnskey, Ds, Rrsig, RrsigDnskey};
+use RecordState::{Omnipresent, Rumoured, Unretentive};
+
+impl View<'_> {
+    /// Whether whatever a cache may hold of this algorithm validates.
+    pub(super) fn every_view_is_valid(&self, algorithm: Algorithm) -> bool {
+        self.has_no_ds(algorithm)
+            || self.every_chain_is_valid(algorithm)
+                && self.every_signature_is_valid(algorithm)
+                && self.serves_each_kind(algorithm)
+    }
+
+    fn every_chain_is_valid(&self, algorithm: Algorithm) -> bool {
+        let is = |key, kind, state| self.state(key, kind) == Some(state);
+        let signs = |key| is(key, Dnskey, Omnipresent) && is(key, RrsigDnskey, Omnipresent);
+        let all = |is_so: &dyn Fn(usize) -> bool| self.of_algorithm(algorithm).all(is_so);
+        self.of_algorithm(algorithm).any(|key| is(key, Ds, Omnipresent) && signs(key))
+            || all(&|key| !self.may_be_seen(key, Ds) || signs(key))
+            || all(&|key| {
+                let is_chained = is(key, Ds, Omnipresent);
+                is_chained || !self.may_be_seen(key, RrsigDnskey) || !self.may_be_seen(key, Dnskey)
+            })
+    }
+
+    fn every_signature_is_valid(&self, algorithm: Algorithm) -> bool {
+        let is = |key, kind, state| self.state(key, kind) == Some(state);
+        let all = |is_so: &dyn Fn(usize) -> bool| self.of_algorithm(algorithm).all(is_so);
+        self.of_algorithm(algorithm)
+            .any(|key| is(key, Dnskey, Omnipresent) && is(key, Rrsig, Omnipresent))
+            || all(&|key| !self.may_be_seen(key, Rrsig) || is(key, Dnskey, Omnipresent))
+            || all(&|key| {
+                let signs = is(key, Rrsig, Omnipresent);
+                signs || !self.keys[key].role.signs_zone() || !self.may_be_seen(key, Dnskey)
+            })
+    }
+
+    fn serves_each_kind(&self, algorithm: Algorithm) -> bool {
+        let serves = |key, kind| matches!(self.state(key, kind), Some(Rumoured | Omnipresent));
+        let any = |is_so: &dyn Fn(usize) -> bool| self.of_algorithm(algorithm).any(is_so);
+        any(&|key| serves(key, Dnskey) && serves(key, RrsigDnskey))
+            && any(&|key| serves(key, Dnskey) && self.keys[key].role.signs_zone())
+            && any(&|key| serves(key, Rrsig))
+    }
+
+    fn may_be_seen(&self, key: usize, kind: RecordKind) -> bool {
+        matches!(self.state(key, kind), Some(Rumoured | Omnipresent | Unretentive))
+    }
+}
