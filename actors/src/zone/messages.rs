@@ -14,6 +14,8 @@ pub enum ZoneMessage {
     /// everything (`ods-signer clear`). Not saved: a restart before the next version is published
     /// finds the last one again.
     Clear,
+    /// Event. Its settings are other ones: policy, input, output or limits.
+    SettingsChanged,
 }
 
 impl Message for ZoneMessage {

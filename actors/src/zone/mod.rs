@@ -54,7 +54,10 @@ pub const CRASH_COUNT_MAX: u32 = 3;
 
 /// The actor of one zone.
 pub struct ZoneActor {
+    /// What it goes by.
     settings: ZoneSettings,
+    /// What it is to go by; always the newest.
+    newest: watch::Receiver<ZoneSettings>,
     name: String,
     services: Arc<Services>,
     enforcer: Outbox<EnforcerMessage>,
@@ -94,8 +97,8 @@ pub struct ZoneActor {
 /// What outlives a zone actor's restarts.
 #[derive(Clone)]
 pub struct ZoneParts {
-    /// The zone.
-    pub settings: ZoneSettings,
+    /// The zone: a restart finds the newest settings.
+    pub settings: watch::Receiver<ZoneSettings>,
     /// Stages, slots, store.
     pub services: Arc<Services>,
     /// Where keys are asked for.
@@ -113,9 +116,11 @@ pub struct ZoneParts {
 impl ZoneActor {
     /// An actor with nothing loaded yet.
     pub fn new(parts: &ZoneParts) -> ZoneActor {
+        let settings = parts.settings.borrow().clone();
         ZoneActor {
-            name: zone_text(&parts.settings.name),
-            settings: parts.settings.clone(),
+            name: zone_text(&settings.name),
+            settings,
+            newest: parts.settings.clone(),
             services: parts.services.clone(),
             enforcer: parts.enforcer.fork(),
             pool: parts.pool.clone(),
@@ -269,6 +274,13 @@ impl ZoneActor {
         self.want_run(ctx);
     }
 
+    /// Goes by the newest settings from now on. The next run signs by them; whatever they do not
+    /// concern stays. A run under way ends by the old ones.
+    fn take_settings(&mut self, ctx: &mut Context<ZoneActor>) {
+        self.settings = self.newest.borrow().clone();
+        self.read_and_sign(ctx);
+    }
+
     /// Waits for the moment; a leap of the clock wakes too.
     fn wake_at(&mut self, at: Timestamp, ctx: &mut Context<ZoneActor>) {
         if let Some(timer) = self.timer.take() {
@@ -343,6 +355,7 @@ impl Actor for ZoneActor {
 
 impl Supervised for ZoneActor {
     fn restarting(&mut self, _: &mut Context<ZoneActor>) {
+        self.settings = self.newest.borrow().clone();
         self.state = None;
         self.stored = None;
         self.unsigned = None;
@@ -381,6 +394,7 @@ impl Handler<ZoneMessage> for ZoneActor {
         match message {
             ZoneMessage::SignNow => self.read_and_sign(ctx),
             ZoneMessage::RunNow => self.want_run(ctx),
+            ZoneMessage::SettingsChanged => self.take_settings(ctx),
             ZoneMessage::Clear => {
                 self.clear_wanted = true;
                 self.read_and_sign(ctx);

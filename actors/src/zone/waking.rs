@@ -14,9 +14,11 @@ impl ZoneActor {
     /// A zone that waits for a token tries again when a token of its keys was opened.
     pub(super) fn wait_for_opening(&mut self, ctx: &mut Context<ZoneActor>) {
         let (mut openings, seen) = (self.openings.clone(), self.openings_of_tokens());
-        let policy = self.settings.policy.clone();
+        let newest = self.newest.clone();
         let opened = async move {
-            openings.wait_for(|counts| openings_of(&policy, counts) != seen).await.map(|_| ())
+            // The policy of the moment: it may name other tokens than the one of the beginning.
+            let is_other = |counts: &Openings| openings_of(&newest.borrow().policy, counts) != seen;
+            openings.wait_for(is_other).await.map(|_| ())
         };
         ctx.spawn(opened.into_actor(self).map(|opened, actor, ctx| {
             // An error means that all slots are gone, and the system with them.
