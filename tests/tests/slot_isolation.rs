@@ -277,19 +277,18 @@ fn check_without_ksk(rules: &str) {
         let clock = Clock::system();
         let store = open_store(&settings, &clock).unwrap();
         let failed = |failure| panic!("{failure}");
-        let mut running = start_with(&settings, store, clock.clone(), open, failed).unwrap();
-        wait(&mut running, |zone| zone.output_serial.is_some()).await;
+        let running = start_with(&settings, store, clock.clone(), open, failed).unwrap();
+        wait(&running, |zone| zone.output_serial.is_some()).await;
         site.token.rules(rules);
         let began = clock.now();
         clock.leap_by(Seconds(16 * 86_400));
         let mut expires = Timestamp(0);
         // With everything due, and then with what changes only.
         for serial in 2..5 {
-            let runs = running.zones[0].status.borrow().run_count;
+            let runs = running.staff.zones.all()[0].status.borrow().run_count;
             site.write(ZONE, serial);
-            running.sign_all();
-            let zone =
-                wait(&mut running, |zone| zone.run_count > runs && site.has(ZONE, serial)).await;
+            running.staff.sign_all();
+            let zone = wait(&running, |zone| zone.run_count > runs && site.has(ZONE, serial)).await;
             assert_eq!((zone.failures, zone.failure), (0, None));
             expires = zone.keyset_expires.expect("an alarm");
             assert_eq!(zone.earliest_expiration, Some(expires), "all others were made anew");
@@ -300,12 +299,12 @@ fn check_without_ksk(rules: &str) {
         clock.leap_to(expires.minus(Seconds(1800))).unwrap();
         let last = Untouched::look(&site.installation.signed(ZONE));
         site.write(ZONE, 5);
-        running.sign_all();
-        let zone = wait(&mut running, |zone| zone.failures > 0).await;
+        running.staff.sign_all();
+        let zone = wait(&running, |zone| zone.failures > 0).await;
         assert!(zone.failure.unwrap().contains("repository SoftHSM"));
         last.check();
         site.token.rules("");
-        let zone = wait(&mut running, |zone| zone.failures == 0 && site.has(ZONE, 5)).await;
+        let zone = wait(&running, |zone| zone.failures == 0 && site.has(ZONE, 5)).await;
         assert_eq!(zone.keyset_expires, None);
         let later = clock.now().since(began);
         ldns_verify_zone_at(&site.installation.signed(ZONE), later.0).unwrap();
@@ -314,8 +313,8 @@ fn check_without_ksk(rules: &str) {
 }
 
 /// Waits for a state of the only zone.
-async fn wait(running: &mut Running, is_there: impl Fn(&ZoneStatus) -> bool) -> ZoneStatus {
-    let status = &mut running.zones[0].status;
+async fn wait(running: &Running, is_there: impl Fn(&ZoneStatus) -> bool) -> ZoneStatus {
+    let mut status = running.staff.zones.all()[0].status.clone();
     let waited = tokio::time::timeout(WAIT, status.wait_for(|status| is_there(status))).await;
     let found = waited.ok().map(|found| found.unwrap().clone());
     found.unwrap_or_else(|| panic!("{:?}", *status.borrow()))
