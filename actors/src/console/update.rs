@@ -100,7 +100,7 @@ fn with_known_policy(site: &Site, zone: ZoneSettings) -> ZoneSettings {
 fn forget(site: &Site, zone: &Name) {
     let message = EnforcerMessage::Forget { zone: zone.clone(), reply: Reply::channel().0 };
     if let Err(undelivered) = site.staff.enforcer.tell(message) {
-        tracing::error!(error = %undelivered.error, "the enforcer was not told that a zone is gone");
+        tracing::error!(error = %undelivered.error, "the enforcer did not hear that a zone went");
     }
 }
 
