@@ -8,7 +8,8 @@ use crate::picture::{Next, Picture};
 use crate::recordings::{ask_random, recorded, repository_file};
 use crate::scenario::{Answer, Scenario, write_scenarios};
 
-/// Where ours differs from the recording: for each step the lines that lead from theirs to ours.
+/// Where ours differs from the recording: for each compared step the lines that lead from theirs
+/// to ours.
 pub(crate) fn differences(scenario: &Scenario) -> Vec<Vec<String>> {
     let mut ours = Ours::start(scenario);
     let mut differences = Vec::new();
@@ -21,7 +22,11 @@ pub(crate) fn differences(scenario: &Scenario) -> Vec<Vec<String>> {
             lines.push(format!("exit {}", ours.exit));
         }
         lines.extend(ours.picture.changes(&theirs.picture));
+        let is_over = scenario.goes_apart && !lines.is_empty();
         differences.push(lines);
+        if is_over {
+            break;
+        }
     }
     differences
 }
@@ -87,8 +92,8 @@ fn ours_answers_as_opendnssec_does() {
     for (_, file) in recorded() {
         for scenario in &file {
             scenarios += 1;
-            steps += scenario.steps.len();
             let differences = differences(scenario);
+            steps += differences.len();
             let unexpected = differences
                 .iter()
                 .enumerate()
@@ -98,7 +103,7 @@ fn ours_answers_as_opendnssec_does() {
             }
         }
     }
-    eprintln!("{scenarios} scenarios, {steps} steps");
+    eprintln!("{scenarios} scenarios, {steps} steps compared");
     assert!(failures.is_empty(), "{} differ:\n{}", failures.len(), failures.join("\n"));
 }
 
@@ -129,6 +134,7 @@ fn differences_are_written_on_request() {
     for (path, mut file) in recorded() {
         for scenario in file.iter_mut().filter(|scenario| !scenario.differs.is_empty()) {
             let differences = differences(scenario);
+            scenario.steps.iter_mut().for_each(|step| step.ours_differs.clear());
             for (step, lines) in scenario.steps.iter_mut().zip(differences) {
                 step.ours_differs = lines;
             }

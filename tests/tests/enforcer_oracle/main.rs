@@ -2,7 +2,8 @@
 //! in time) with the answers of Debian's OpenDNSSEC 2.1 recorded in `tests/data/enforcer-oracle`,
 //! replayed through our core; after each step the exit status, each zone's next change and each
 //! key's states, flags and words have to be the same. A scenario in which ours differs on purpose
-//! names the row of the manual's table (`differs NAME`) and holds each line by which it does.
+//! names the row of the manual's table (`differs NAME`) and holds each line by which it does; after
+//! `apart NAME` it is compared up to the first difference.
 //! A handful run live each time, to show that the recordings are true; that needs root or user
 //! namespaces, and is left out where neither is to be had, except in CI.
 //!

@@ -1,6 +1,6 @@
 //! Scenarios and their file form. A line that begins with `>` is a step; the lines below it, up to
 //! the next step, are the judge's answer: `= EXIT +TIME` and what changed; then, with `!`, what
-//! differs in ours on purpose (the scenario says why with `differs REASON`).
+//! differs in ours on purpose (the scenario says why with `differs REASON` or `apart REASON`).
 //! ```text
 //! scenario ksk-double-ds
 //! policy default keyttl=600 ksk=13/256:31536000:SoftHSM:KskDoubleDS
@@ -30,6 +30,9 @@ pub(crate) struct Scenario {
     pub(crate) spares: Vec<SpareKey>,
     /// Why ours differs in it: rows of the table in `docs/src/differences.md`.
     pub(crate) differs: Vec<String>,
+    /// `apart` instead of `differs`: after the first difference the two go their own ways, and
+    /// nothing is compared any more.
+    pub(crate) goes_apart: bool,
     /// kasp.xml at the start.
     pub(crate) policies: Vec<PolicyText>,
     /// What happens.
@@ -199,6 +202,7 @@ impl Scenario {
             repositories: Vec::new(),
             spares: Vec::new(),
             differs: Vec::new(),
+            goes_apart: false,
             policies: Vec::new(),
             steps: Vec::new(),
         }
@@ -216,7 +220,10 @@ impl Scenario {
                 let bits = bits.parse().unwrap_or_else(|_| panic!("{line}"));
                 self.spares.push(SpareKey { repository: repository.to_owned(), bits });
             }
-            ("differs", reason) => self.differs.push(reason.to_owned()),
+            (word @ ("differs" | "apart"), reason) => {
+                self.differs.push(reason.to_owned());
+                self.goes_apart = word == "apart";
+            }
             ("policy", rest) => self.policies.push(PolicyText::read(rest)),
             (">", text) => self.steps.push(Step::new(Command::read(text))),
             _ => self.read_answer(line),
@@ -256,7 +263,8 @@ impl Scenario {
         for SpareKey { repository, bits } in &self.spares {
             push(format!("spare {repository} {bits}"));
         }
-        self.differs.iter().for_each(|reason| push(format!("differs {reason}")));
+        let word = if self.goes_apart { "apart" } else { "differs" };
+        self.differs.iter().for_each(|reason| push(format!("{word} {reason}")));
         self.policies.iter().for_each(|policy| push(format!("policy {}", policy.words())));
         let mut before = Picture::default();
         for step in &self.steps {
