@@ -63,6 +63,8 @@ pub struct Plan {
     pub moments: Vec<Moment>,
     /// What is wrong with the policy, or worth knowing.
     pub findings: Vec<Finding>,
+    /// What would be remembered of the zone at the end.
+    pub end: ZoneLife,
 }
 
 /// What a plan found out about its policy.
@@ -133,6 +135,7 @@ pub fn plan(life: &ZoneLife, assumptions: &Assumptions<'_>) -> Plan {
         names: run.names,
         moments: run.moments,
         findings: run.findings,
+        end: run.life,
     }
 }
 
@@ -248,11 +251,9 @@ impl Run<'_> {
                 Action::SubmitDs { id } => self.say(|life, now| ds_submit(life, id, now)),
                 Action::RetractDs { id } => self.say(|life, now| ds_retract(life, id, now)),
                 Action::BackupMissing { id } => self.back_up(id),
-                Action::ManualRollDue { role, .. } => {
-                    if !self.life.roll_now.get(*role) {
-                        self.life = roll_now(&self.life, *role);
-                        self.note(Note::RollByHand { role: *role });
-                    }
+                Action::ManualRollDue { role, .. } if !self.life.roll_now.get(*role) => {
+                    self.life = roll_now(&self.life, *role);
+                    self.note(Note::RollByHand { role: *role });
                 }
                 Action::RollImpending { role, at } => {
                     self.note(Note::RollSoon { role: *role, at: *at });
@@ -289,11 +290,11 @@ impl Run<'_> {
 
     /// Notes what the core says again at each look, once.
     fn note(&mut self, note: Note) {
-        let is_new = |said: &&(Timestamp, Note)| match note {
-            Note::RollByHand { .. } => said.0 == self.now && said.1 == note,
-            _ => said.1 == note,
+        let is_same = |said: &(Timestamp, Note)| {
+            let may_come_again = matches!(note, Note::RollByHand { .. });
+            said.1 == note && (said.0 == self.now || !may_come_again)
         };
-        if !self.notes.iter().any(|said| is_new(&said)) {
+        if !self.notes.iter().any(is_same) {
             self.notes.push((self.now, note));
         }
     }
@@ -388,7 +389,8 @@ fn free_tag(life: &ZoneLife, supply: &[SupplyKey], number: u32) -> KeyTag {
         let distance = |other: &u16| tag.wrapping_sub(*other).min(other.wrapping_sub(*tag));
         !taken.iter().any(|other| matches!(distance(other), 0 | 1 | 128 | 129))
     };
-    let first = (number % u32::from(u16::MAX)) as u16;
+    // Spread, as those of real keys are.
+    let first = number.wrapping_mul(40_503) as u16;
     let found = (0..u16::MAX).map(|step| first.wrapping_add(step)).find(is_free);
     KeyTag(found.unwrap_or(first))
 }

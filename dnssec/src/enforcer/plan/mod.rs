@@ -31,7 +31,7 @@ pub use json::json;
 pub use names::KeyName;
 pub use strip::strip;
 pub use table::table;
-pub use timeline::{Mark, PastEvents, RecordTrack, Span, Timeline, Track, timeline};
+pub use timeline::{Mark, RecordTrack, Span, Timeline, Track, timeline};
 
 use super::history::KeyEvent;
 use crate::Timestamp;

@@ -29,12 +29,7 @@ impl KeyName {
     }
 
     /// One that existed, from a history.
-    pub(super) fn tagged(
-        id: KeyId,
-        role: KeyRole,
-        algorithm: Algorithm,
-        tag: KeyTag,
-    ) -> KeyName {
+    pub(super) fn tagged(id: KeyId, role: KeyRole, algorithm: Algorithm, tag: KeyTag) -> KeyName {
         KeyName { id, role, algorithm, tag: Some(tag), text: format!("{role} {tag}") }
     }
 
@@ -65,7 +60,8 @@ pub(super) fn plain(text: &str) -> String {
 
 /// Control characters, and those that turn the direction of writing.
 fn is_unsafe(one: char) -> bool {
-    one.is_control() || matches!(one, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    one.is_control()
+        || matches!(one, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A word for a shell: quoted, unless it needs no quotes.

@@ -1,0 +1,50 @@
+//! Tests of plans, explanations and pictures: what they look like, and what holds for all of them.
+
+mod pictures;
+mod properties;
+mod told;
+
+use super::*;
+use crate::enforcer::tests::{csk_policy, usual_policy};
+use crate::enforcer::{Scene, ZoneLife, evaluate};
+use crate::policy::Policy;
+use crate::{Seconds, Timestamp};
+use date::DAY;
+use std::collections::BTreeSet;
+
+/// 2026-03-01 08:00 UTC.
+pub(super) const MARCH: Timestamp = Timestamp(1_772_352_000);
+
+pub(super) fn assumed<'a>(
+    policy: &'a Policy,
+    backed_up: &'a BTreeSet<String>,
+    (now, days): (Timestamp, u64),
+) -> Assumptions<'a> {
+    Assumptions {
+        policy,
+        now,
+        until: now.plus(Seconds(days * DAY)),
+        parent_delay: PARENT_DELAY_DEFAULT,
+        rollover_notification: Seconds(0),
+        submits: false,
+        retracts: false,
+        backed_up,
+    }
+}
+
+/// The plan of a zone that begins in March.
+pub(super) fn fresh(policy: &Policy, days: u64) -> Plan {
+    plan(&ZoneLife::default(), &assumed(policy, &BTreeSet::new(), (MARCH, days)))
+}
+
+/// The plan of a zone that began in March, from some days later on; and its history.
+pub(super) fn later(policy: &Policy, passed: u64, days: u64) -> (Plan, Plan) {
+    let past = fresh(policy, passed);
+    let now = MARCH.plus(Seconds(passed * DAY));
+    let next = plan(&past.end, &assumed(policy, &BTreeSet::new(), (now, days)));
+    (past, next)
+}
+
+pub(super) fn named(policy: &Policy, plan: Plan) -> ZonePlan {
+    ZonePlan { zone: "example.com".to_owned(), policy: policy.name.clone(), plan }
+}
