@@ -14,6 +14,7 @@ mod duration;
 mod fault;
 mod groups;
 mod kasp;
+mod kasp_export;
 mod kaspcheck;
 mod schema;
 mod tree;
@@ -32,7 +33,8 @@ pub use duration::{
 pub use fault::Fault;
 pub use groups::RepositoryGroup;
 pub use kasp::read_kasp;
+pub use kasp_export::write_kasp;
 pub use kaspcheck::{Environment, FileKind, Inputs, Line, Report, Severity, check};
 pub use tree::{ATTRIBUTES_MAX, DEPTH_MAX, ELEMENTS_MAX, FILE_BYTES_MAX, ZONELIST_BYTES_MAX};
 pub use zonelist::{Adapter, ZoneEntry, ZoneList, read_zonelist};
-pub use zonelist_edit::{EditError, add_zone, remove_zone};
+pub use zonelist_edit::{EditError, add_zone, remove_zone, replace_zones};

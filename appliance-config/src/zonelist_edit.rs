@@ -1,8 +1,9 @@
-//! Adds zones to and removes zones from a zonelist.xml, keeping every other byte as it is:
-//! comments, tabs, line ends, elements we do not know.
+//! Adds zones to, removes zones from and changes zones in a zonelist.xml, keeping every other byte
+//! as it is: comments, tabs, line ends, elements we do not know.
 //! In: the bytes of the file. Out: the bytes of the new file; the caller writes them.
 //! Adding and then removing a zone gives the first bytes back, unless the list was `<ZoneList/>`.
 
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::Path;
 
@@ -10,7 +11,7 @@ use dnssec::Name;
 
 use crate::diagnostics::{FileFaults, Findings};
 use crate::tree::{Element, ZONELIST_BYTES_MAX, read_tree};
-use crate::zonelist::{Adapter, ZoneEntry, zone_name};
+use crate::zonelist::{Adapter, ZoneEntry, zone_name, zonelist_tree, zones};
 
 /// Why a zonelist.xml was not changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,24 +41,39 @@ pub enum EditError {
 
 /// The file with `entry` as its last zone.
 pub fn add_zone(bytes: &[u8], entry: &ZoneEntry) -> Result<Vec<u8>, EditError> {
-    let root = root(bytes)?;
-    if find(&root, &entry.name).is_some() {
+    if find(&root(bytes)?, &entry.name).is_some() {
         return Err(EditError::ZoneExists { name: Box::new(entry.name.clone()) });
     }
-    let line_end = if bytes.windows(2).any(|pair| pair == b"\r\n") { "\r\n" } else { "\n" };
-    let zone = render(entry, line_end)
-        .ok_or_else(|| EditError::PathNotText { name: Box::new(entry.name.clone()) })?;
+    add_zones(bytes, std::iter::once(entry))
+}
+
+/// The file with zones that it does not have yet.
+fn add_zones<'e>(
+    bytes: &[u8],
+    entries: impl Iterator<Item = &'e ZoneEntry>,
+) -> Result<Vec<u8>, EditError> {
+    let root = root(bytes)?;
+    let line_end = line_end(bytes);
+    let mut zones = String::new();
+    for entry in entries {
+        let zone = render(entry, line_end)
+            .ok_or_else(|| EditError::PathNotText { name: Box::new(entry.name.clone()) })?;
+        zones.push_str(&format!("{line_end}\t{zone}"));
+    }
+    if zones.is_empty() {
+        return Ok(bytes.to_vec());
+    }
     if root.tag == root.span {
         // `<ZoneList/>` has no place to insert at: its "/>" becomes ">…</ZoneList>".
         let tag = &bytes[root.span.clone()];
         let kept = tag.strip_suffix(b"/>").unwrap_or(tag).trim_ascii_end().len();
         let place = root.span.start + kept..root.span.end;
-        let list = format!(">{line_end}\t{zone}{line_end}</ZoneList>");
+        let list = format!(">{zones}{line_end}</ZoneList>");
         return Ok(splice(bytes, place, list.as_bytes()));
     }
     let content = &bytes[root.content.clone()];
     let at = root.content.start + content.trim_ascii_end().len();
-    Ok(splice(bytes, at..at, format!("{line_end}\t{zone}").as_bytes()))
+    Ok(splice(bytes, at..at, zones.as_bytes()))
 }
 
 /// The file without the zone `name`, its line break and its indentation.
@@ -66,6 +82,64 @@ pub fn remove_zone(bytes: &[u8], name: &Name) -> Result<Vec<u8>, EditError> {
     let Some(zone) = find(&root, name) else {
         return Err(EditError::NoSuchZone { name: Box::new(name.clone()) });
     };
+    Ok(splice(bytes, whole_line(bytes, &root, zone), b""))
+}
+
+/// The file with these zones: those that are in it as they shall be keep every byte, of one with
+/// another policy only that is changed, others are written anew, and new ones come last.
+/// `file` is its name in messages.
+pub fn replace_zones(file: &str, bytes: &[u8], wanted: &[ZoneEntry]) -> Result<Vec<u8>, EditError> {
+    let mut findings = Findings::default();
+    let root = zonelist_tree(bytes, &mut findings);
+    let list = root.as_ref().filter(|_| findings.form_is_right()).map(|root| {
+        let list = zones(root, &mut findings);
+        (root, root.all("Zone").zip(list.zones).collect::<Vec<_>>())
+    });
+    let (root, listed) = findings.finish(file, bytes, list).map_err(EditError::Faults)?.value;
+    let by_name: HashMap<Vec<u8>, &ZoneEntry> =
+        wanted.iter().map(|entry| (key(&entry.name), entry)).collect();
+    let line_end = line_end(bytes);
+    let (mut new, mut at, mut known) = (Vec::with_capacity(bytes.len()), 0, HashSet::new());
+    for (zone, entry) in &listed {
+        known.insert(key(&entry.name));
+        let (place, text) = match by_name.get(&key(&entry.name)) {
+            Some(wanted) if *wanted == entry => continue,
+            Some(wanted) => change(zone, entry, wanted, line_end)?,
+            None => (whole_line(bytes, root, zone), String::new()),
+        };
+        new.extend_from_slice(&bytes[at..place.start]);
+        new.extend_from_slice(text.as_bytes());
+        at = place.end;
+    }
+    new.extend_from_slice(&bytes[at..]);
+    add_zones(&new, wanted.iter().filter(|entry| !known.contains(&key(&entry.name))))
+}
+
+/// What is one name in any case.
+fn key(name: &Name) -> Vec<u8> {
+    name.as_wire().to_ascii_lowercase()
+}
+
+/// Where and how a zone of the file becomes another.
+fn change(
+    zone: &Element<'_>,
+    old: &ZoneEntry,
+    new: &ZoneEntry,
+    line_end: &str,
+) -> Result<(Range<usize>, String), EditError> {
+    let with_policy = ZoneEntry { policy: new.policy.clone(), ..old.clone() };
+    if with_policy == *new
+        && let Some(policy) = zone.child("Policy")
+    {
+        return Ok((policy.content.clone(), escape(&new.policy)));
+    }
+    let text = render(new, line_end)
+        .ok_or_else(|| EditError::PathNotText { name: Box::new(new.name.clone()) })?;
+    Ok((zone.span.clone(), text))
+}
+
+/// A zone with its line break and its indentation.
+fn whole_line(bytes: &[u8], root: &Element<'_>, zone: &Element<'_>) -> Range<usize> {
     let mut start = zone.span.start;
     while start > root.content.start && matches!(bytes[start - 1], b' ' | b'\t') {
         start -= 1;
@@ -75,7 +149,11 @@ pub fn remove_zone(bytes: &[u8], name: &Name) -> Result<Vec<u8>, EditError> {
             start -= 1;
         }
     }
-    Ok(splice(bytes, start..zone.span.end, b""))
+    start..zone.span.end
+}
+
+fn line_end(bytes: &[u8]) -> &'static str {
+    if bytes.windows(2).any(|pair| pair == b"\r\n") { "\r\n" } else { "\n" }
 }
 
 fn root(bytes: &[u8]) -> Result<Element<'_>, EditError> {
@@ -135,7 +213,7 @@ fn render_adapter(adapter: &Adapter) -> Option<String> {
 }
 
 /// Text as it may stand in an element or an attribute.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for char in text.chars() {
         match char {
@@ -209,6 +287,34 @@ mod tests {
         .assert_eq(&String::from_utf8(added.clone()).unwrap());
         let zones = read_zonelist("zonelist.xml", &added).unwrap().value.zones;
         assert_eq!(zones, [entry("new.example")]);
+    }
+
+    #[test]
+    fn replacing_touches_only_what_is_other() {
+        let mut first = entry("a.example");
+        first.signer_configuration = "/signconf/a.xml".into();
+        let (second, third) = (entry("b.example"), entry("c.example"));
+        let list = "<ZoneList>\n <!-- 1 -->\n</ZoneList>\n";
+        let all = [first.clone(), second.clone(), third.clone()];
+        let bytes = replace_zones("z", list.as_bytes(), &all).unwrap();
+        let read = |bytes: &[u8]| read_zonelist("z", bytes).unwrap().value.zones;
+        assert_eq!(read(&bytes), all);
+        assert_eq!(replace_zones("z", &bytes, &all).unwrap(), bytes);
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        let text = text.replace("<Policy>", "<!-- why --><Policy>");
+        let other = ZoneEntry { policy: "x < y".to_owned(), ..first.clone() };
+        let wanted = [other.clone(), third.clone()];
+        let changed = replace_zones("z", text.as_bytes(), &wanted).unwrap();
+        assert_eq!(read(&changed), wanted);
+        let changed = String::from_utf8(changed).unwrap();
+        assert!(changed.contains("<!-- why --><Policy>x &lt; y</Policy>"), "{changed}");
+        let moved = ZoneEntry { input: Adapter::File("/new/a".into()), ..other };
+        let changed = replace_zones("z", changed.as_bytes(), std::slice::from_ref(&moved)).unwrap();
+        assert_eq!(read(&changed), [moved]);
+        let empty = replace_zones("z", &bytes, &[]).unwrap();
+        assert_eq!(String::from_utf8(empty).unwrap(), list);
+        let faulty = replace_zones("z", b"<ZoneList><Zone/></ZoneList>", &[]);
+        assert!(matches!(faulty, Err(EditError::Faults(_))));
     }
 
     #[test]
