@@ -5,11 +5,13 @@
 
 use crate::io::config_files::{self, ConfigFileError};
 use appliance_config::{
-    Conf, Datastore, FILE_BYTES_MAX, FileFaults, Read, ZONELIST_BYTES_MAX, read_conf, read_kasp,
-    read_zonelist,
+    Conf, Datastore, FILE_BYTES_MAX, FileFaults, Read, Signer, ZONELIST_BYTES_MAX, ZoneEntry,
+    read_conf, read_kasp, read_zonelist,
 };
 use dnssec::Name;
+use dnssec::policy::Policy;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Where the signer's socket is when conf.xml says nothing, as OpenDNSSEC is built.
 const SIGNER_SOCKET_DEFAULT: &str = "/run/opendnssec/engine.sock";
@@ -27,40 +29,28 @@ pub enum CatalogueError {
 }
 
 /// What the configuration says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Catalogue {
     /// Where commands come in: the enforcer's socket, then the signer's.
     pub sockets: Vec<PathBuf>,
     /// `<Group>`: whose members are operators.
     pub group: Option<String>,
+    /// kasp.xml.
+    pub policy_file: PathBuf,
+    /// zonelist.xml.
+    pub zone_list_file: PathBuf,
+    /// `<Signer>`: where zones are.
+    pub signer: Signer,
+    /// `<Verbosity>`.
+    pub verbosity: u64,
     /// `<SQLite>`.
     pub datastore: String,
     /// The zones, in the order of zonelist.xml.
-    pub zones: Vec<ListedZone>,
-    /// The policies, in the order of kasp.xml.
-    pub policies: Vec<ListedPolicy>,
+    pub zones: Vec<ZoneEntry>,
+    /// The policies that the daemon knows: those of kasp.xml in its order, when it was imported.
+    pub policies: Vec<Arc<Policy>>,
     /// The repositories, in the order of conf.xml.
     pub repositories: Vec<ListedRepository>,
-}
-
-/// A zone of zonelist.xml.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListedZone {
-    /// Its name.
-    pub name: Name,
-    /// `<Policy>`.
-    pub policy: String,
-    /// `<SignerConfiguration>`.
-    pub signer_configuration: PathBuf,
-}
-
-/// A policy of kasp.xml.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListedPolicy {
-    /// Its name.
-    pub name: String,
-    /// `<Description>`.
-    pub description: String,
 }
 
 /// A repository of conf.xml.
@@ -82,16 +72,17 @@ impl Catalogue {
         let zones = read(&conf.zone_list_file, ZONELIST_BYTES_MAX, read_zonelist)?;
         Ok(Catalogue {
             sockets: sockets(&conf),
-            group: conf.enforcer.privileges.group.or(conf.signer.privileges.group),
+            group: conf.enforcer.privileges.group.or(conf.signer.privileges.group.clone()),
+            policy_file: conf.policy_file,
+            zone_list_file: conf.zone_list_file,
+            signer: conf.signer,
+            verbosity: conf.logging.verbosity,
             datastore: match conf.enforcer.datastore {
                 Datastore::Sqlite(path) => path.to_string_lossy().into_owned(),
                 Datastore::MySql { database, .. } => database,
             },
-            zones: zones.zones.into_iter().map(ListedZone::from).collect(),
-            policies: policies
-                .into_iter()
-                .map(|policy| ListedPolicy { name: policy.name, description: policy.description })
-                .collect(),
+            zones: zones.zones,
+            policies: policies.into_iter().map(Arc::new).collect(),
             repositories: conf
                 .repositories
                 .into_iter()
@@ -103,12 +94,15 @@ impl Catalogue {
                 .collect(),
         })
     }
-}
 
-impl From<appliance_config::ZoneEntry> for ListedZone {
-    fn from(entry: appliance_config::ZoneEntry) -> ListedZone {
-        let (name, policy) = (entry.name, entry.policy);
-        ListedZone { name, policy, signer_configuration: entry.signer_configuration }
+    /// A policy that the daemon knows.
+    pub fn policy(&self, name: &str) -> Option<&Arc<Policy>> {
+        self.policies.iter().find(|policy| policy.name == name)
+    }
+
+    /// A zone of the list.
+    pub fn zone(&self, name: &Name) -> Option<&ZoneEntry> {
+        self.zones.iter().find(|zone| zone.name == *name)
     }
 }
 

@@ -53,7 +53,9 @@ impl Site {
     pub(super) fn read_configuration(&self) -> Result<Configuration, ConfigurationError> {
         let (settings, notices) = (self.read_settings)()?;
         let catalogue = Catalogue::read(&self.conf_file)?;
-        Ok(Configuration { settings, notices, catalogue })
+        // They are read for their faults: zones follow the catalogue.
+        drop(settings);
+        Ok(Configuration { notices, catalogue })
     }
 
     pub(super) fn set_catalogue(&self, catalogue: Catalogue) {
@@ -76,7 +78,6 @@ impl Site {
 
 /// What is read together.
 pub(super) struct Configuration {
-    pub(super) settings: Settings,
     pub(super) notices: Vec<Notice>,
     pub(super) catalogue: Catalogue,
 }

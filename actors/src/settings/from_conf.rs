@@ -141,6 +141,11 @@ impl Notice {
     pub fn is_error(&self) -> bool {
         !matches!(self, Notice::Accepted(_))
     }
+
+    /// Whether it is about one zone alone.
+    pub fn is_about_a_zone(&self) -> bool {
+        matches!(self, Notice::ZoneLeftOut { .. })
+    }
 }
 
 /// Why a zone is left out.
@@ -205,6 +210,17 @@ pub fn read_settings_with(
     )?;
     let settings = settings(conf_file, conf, policies, &zone_list.zones, &mut notices)?;
     Ok((settings, notices))
+}
+
+/// Reads the policies alone: the kasp.xml that the conf.xml at `conf_file` names. Their
+/// repositories exist.
+pub fn read_policies(conf_file: &Path) -> Result<Vec<Policy>, SettingsError> {
+    let mut notices = Vec::new();
+    let conf: Conf = read(conf_file, FILE_BYTES_MAX, appliance_config::read_conf, &mut notices)?;
+    let policies: Vec<Policy> =
+        read(&conf.policy_file, FILE_BYTES_MAX, appliance_config::read_kasp, &mut notices)?;
+    check_repositories(conf_file, &conf, &policies)?;
+    Ok(policies)
 }
 
 /// Reads and parses one file.
@@ -419,7 +435,8 @@ fn zones_to_sign(
                 known: listed(policies.keys().map(String::as_str)),
             });
         };
-        match zone(entry, policy, &conf.signer, repositories) {
+        let usable = |name: &str| repositories.iter().any(|repository| repository.name == name);
+        match zone_settings(entry, policy, &conf.signer, &usable) {
             Ok(zone) => zones.push(zone),
             Err(reason) => notices.push(Notice::ZoneLeftOut {
                 file: conf.zone_list_file.clone(),
@@ -431,11 +448,12 @@ fn zones_to_sign(
     Ok(zones)
 }
 
-fn zone(
+/// What a zone of the list is signed by. `usable` says of a repository whether it can be used.
+pub fn zone_settings(
     entry: &ZoneEntry,
     policy: &Arc<Policy>,
     signer: &Signer,
-    repositories: &[RepositorySettings],
+    usable: &dyn Fn(&str) -> bool,
 ) -> Result<ZoneSettings, LeftOut> {
     let path = |adapter: &Adapter, direction| match adapter {
         Adapter::File(path) => Ok(signer.working_directory.join(path)),
@@ -445,7 +463,6 @@ fn zone(
     if input == output {
         return Err(LeftOut::OutputIsInput { path: input });
     }
-    let usable = |name: &str| repositories.iter().any(|repository| repository.name == name);
     if let Some(key) = policy.keys.keys.iter().find(|key| !usable(&key.repository)) {
         return Err(LeftOut::Repository {
             policy: policy.name.clone(),

@@ -4,7 +4,9 @@
 
 mod from_conf;
 
-pub use from_conf::{LeftOut, Notice, SettingsError, read_settings, read_settings_with};
+pub use from_conf::{
+    LeftOut, Notice, SettingsError, read_policies, read_settings, read_settings_with, zone_settings,
+};
 
 use dnssec::key::{KeyId, PublicKey};
 use dnssec::policy::Policy;
