@@ -73,32 +73,37 @@ impl<'a> View<'a> {
     fn succeeds(&self, to: usize, from: usize, kind: RecordKind) -> bool {
         // Only the first of a chain counts: a key that itself takes over is in between.
         let is_first = self.successions.iter().all(|one| one.to != self.keys[from].id);
-        is_first && self.succeeds_by(to, from, kind, self.keys.len())
+        is_first && self.succeeds_by(to, from, kind)
     }
 
-    /// `depth`: longest chain of successions still followed; none is longer than there are keys.
-    ///
-    /// Keys in between are where the first one is, and each takes over from the one before. 2.1
-    /// does not compare their RRSIGDNSKEY, takes any pretended change for one that begins a
-    /// succession, and takes keys in the same state for related.
-    fn succeeds_by(&self, to: usize, from: usize, kind: RecordKind, depth: usize) -> bool {
+    /// Follows the chain from its first key: those in between are where the first one is, and each
+    /// takes over from the one before. 2.1 does not compare their RRSIGDNSKEY, takes any pretended
+    /// change for one that begins a succession, and takes keys in the same state for related.
+    fn succeeds_by(&self, to: usize, from: usize, kind: RecordKind) -> bool {
         let keys = self.keys;
-        let follows = |before: usize| {
+        let follows = |after: usize, before: usize| {
             let is_pair = |one: &Succession| {
-                one.kind == kind && one.to == keys[to].id && one.from == keys[before].id
+                one.kind == kind && one.to == keys[after].id && one.from == keys[before].id
             };
             let is_leaving = self.pretended == Some((before, kind, U));
-            self.successions.iter().any(is_pair) || is_leaving && self.may_succeed(to, before, kind)
+            self.successions.iter().any(is_pair)
+                || is_leaving && self.may_succeed(after, before, kind)
         };
-        let Some(depth) = depth.checked_sub(1) else { return false };
-        follows(from)
-            || (0..keys.len()).any(|between| {
-                between != from
-                    && between != to
-                    && follows(between)
-                    && self.same_states(between, from)
-                    && self.succeeds_by(between, from, kind, depth)
-            })
+        let mut reached = vec![false; keys.len()];
+        let mut pending = vec![from];
+        while let Some(before) = pending.pop() {
+            if follows(to, before) {
+                return true;
+            }
+            for (between, is_reached) in reached.iter_mut().enumerate() {
+                let is_beside = between != from && self.same_states(between, from);
+                if !*is_reached && is_beside && follows(between, before) {
+                    *is_reached = true;
+                    pending.push(between);
+                }
+            }
+        }
+        false
     }
 
     fn same_states(&self, one: usize, other: usize) -> bool {
@@ -180,6 +185,7 @@ impl<'a> View<'a> {
             Rule::ChainValid => self.chain_is_valid(algorithm),
             Rule::SignaturesValid => self.signatures_are_valid(algorithm),
             Rule::EveryView => self.every_view_is_valid(algorithm),
+            Rule::SignedAtSource => true,
         }
     }
 
@@ -196,6 +202,7 @@ impl<'a> View<'a> {
         let algorithm = self.keys[key].algorithm;
         let after = View { pretended: Some((key, kind, state)), ..*self };
         let is_excused = match rule {
+            Rule::SignedAtSource => return self.stays_signed_at_source(key, kind, state),
             Rule::EveryView if matches!(state, O | H) => return true,
             Rule::EveryView => state == R && kind != Ds,
             _ => true,

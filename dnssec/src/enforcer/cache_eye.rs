@@ -62,6 +62,41 @@ impl View<'_> {
             && any(&|key| serves(key, Rrsig))
     }
 
+    fn is_served(&self, key: usize, kind: RecordKind) -> bool {
+        self.state(key, kind).is_some_and(RecordState::is_served)
+    }
+
+    /// Whether the zone, as it is served, goes on having signatures of each algorithm that has a
+    /// DNSKEY in it (RFC 4035 §2.2): the last signer of an algorithm stops after the last DNSKEY
+    /// went, and no DNSKEY comes before a signer. Validators do not insist; auditors do.
+    pub(super) fn stays_signed_at_source(
+        &self,
+        key: usize,
+        kind: RecordKind,
+        wants: RecordState,
+    ) -> bool {
+        let algorithm = self.keys[key].algorithm;
+        let others = || self.of_algorithm(algorithm).filter(|other| *other != key);
+        let another_does = |kind| {
+            others().any(|other| self.is_served(other, kind) && self.is_served(other, Dnskey))
+        };
+        let has_another_dnskey = || others().any(|other| self.is_served(other, Dnskey));
+        match (wants, kind) {
+            (Unretentive, Rrsig | RrsigDnskey) => {
+                let is_last = !has_another_dnskey() && !self.is_served(key, Dnskey);
+                is_last || another_does(kind)
+            }
+            // The KSK's goes first, and then that of the signer.
+            (Unretentive, Dnskey) if self.is_served(key, Rrsig) => {
+                !has_another_dnskey() || another_does(Rrsig)
+            }
+            (Rumoured, Dnskey) => {
+                self.of_algorithm(algorithm).any(|signer| self.is_served(signer, Rrsig))
+            }
+            _ => true,
+        }
+    }
+
     fn may_be_seen(&self, key: usize, kind: RecordKind) -> bool {
         matches!(self.state(key, kind), Some(Rumoured | Omnipresent | Unretentive))
     }

@@ -81,7 +81,13 @@ pub(super) fn judge(
     {
         conditions.push(yes_no(Gate::RollType(first), false));
     }
-    for rule in [Rule::ChainExists, Rule::ChainValid, Rule::SignaturesValid, Rule::EveryView] {
+    for rule in [
+        Rule::ChainExists,
+        Rule::ChainValid,
+        Rule::SignaturesValid,
+        Rule::EveryView,
+        Rule::SignedAtSource,
+    ] {
         // A zone without keys in its policy is to become unsigned.
         let applies = rule != Rule::ChainExists || !wanted_keys(scene.policy).is_empty();
         if applies {

@@ -20,6 +20,10 @@
 //! * Every mix of what caches may hold has to validate, taking from the states only what they
 //!   say. 2.1's rules let go what caches need, where rolls overlap or parents do not answer.
 //!   (cache_eye)
+//! * An algorithm's last signatures go after its last DNSKEY, and come before its first.
+//!   (cache_eye)
+//! * With waits that count from publication, no roll begins by the clock before the last one's key
+//!   works: in an outage keys would pile up. (policy_pass)
 //! * In a chain of successors each takes over from the one before. 2.1 lets some stand aside.
 //!   (approval)
 //! * What dead keys handed over is forgotten. 2.1 does it with `<Purge>` only, and gets stuck.

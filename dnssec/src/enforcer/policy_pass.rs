@@ -5,7 +5,8 @@
 use super::scene::{Action, Leaving, LimitingTtl, Scene};
 use super::standby;
 use super::state::{
-    Backup, DsAtParent, KeyLife, KeyUse, Minimize, RecordLife, RecordState, SupplyKey, ZoneLife,
+    Backup, DsAtParent, KeyLife, KeyUse, Minimize, RecordKind, RecordLife, RecordState, SupplyKey,
+    ZoneLife,
 };
 use super::timing::max_zone_ttl;
 use crate::first_keys::wanted_bits;
@@ -83,6 +84,7 @@ fn role_pass(progress: &mut Progress, scene: &Scene<'_>, role: KeyRole) {
                 progress.look_again(moment);
                 *progress.life.next_roll.get_mut(role) = Some(moment);
             }
+            Due::Late(moment) => *progress.life.next_roll.get_mut(role) = Some(moment),
             Due::Never => *progress.life.next_roll.get_mut(role) = None,
             Due::ByHand { at: Some(at) } if at > scene.now => progress.look_again(at),
             Due::ByHand { at: Some(since) } => {
@@ -101,6 +103,8 @@ enum Due {
     Now,
     At(Timestamp),
     Never,
+    /// It is, since this moment, but the last one is not done.
+    Late(Timestamp),
     /// Only when somebody asks for it; `at`: when the lifetime is over.
     ByHand {
         at: Option<Timestamp>,
@@ -125,10 +129,25 @@ fn due(life: &ZoneLife, scene: &Scene<'_>, wanted: &KeyPolicy, is_forced: bool) 
     };
     match end {
         _ if wanted.manual_rollover => Due::ByHand { at: end },
-        Some(end) if end <= scene.now => Due::Now,
+        Some(end) if end <= scene.now => {
+            match scene.waits_for_publication && is_coming(life, wanted) {
+                true => Due::Late(end),
+                false => Due::Now,
+            }
+        }
         Some(end) => Due::At(end),
         None => Due::Never,
     }
+}
+
+/// Whether a key for `wanted` is still on its way into the world.
+fn is_coming(life: &ZoneLife, wanted: &KeyPolicy) -> bool {
+    let is_out =
+        |key: &KeyLife, kind| matches!(key.state(kind), None | Some(RecordState::Omnipresent));
+    let is_ours =
+        |key: &&KeyLife| key.introducing && key.purpose == KeyUse::Regular && fits(key, wanted);
+    let mut ours = life.keys.iter().filter(is_ours);
+    ours.any(|key| !RecordKind::ALL.into_iter().all(|kind| is_out(key, kind)))
 }
 
 /// Whether a key of the same role and algorithm, but of another length or from another

@@ -285,4 +285,7 @@ pub enum Rule {
     /// For each algorithm: whatever mix of sets and signatures a cache holds, it validates, taking
     /// from the states only what they say (guard W5).
     EveryView,
+    /// The zone as it is served has signatures of each algorithm that has a DNSKEY in it
+    /// (RFC 4035 §2.2).
+    SignedAtSource,
 }

@@ -19,6 +19,9 @@ pub(super) fn gate(gate: Gate) -> String {
         Gate::Rule(Rule::EveryView) => {
             "every mix of what caches may hold still validates".to_owned()
         }
+        Gate::Rule(Rule::SignedAtSource) => {
+            "the zone has signatures of each algorithm that has a DNSKEY in it".to_owned()
+        }
         Gate::Time => "caches have forgotten what was there before".to_owned(),
         Gate::Published => "a published version of the zone shows the present state".to_owned(),
         Gate::DsAtParent(DsAtParent::Seen) => "somebody said ds-seen".to_owned(),

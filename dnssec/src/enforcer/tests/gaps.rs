@@ -427,3 +427,50 @@ fn supply_lasts_for_the_period() {
     assert_eq!(supply_demand(&policy, year, &[], 9), [1, 6]);
     assert_eq!(supply_demand(&policy, year, &[1, 4], 9), [0, 2]);
 }
+
+#[test]
+fn in_an_outage_no_roll_begins_before_the_last_is_done() {
+    let mut driver = Driver::new(usual_policy());
+    driver.settle(days(1));
+    let zsk = |life: &ZoneLife| life.keys.iter().filter(|key| key.role == KeyRole::Zsk).count();
+    let look = |driver: &Driver, life: &ZoneLife, seconds| {
+        let supply = driver.supply();
+        let now = START.plus(Seconds(seconds));
+        let scene = Scene::new(&driver.policy, now, &supply);
+        evaluate(life, &Scene { waits_for_publication: true, ..scene }).life
+    };
+    let rolls = look(&driver, &driver.life, days(90));
+    assert_eq!(zsk(&rolls), 2);
+    // Nothing is published for half a year.
+    let waits = look(&driver, &rolls, days(270));
+    assert_eq!(zsk(&waits), 2);
+    assert_eq!(waits.next_roll.zsk, Some(START.plus(Seconds(days(180)))));
+}
+
+#[test]
+fn an_algorithm_signs_as_long_as_it_has_a_dnskey() {
+    let mut driver = Driver::new(usual_policy());
+    driver.policy.keys.keys[0].rfc5011 = true;
+    driver.settle(days(1));
+    for key in &mut driver.policy.keys.keys {
+        key.algorithm = Algorithm::Ed25519;
+    }
+    driver.settle(days(20));
+    // The old KSK waits to be revoked; its algorithm goes on signing.
+    assert_eq!(driver.picture(), "KSK HOO-\nZSK -O-O\nKSK OOO-+\nZSK -O-O+");
+    driver.settle(days(80));
+    assert_eq!(driver.picture(), "KSK HHH-r\nZSK -H-H\nKSK OOO-+\nZSK -O-O+");
+}
+
+#[test]
+fn no_dnskey_comes_before_a_signer() {
+    let mut driver = Driver::new(usual_policy());
+    let mut supply = driver.supply();
+    supply.retain(|key| key.role == KeyRole::Ksk);
+    let evaluation = evaluate(&driver.life, &Scene::new(&driver.policy, START, &supply));
+    driver.life = evaluation.life;
+    assert_eq!(driver.picture(), "KSK HHH-+");
+    driver.taken = 9;
+    driver.evaluate();
+    assert_eq!(driver.picture(), "KSK HRR-+\nZSK -R-R+");
+}
