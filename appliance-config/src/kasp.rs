@@ -112,6 +112,7 @@ fn policy(element: &Element<'_>, findings: &mut Findings) -> Policy {
             soa_ttl: parent(&["SOA", "TTL"], findings),
             soa_minimum: parent(&["SOA", "Minimum"], findings),
             registration_delay: parent(&["RegistrationDelay"], findings),
+            publishes_cds: element.path(&["Parent", "CDS"]).is_some(),
         },
         audit: match element.all("Audit").any(|audit| audit.has("Partial")) {
             true => AuditMode::Partial,

@@ -10,6 +10,7 @@ use crate::keys::ZoneKey;
 use crate::prepared::{Chain, Prepared};
 use crate::rdata::{self, Nsec3Parameters};
 use crate::wire::{self, rtype};
+use crate::{parent_sync, signers};
 
 /// Runs all checks of this file and fills in what later checks need: keys, algorithms, chain, TTL.
 pub(crate) fn check(prepared: &mut Prepared<'_>) {
@@ -17,8 +18,13 @@ pub(crate) fn check(prepared: &mut Prepared<'_>) {
     if prepared.zone.apex_rrset(rtype::NS).is_empty() {
         prepared.add(FindingId::ApexWithoutNs, rtype::NS, "");
     }
+    if prepared.expectations.denial == Denial::Source {
+        return;
+    }
     read_keys(prepared);
     check_key_list(prepared);
+    signers::read(prepared);
+    parent_sync::check(prepared);
     prepared.chain = check_denial_kind(prepared);
 }
 
@@ -122,9 +128,6 @@ fn read_keys(prepared: &mut Prepared<'_>) {
     let mut algorithms: Vec<u8> = fit.map(|key| key.algorithm).collect();
     algorithms.sort_unstable();
     algorithms.dedup();
-    if algorithms.is_empty() {
-        prepared.add(FindingId::NoZoneKey, rtype::DNSKEY, "");
-    }
     prepared.keys = keys;
     prepared.algorithms = algorithms;
 }
@@ -170,6 +173,12 @@ fn check_denial_kind(prepared: &mut Prepared<'_>) -> Chain {
     prepared.count_denial(nsec_count, nsec3_count);
     let detail = format!("{nsec_count} NSEC and {nsec3_count} NSEC3 records");
     match prepared.expectations.denial.clone() {
+        Denial::None | Denial::Source => {
+            if nsec_count + nsec3_count + parameter_count > 0 {
+                prepared.add(FindingId::DenialKind, rtype::NSEC, detail);
+            }
+            Chain::Unusable
+        }
         Denial::Nsec => {
             if nsec_count == 0 || nsec3_count + parameter_count > 0 {
                 prepared.add(FindingId::DenialKind, rtype::NSEC, detail);

@@ -9,15 +9,18 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
+use crate::expectations::Denial;
 use crate::finding::FindingId;
 use crate::index::{Entry, Index, NodeKind};
 use crate::rdata;
 use crate::wire::{self, rtype};
 use crate::work::Worker;
 
-/// Whether records of this type are the operator's data, which the signer must not touch.
-pub(crate) fn is_data(record_type: u16, is_apex: bool) -> bool {
+/// Whether records of this type are the operator's data, which the signer must not touch. Where the
+/// source's own denial is expected, that is everything but the SOA.
+pub(crate) fn is_data(denial: &Denial, record_type: u16, is_apex: bool) -> bool {
     match record_type {
+        _ if *denial == Denial::Source => record_type != rtype::SOA || !is_apex,
         rtype::RRSIG | rtype::NSEC | rtype::NSEC3 | rtype::NSEC3PARAM => false,
         rtype::SOA | rtype::DNSKEY | rtype::CDS | rtype::CDNSKEY | rtype::ZONEMD => !is_apex,
         _ => true,
@@ -42,6 +45,7 @@ impl Worker<'_, '_> {
     pub(crate) fn compare_with_source(&mut self) {
         let prepared = self.prepared;
         let zone = &prepared.zone;
+        let denial = &prepared.expectations.denial;
         let Some(index) = &prepared.source else { return };
         // The first range also takes what comes before it, the last what comes after.
         let position_of = |node: usize| match node {
@@ -67,7 +71,9 @@ impl Worker<'_, '_> {
                     p.rtype == entry.rtype
                         && rdata::compare(entry.rtype, rdata(p), rdata(entry)).is_eq()
                 };
-                if is_data(entry.rtype, kind == NodeKind::Apex) && !previous.is_some_and(is_same) {
+                if is_data(denial, entry.rtype, kind == NodeKind::Apex)
+                    && !previous.is_some_and(is_same)
+                {
                     self.compare_record(node, entry, &mut source);
                 }
                 previous = Some(entry);
@@ -100,7 +106,8 @@ impl Worker<'_, '_> {
                     is_same_ttl &= record.ttl == self.lowered(theirs.ttl);
                     is_exact |= theirs.rdata == record.rdata;
                     is_ttl_right |= record.ttl == self.lowered(theirs.ttl)
-                        || record.ttl == self.lowered(source.smallest_ttl_at(position));
+                        || entry.rtype != rtype::RRSIG
+                            && record.ttl == self.lowered(source.smallest_ttl_at(position));
                 }
                 Ordering::Greater => break,
             }
@@ -128,7 +135,11 @@ impl Worker<'_, '_> {
         let apex = &self.prepared.expectations.apex;
         let id = if !wire::is_at_or_below(owner, apex) {
             FindingId::SourceOutOfZone
-        } else if is_data(entry.rtype, wire::equal_names(owner, apex)) {
+        } else if is_data(
+            &self.prepared.expectations.denial,
+            entry.rtype,
+            wire::equal_names(owner, apex),
+        ) {
             FindingId::DataMissing
         } else {
             return;

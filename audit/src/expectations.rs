@@ -21,6 +21,11 @@ pub struct Expectations {
     pub denial: Denial,
     /// The exact DNSKEY set at the apex, as RDATA, in any order.
     pub dnskeys: Option<Vec<Vec<u8>>>,
+    /// What the keys are to do; `None`: any published key may sign, and of each published
+    /// algorithm one must (RFC 4035 §2.2).
+    pub signing: Option<Signing>,
+    /// What the zone tells its parent; `None`: not looked at.
+    pub parent_sync: Option<ParentSync>,
     /// TTL of the DNSKEY RRset.
     pub dnskey_ttl: Option<u32>,
     /// TTL of the SOA; `None`: the TTL of the source's SOA.
@@ -47,6 +52,8 @@ impl Expectations {
             lifetimes: None,
             denial,
             dnskeys: None,
+            signing: None,
+            parent_sync: None,
             dnskey_ttl: None,
             soa_ttl: None,
             soa_minimum: None,
@@ -73,9 +80,51 @@ pub struct SignatureLifetimes {
     pub inception_offset_seconds: u32,
 }
 
+/// What the keys of a zone are to do, published or not. With it the auditor can tell a step of a
+/// roll from a mistake: a signature comes before its DNSKEY or stays after it only where that is
+/// meant, and RRsets go without signatures of a published algorithm only where no DS asks for
+/// them (RFC 6840 §5.11).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signing {
+    /// The keys that sign.
+    pub signers: Vec<Signer>,
+    /// Algorithms of DS records that the parent or a cache may have. As long as there is one,
+    /// the zone must not be unsigned.
+    pub ds_algorithms: Vec<u8>,
+}
+
+/// A key that signs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signer {
+    /// RDATA of its DNSKEY, which may be in the zone or not.
+    pub dnskey: Vec<u8>,
+    /// Whether it has to sign the DNSKEY RRset.
+    pub signs_keyset: bool,
+    /// Whether it has to sign the other RRsets.
+    pub signs_zone: bool,
+}
+
+/// What the zone's CDS and CDNSKEY RRsets have to say (RFC 7344, RFC 8078).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ParentSync {
+    /// There are none.
+    Silent,
+    /// They name the keys with these DNSKEYs (RDATA), whether those are published or not: CDNSKEY
+    /// has the same RDATA, CDS its SHA-256.
+    Keys(Vec<Vec<u8>>),
+    /// They ask for the removal of all DS records (RFC 8078 §4).
+    Delete,
+}
+
 /// Kind and parameters of authenticated denial of existence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Denial {
+    /// None, and no signatures over the zone's data: the zone is unsigned, or has only keys left
+    /// on its way there. The keys at the apex may still be signed.
+    None,
+    /// The source's own: every record of it is there as it is, DNSSEC's too, and no other one. The
+    /// SOA's serial is judged, and nothing else about DNSSEC.
+    Source,
     /// An NSEC chain (RFC 4035 §2.3).
     Nsec,
     /// An NSEC3 chain (RFC 5155 §7.1).

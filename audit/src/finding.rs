@@ -97,6 +97,10 @@ catalogue! {
         "make the KSK available to the signer and sign again";
     KeyTagShared 210 Warning "RFC 4034 B" "two published keys share algorithm and key tag"
         "make sure that both are meant; replace one of them";
+    ParentSyncUnexpected 211 Error "RFC 7344 3" "CDS or CDNSKEY records are not as expected"
+        "sign again; check the key states";
+    ParentSyncBreaks 212 Error "RFC 7344 4.1" "a parent that follows CDS would break the zone"
+        "publish the key that the CDS names and sign the DNSKEY RRset with it first";
 
     SignatureMissing 301 Error "RFC 4035 2.2" "RRset lacks a signature of a published algorithm"
         "sign again with a key of this algorithm";
@@ -126,6 +130,9 @@ catalogue! {
         "sign again with an active zone key";
     TooManySignatures 315 Error "RFC 4035 5.3.1" "more signatures on one RRset than the limit"
         "remove old signatures, or raise the limit";
+
+    KeyDoesNotSign 316 Error "RFC 7583 3" "RRset lacks the signature of a key that has to sign it"
+        "make this key available to the signer and sign again";
 
     DsWithoutDelegation 401 Error "RFC 4034 5" "DS at a name that is not a delegation"
         "remove the DS, or add the delegation to the source";

@@ -29,14 +29,18 @@ mod incremental;
 mod index;
 mod keys;
 mod nsec3;
+mod parent_sync;
 mod prepared;
 mod rdata;
 mod report;
 mod signatures;
+mod signers;
 mod wire;
 mod work;
 
-pub use expectations::{Denial, Expectations, Limits, SignatureLifetimes};
+pub use expectations::{
+    Denial, Expectations, Limits, ParentSync, SignatureLifetimes, Signer, Signing,
+};
 pub use finding::{Finding, FindingId, RecordType, Severity};
 pub use incremental::{
     Approval, Approved, ApprovedError, Difference, Judgement, NotIncremental, Side,

@@ -14,6 +14,7 @@ use crate::index::{Index, Zone};
 use crate::keys::ZoneKey;
 use crate::nsec3::{Hash, Nsec3Table};
 use crate::report::{PartialReport, Report};
+use crate::signers::Signers;
 use crate::wire;
 use crate::work::Worker;
 
@@ -62,7 +63,8 @@ pub enum AuditError {
 /// Which chain of denial is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Chain {
-    /// What is there is so different from the policy that checks of details would say nothing.
+    /// None, or what is there is so different from the policy that checks of details would say
+    /// nothing.
     Unusable,
     Nsec,
     Nsec3,
@@ -77,6 +79,8 @@ pub struct Prepared<'a> {
     pub(crate) keys: Vec<ZoneKey>,
     /// Algorithms of zone keys: each RRset must have a signature of each of them.
     pub(crate) algorithms: Vec<u8>,
+    /// Who has to sign what.
+    pub(crate) signers: Signers,
     pub(crate) chain: Chain,
     pub(crate) nsec3: Nsec3Table,
     /// TTL of the denial records (RFC 9077), if the apex has one SOA.
@@ -113,6 +117,7 @@ impl<'a> Prepared<'a> {
             expectations,
             keys: Vec::new(),
             algorithms: Vec::new(),
+            signers: Signers::default(),
             chain: Chain::Unusable,
             nsec3,
             denial_ttl: None,

@@ -3,9 +3,12 @@
 //!
 //! Each signature that is not verified causes an error; there is no way around.
 
+use crate::expectations::Denial;
 use crate::finding::FindingId;
 use crate::index::{Entry, NodeKind};
+use crate::prepared::Prepared;
 use crate::rdata::{self, Rrsig};
+use crate::signers::{Class, Needs};
 use crate::wire::{self, Record, rtype};
 use crate::work::Worker;
 
@@ -18,7 +21,15 @@ enum Signing {
     Unjudged,
 }
 
-fn signing(kind: NodeKind, record_type: u16) -> Signing {
+/// In a zone without denial only what is about keys at the apex may be signed, by keys that sign
+/// the DNSKEY RRset.
+fn signing(prepared: &Prepared<'_>, kind: NodeKind, record_type: u16) -> Signing {
+    if prepared.expectations.denial == Denial::None {
+        let Needs { algorithms, keys } = prepared.signers.needs(Class::Keyset);
+        let is_key = class(prepared, kind, record_type) == Class::Keyset;
+        let is_signed = is_key && !(algorithms.is_empty() && keys.is_empty());
+        return if is_signed { Signing::Required } else { Signing::Forbidden };
+    }
     match (kind, record_type) {
         (_, rtype::NSEC3) => Signing::Required,
         (NodeKind::Apex | NodeKind::Authoritative, _) => Signing::Required,
@@ -30,11 +41,22 @@ fn signing(kind: NodeKind, record_type: u16) -> Signing {
     }
 }
 
+/// What an RRset is as far as signing goes.
+fn class(prepared: &Prepared<'_>, kind: NodeKind, record_type: u16) -> Class {
+    let is_unsigned = prepared.expectations.denial == Denial::None;
+    match record_type {
+        rtype::DNSKEY if kind == NodeKind::Apex => Class::Keyset,
+        rtype::CDS | rtype::CDNSKEY if kind == NodeKind::Apex && is_unsigned => Class::Keyset,
+        _ => Class::Data,
+    }
+}
+
 /// The RRset whose signatures are being checked.
 #[derive(Clone, Copy)]
 struct Signed<'e> {
     node: usize,
     record_type: u16,
+    class: Class,
     ttl: u32,
     entries: &'e [Entry],
 }
@@ -49,7 +71,7 @@ impl Worker<'_, '_> {
         let start = all.partition_point(|&entry| index.covered(entry) < record_type);
         let end = all.partition_point(|&entry| index.covered(entry) <= record_type);
         let rrsigs = all.get(start..end).unwrap_or(&[]);
-        let required = signing(kind, record_type);
+        let required = signing(prepared, kind, record_type);
         if required == Signing::Forbidden {
             if !rrsigs.is_empty() {
                 self.add(FindingId::SignatureOnUnsignable, node, record_type, "");
@@ -62,35 +84,65 @@ impl Worker<'_, '_> {
             self.add(FindingId::TooManySignatures, node, record_type, detail);
         }
         let ttl = index.record(rrset[0]).ttl;
-        let signed = Signed { node, record_type, ttl, entries: rrset };
+        let class = class(prepared, kind, record_type);
+        let signed = Signed { node, record_type, class, ttl, entries: rrset };
         self.signed_data.clear();
         let mut seen = [false; 256];
-        let is_keyset = record_type == rtype::DNSKEY && kind == NodeKind::Apex;
-        let mut by_sep = false;
         for &entry in rrsigs.iter().take(limit) {
             let record = index.record(entry);
             // Malformed RDATA is found when the RRSIGs are checked as records.
             let Some(rrsig) = rdata::rrsig(record.rdata) else { continue };
-            seen[usize::from(rrsig.algorithm)] = true;
-            by_sep |= is_keyset
-                && prepared.keys.iter().any(|key| {
-                    key.is_sep()
-                        && key.may_sign()
-                        && (key.tag, key.algorithm) == (rrsig.key_tag, rrsig.algorithm)
-                });
+            let tag = (rrsig.key_tag, rrsig.algorithm);
+            // Nobody else can check a signature by an unpublished key, so it counts for nothing.
+            let is_hidden = prepared.signers.hidden(class, tag).next().is_some()
+                && !prepared.keys.iter().any(|key| (key.tag, key.algorithm) == tag);
+            seen[usize::from(rrsig.algorithm)] |= !is_hidden;
             self.check_signature(signed, record, rrsig);
         }
-        if required != Signing::Required || rrsigs.len() > limit {
-            return;
+        if required == Signing::Required && rrsigs.len() <= limit {
+            self.check_signers(signed, kind, rrsigs, &seen);
         }
-        for &algorithm in &prepared.algorithms {
+    }
+
+    /// That no signature is missing.
+    fn check_signers(
+        &mut self,
+        signed: Signed<'_>,
+        kind: NodeKind,
+        rrsigs: &[Entry],
+        seen: &[bool; 256],
+    ) {
+        let Signed { node, record_type, class, .. } = signed;
+        let prepared = self.prepared;
+        let index = &prepared.zone.index;
+        let needs = prepared.signers.needs(class);
+        for &algorithm in &needs.algorithms {
             if !seen[usize::from(algorithm)] {
                 let detail = format!("algorithm {algorithm}");
                 self.add(FindingId::SignatureMissing, node, record_type, detail);
             }
         }
-        let has_sep = prepared.keys.iter().any(|key| key.is_sep() && key.may_sign());
-        if is_keyset && has_sep && !by_sep && !rrsigs.is_empty() {
+        let signs = |tag: (u16, u8)| {
+            let rrsigs = rrsigs.iter().filter_map(|&entry| rdata::rrsig(index.record(entry).rdata));
+            rrsigs.into_iter().any(|rrsig| (rrsig.key_tag, rrsig.algorithm) == tag)
+        };
+        for &(key_tag, algorithm) in &needs.keys {
+            // What lacks a whole algorithm has been reported.
+            let is_reported =
+                needs.algorithms.contains(&algorithm) && !seen[usize::from(algorithm)];
+            if !is_reported && !signs((key_tag, algorithm)) {
+                let by = KeyName { algorithm, key_tag }.to_string();
+                self.add(FindingId::KeyDoesNotSign, node, record_type, by);
+            }
+        }
+        let mut seps = prepared.keys.iter().filter(|key| key.is_sep() && key.may_sign()).peekable();
+        let is_keyset = record_type == rtype::DNSKEY && kind == NodeKind::Apex;
+        if is_keyset
+            && prepared.signers.needs_sep
+            && !rrsigs.is_empty()
+            && seps.peek().is_some()
+            && !seps.any(|key| signs((key.tag, key.algorithm)))
+        {
             self.add(FindingId::NoSepSignature, node, record_type, "");
         }
     }
@@ -179,7 +231,7 @@ impl Worker<'_, '_> {
     }
 
     fn verify(&mut self, signed: Signed<'_>, record: Record<'_>, rrsig: Rrsig<'_>) {
-        let Signed { node, record_type, .. } = signed;
+        let Signed { node, record_type, class, .. } = signed;
         let prepared = self.prepared;
         let published = || {
             let limit = prepared.expectations.limits.keys_per_tag;
@@ -187,6 +239,7 @@ impl Worker<'_, '_> {
                 .keys
                 .iter()
                 .filter(|key| (key.tag, key.algorithm) == (rrsig.key_tag, rrsig.algorithm))
+                .chain(prepared.signers.hidden(class, (rrsig.key_tag, rrsig.algorithm)))
                 .take(limit)
         };
         if published().next().is_none() {

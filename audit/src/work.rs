@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use crate::expectations::Denial;
 use crate::finding::FindingId;
 use crate::incremental::ChangedRrsets;
 use crate::index::{Entry, NodeKind};
@@ -79,6 +80,7 @@ impl<'p, 'a> Worker<'p, 'a> {
     fn check_owner(&mut self, node: usize) {
         let prepared = self.prepared;
         let kind = prepared.zone.nodes[node].kind;
+        let is_as_source = prepared.expectations.denial == Denial::Source;
         let records = prepared.zone.records(node);
         if kind == NodeKind::OutOfZone {
             return self.add(FindingId::OutOfZone, node, records[0].rtype, "");
@@ -89,8 +91,13 @@ impl<'p, 'a> Worker<'p, 'a> {
             self.check_place(node, kind, rrset[0].rtype);
             if rrset[0].rtype != rtype::RRSIG {
                 self.report.counts.rrsets += 1;
+            }
+            if rrset[0].rtype != rtype::RRSIG && !is_as_source {
                 self.check_signatures(node, kind, rrset);
             }
+        }
+        if is_as_source {
+            return;
         }
         self.check_orphaned_signatures(node);
         match prepared.chain {
@@ -136,6 +143,7 @@ impl<'p, 'a> Worker<'p, 'a> {
             | (rtype::SOA | rtype::NSEC3PARAM, NodeKind::Apex)
             | (rtype::DS, NodeKind::SecureDelegation) => {}
             (rtype::SOA, _) => self.add(FindingId::SoaElsewhere, node, record_type, ""),
+            (rtype::NSEC3PARAM, _) if self.prepared.expectations.denial == Denial::Source => {}
             (rtype::NSEC3PARAM, _) => {
                 self.add(FindingId::Nsec3ParamElsewhere, node, record_type, "");
             }

@@ -57,6 +57,7 @@ fn signer() -> Signer {
         role: KeyRole::Csk,
         algorithm: Algorithm::EcdsaP256Sha256,
         key_tag: KeyTag(4711),
+        is_revoked: false,
         presence: Presence::Here,
     }
 }

@@ -7,7 +7,7 @@ use actors::stages::sign::{Extent, SignInput};
 use audit::{Expectations, SignatureLifetimes};
 use dnssec::denial::nsec3::Nsec3Parameters;
 use dnssec::policy::{Policy, SerialMode, SignaturesPolicy};
-use dnssec::signing::apex::{ApexPlan, expected_dnskeys};
+use dnssec::signing::apex::{ApexPlan, ZoneForm, expected_dnskeys};
 use dnssec::signing::reuse::PublishedKey;
 use dnssec::signing::{Signer, SigningTimes, ZoneKey};
 use dnssec::zone::ZoneVersion;
@@ -37,6 +37,7 @@ impl OneZone {
 
     fn plan(&self, serial: Option<Serial>) -> ApexPlan {
         ApexPlan {
+            form: ZoneForm::Signed,
             soa_ttl: TTL,
             soa_minimum: TTL.0,
             serial,

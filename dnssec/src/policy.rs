@@ -181,6 +181,8 @@ pub struct ParentPolicy {
     pub soa_minimum: Seconds,
     /// Processing time of the registry.
     pub registration_delay: Seconds,
+    /// `<CDS/>`: the zone tells the parent by CDS and CDNSKEY which DS it wants (RFC 7344).
+    pub publishes_cds: bool,
 }
 
 /// `<Audit>`.
@@ -254,6 +256,7 @@ impl Policy {
                 soa_ttl: hours(48),
                 soa_minimum: hours(3),
                 registration_delay: Seconds(0),
+                publishes_cds: false,
             },
             audit: AuditMode::Full,
         }

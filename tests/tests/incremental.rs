@@ -20,11 +20,11 @@ use audit::{Approved, Expectations, SignatureLifetimes};
 use dnssec::denial::nsec3::Nsec3Parameters;
 use dnssec::key::{KeyId, KeyRole};
 use dnssec::policy::{SerialMode, SignaturesPolicy};
-use dnssec::signing::apex::{ApexPlan, expected_dnskeys};
+use dnssec::signing::apex::{ApexPlan, ZoneForm, expected_dnskeys};
 use dnssec::signing::reuse::PublishedKey;
 use dnssec::signing::{Signer, SigningTimes, ZoneKey};
 use dnssec::zone::ZoneVersion;
-use dnssec::zone::load::Limits;
+use dnssec::zone::load::{DnssecRecords, Limits};
 use dnssec::zone::render;
 use dnssec::{Algorithm, Name, RrType, Seconds, Serial, Timestamp, Ttl};
 use hsm::builtin::{BuiltinToken, Unlock};
@@ -272,6 +272,7 @@ impl World {
 
     fn plan(&self, serial: Option<Serial>) -> ApexPlan {
         ApexPlan {
+            form: ZoneForm::Signed,
             soa_ttl: Ttl(3600),
             soa_minimum: 300,
             serial,
@@ -382,6 +383,7 @@ impl World {
                 apex: self.apex.clone(),
                 file: ZoneFile::open(&self.path("zone")).expect("a file of ours"),
                 limits: Limits::default(),
+                dnssec_records: DnssecRecords::Dropped,
                 previous: self.stored.as_ref().map(|stored| stored.unsigned.clone()),
             },
         )
@@ -458,6 +460,7 @@ impl World {
             apex: self.apex.clone(),
             file: ZoneFile::open(&self.path("zone")).expect("a file of ours"),
             limits: Limits::default(),
+            dnssec_records: DnssecRecords::Dropped,
             previous: None,
         };
         let fresh = Sort::run(&self.pool, sort).expect("read before").version;

@@ -4,6 +4,7 @@ use crate::runtime::{Message, Recipient, Reply};
 use dnssec::enforcer::{CommandError, PublishedKeys, ZoneLife};
 use dnssec::policy::Policy;
 use dnssec::signing::ZoneKey;
+use dnssec::signing::parent_sync::Delegation;
 use dnssec::{Name, Timestamp};
 use std::sync::Arc;
 
@@ -105,4 +106,6 @@ pub struct ZoneKeys {
     pub keys: Vec<(ZoneKey, Timestamp)>,
     /// The salt of the policy's NSEC3 chains.
     pub salt: Vec<u8>,
+    /// What the parent has of them, and is to have.
+    pub delegation: Delegation,
 }

@@ -15,6 +15,7 @@ use dnssec::enforcer::{
 use dnssec::key::{KeyId, KeyRole, PublicKey};
 use dnssec::policy::Policy;
 use dnssec::signing::ZoneKey;
+use dnssec::signing::parent_sync::delegation;
 use dnssec::{Name, Seconds, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -135,9 +136,15 @@ impl Pass {
             return Err(error);
         }
         let keys = zone_keys(&turn, &evaluation.life)?;
+        let dnskey_of = |id: &KeyId| {
+            let record = turn.record(id)?;
+            Some(dnssec::key::dnskey_rdata(record.role.flags(), &public_key(record)?))
+        };
+        let delegation = delegation(&evaluation.life, policy, dnskey_of)
+            .map_err(|missing| KeysError::RecordMissing { id: missing.id })?;
         let purged = evaluation.actions.iter().any(|act| matches!(act, Action::Purge { .. }));
         Ok(Looked {
-            keys: ZoneKeys { keys, salt },
+            keys: ZoneKeys { keys, salt, delegation },
             next: evaluation.next,
             submissions: self.submissions(&turn, &evaluation.life),
             has_purged: purged,

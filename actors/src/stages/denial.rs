@@ -10,7 +10,7 @@ use dnssec::Ttl;
 use dnssec::denial::nsec::with_nsec;
 use dnssec::denial::nsec3::{Nsec3Parameters, hash_chunk, link};
 use dnssec::denial::update::{nsec_replacements, nsec3_replacements, plain_replacements};
-use dnssec::signing::apex::{ApexPlan, with_apex};
+use dnssec::signing::apex::{ApexPlan, ZoneForm, with_apex};
 use dnssec::zone::ZoneVersion;
 use dnssec::zone::replace::Replacements;
 use std::collections::BTreeSet;
@@ -25,7 +25,7 @@ pub struct DenialInput {
     pub unsigned: Arc<ZoneVersion>,
     /// What the apex shall have.
     pub apex: ApexPlan,
-    /// The chain; `None` is NSEC.
+    /// The chain, where the form has one; `None` is NSEC.
     pub nsec3: Option<Nsec3Parameters>,
     /// TTL of the chain's records (RFC 9077).
     pub ttl: Ttl,
@@ -75,6 +75,10 @@ impl Stage for Denial {
 fn changed(input: &DenialInput, change: &Change) -> Result<Changed, StageError> {
     let Change { previous, touched } = change;
     let new = with_apex(&input.unsigned, &input.apex)?;
+    if input.apex.form != ZoneForm::Signed {
+        let names = plain_replacements(&new, touched);
+        return Ok(Changed { names, hashes: Replacements::new() });
+    }
     Ok(match &input.nsec3 {
         None => Changed {
             names: nsec_replacements(&new, touched, input.ttl),
@@ -95,6 +99,9 @@ fn whole(pool: &WorkerPool, input: DenialInput) -> Result<Arc<ZoneVersion>, Stag
     let progress = pool.progress().clone();
     progress.begin(Denial::NAME, input.unsigned.names.len() as u64);
     let mut version = with_apex(&input.unsigned, &input.apex)?;
+    if input.apex.form != ZoneForm::Signed {
+        return Ok(Arc::new(version));
+    }
     let crashed =
         |panic: Panicked| StageError::Crashed { stage: Denial::NAME, cause: panic.to_string() };
     let (names, apex) = (version.names.clone(), version.apex.clone());

@@ -13,11 +13,11 @@ mod compare;
 use super::{Stage, StageError};
 use crate::io::zone_files::{READ_ATTEMPT_COUNT, SourceError, ZoneFile};
 use crate::runtime::{Panicked, WorkerPool};
-use blocks::{Parts, read_blocks, read_in_order};
+use blocks::{Files, Parts, read_blocks, read_in_order};
 use compare::compared;
 use dnssec::Name;
 use dnssec::zone::ZoneVersion;
-use dnssec::zone::load::{Assembly, Limits, LoadError, LoadWarning, Loaded, Place};
+use dnssec::zone::load::{Assembly, DnssecRecords, Limits, LoadError, LoadWarning, Loaded, Place};
 use dnssec::zonefile::{Position, SyntaxError};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -34,6 +34,8 @@ pub struct SortInput {
     pub file: ZoneFile,
     /// What it may have.
     pub limits: Limits,
+    /// What becomes of the DNSSEC records in it.
+    pub dnssec_records: DnssecRecords,
     /// What the zone was before, to be compared with.
     pub previous: Option<Arc<ZoneVersion>>,
 }
@@ -99,11 +101,12 @@ impl Stage for Sort {
     type Output = Sorted;
 
     fn run(pool: &WorkerPool, input: SortInput) -> Result<Sorted, StageError> {
-        let SortInput { apex, mut file, limits, previous } = input;
+        let SortInput { apex, mut file, limits, dnssec_records, previous } = input;
+        let files = (limits, dnssec_records);
         for _ in 0..READ_ATTEMPT_COUNT {
             pool.progress().begin(Self::NAME, file.length());
             // A file that is being written may look wrong: first see whether it is.
-            let sorted = sort(pool, &apex, &mut file, limits);
+            let sorted = sort(pool, &apex, &mut file, files);
             if file.is_unchanged()? {
                 let sorted = sorted?;
                 return match &previous {
@@ -125,15 +128,16 @@ fn sort(
     pool: &WorkerPool,
     apex: &Name,
     file: &mut ZoneFile,
-    limits: Limits,
+    (limits, dnssec_records): (Limits, DnssecRecords),
 ) -> Result<Sorted, StageError> {
-    let parts = match read_blocks(pool, apex, file, limits)? {
+    let files = Files::new(apex, file.path(), limits, dnssec_records);
+    let parts = match read_blocks(pool, files, file)? {
         Some(parts) => parts,
         // Something that depends on what comes before it, or an error: read again in order, for
         // the right result or the right words.
         None => {
             file.rewind()?;
-            read_in_order(apex, file, limits)?
+            read_in_order(Files::new(apex, file.path(), limits, dnssec_records), file)?
         }
     };
     let Parts { packed, paths, mut warnings, warning_count } = parts;

@@ -5,7 +5,9 @@
 use super::pipeline::{Reading, RunError, RunOrder, Services};
 use crate::stages::StageError;
 use crate::stages::sort::{SortInput, Touched};
+use dnssec::signing::apex::ZoneForm;
 use dnssec::zone::ZoneVersion;
+use dnssec::zone::load::DnssecRecords;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -17,6 +19,21 @@ pub(super) struct Input {
     pub(super) warnings: Vec<String>,
     /// Why it could not be read, when it is the last good one instead.
     pub(super) failure: Option<StageError>,
+}
+
+/// Whether the input is published as it is.
+pub(super) fn is_passed_through(order: &RunOrder) -> bool {
+    super::plan::form(&order.settings.policy, &order.keys) == ZoneForm::Passthrough
+}
+
+/// Whether the input read last has its DNSSEC records exactly if it is to be passed through.
+fn is_read_as_wanted(order: &RunOrder) -> bool {
+    let was = match (&order.basis, &order.unsigned) {
+        (Some(basis), _) => basis.is_passed_through(),
+        (None, Some(unsigned)) => unsigned.has_foreign_signatures(),
+        (None, None) => return true,
+    };
+    was == is_passed_through(order)
 }
 
 impl Input {
@@ -37,6 +54,11 @@ impl Services {
             let last = order.unsigned.clone();
             last.map(|unsigned| Input::kept(order, unsigned, failure))
         };
+        if !is_read_as_wanted(order) {
+            // What was read last has DNSSEC records that it must not have, or may lack those that
+            // it must: it cannot stand in.
+            return self.read(order).await;
+        }
         if order.reading == Reading::Skip
             && let Some(input) = last_good(None)
         {
@@ -58,6 +80,10 @@ impl Services {
             apex: order.settings.name.clone(),
             file,
             limits: order.settings.limits,
+            dnssec_records: match is_passed_through(order) {
+                true => DnssecRecords::Kept,
+                false => DnssecRecords::Dropped,
+            },
             previous: order.stored.as_ref().map(|stored| stored.unsigned.clone()),
         };
         let sorted = self.ask(order, &self.sort, sort).await?;

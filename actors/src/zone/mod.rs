@@ -11,7 +11,7 @@ mod input;
 mod loading;
 mod messages;
 pub mod pipeline;
-mod plan;
+pub mod plan;
 mod report;
 mod saving;
 pub mod signing;

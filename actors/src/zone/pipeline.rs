@@ -6,7 +6,7 @@
 //! made from, and chunks with something due. All is made anew only when keys or policy changed, or
 //! nothing is known of how the published version was made.
 
-use super::input::Input;
+use super::input::{Input, is_passed_through};
 use super::plan::{Basis, apex_plan, audit_expectations, seconds};
 use super::signing::Late;
 use crate::enforcer::ZoneKeys;
@@ -84,6 +84,14 @@ pub enum RunError {
     /// A slot.
     #[error(transparent)]
     Slot(#[from] SlotFailure),
+    /// A zone that is to be signed is never published unsigned before it is.
+    #[error("policy {policy} has keys, and zone {zone} has none yet")]
+    NoKeys {
+        /// The zone.
+        zone: String,
+        /// The policy.
+        policy: String,
+    },
     /// No input was ever read.
     #[error("there is no input to sign")]
     NoInput,
@@ -220,10 +228,11 @@ impl Services {
 
     async fn run_once(&self, order: &RunOrder) -> Result<RunEnd, RunError> {
         let began = self.clock.uptime();
+        check_keys(order)?;
         let input = self.input(order).await?;
         let mut lengths = StepLengths { read: self.since(began), ..StepLengths::default() };
         let times = self.times(order);
-        let plan = apex_plan(&order.settings.policy, &order.keys, order.state.output_serial);
+        let plan = apex_plan(&order.settings, &order.keys, order.state.output_serial);
         let basis = Arc::new(Basis::new(&order.settings.policy, &order.keys, &plan));
         let extent = self.extent(order, &input, &plan, &basis, &times).await?;
         lengths.denial = self.since(began).saturating_sub(lengths.read);
@@ -234,9 +243,10 @@ impl Services {
         lengths.sign = self.since(began).saturating_sub(lengths.read + lengths.denial);
         let last = order.state.output_serial.map(|serial| serial.0);
         let leniency = late.as_ref().map(|_| times.least_life_left());
+        let made_of = (&order.settings, &order.keys);
         let expectations = |last| Expectations {
             keyset_refresh_seconds: leniency.map(seconds),
-            ..audit_expectations(order, &plan, &input.unsigned, &times, last)
+            ..audit_expectations(made_of, &plan, &input.unsigned, &times, last)
         };
         let end = match signed {
             SignOutput::Unchanged => {
@@ -246,7 +256,8 @@ impl Services {
             SignOutput::Signed { version, counts } => {
                 let is_small =
                     counts.made <= RESIGNED_COUNT.max(version.signature_count() / RESIGNED_SHARE);
-                let previous = order.stored.clone().filter(|_| is_small);
+                let is_step = is_small && !has_foreign_signatures(order);
+                let previous = order.stored.clone().filter(|_| is_step);
                 let stored = Stored { version, unsigned: input.unsigned.clone() };
                 let audited = self.audit(order, &stored, expectations(last), previous).await?;
                 let audit = audited.report().counts;
@@ -363,6 +374,31 @@ struct Delivery {
     action: RunAction,
     notify: Option<String>,
     approved: Option<Approved>,
+}
+
+/// Whether a zone without keys may be published: by its policy, or because it was on its way there
+/// when the policy changed.
+fn check_keys(order: &RunOrder) -> Result<(), RunError> {
+    let policy = &order.settings.policy;
+    let is_to_be_signed = !policy.passthrough && !policy.keys.keys.is_empty();
+    // A serial alone may be another signer's.
+    let is_new = order.state.generation == 0;
+    if order.keys.keys.is_empty() && is_to_be_signed && is_new {
+        let (zone, policy) = (zone_text(&order.settings.name), policy.name.clone());
+        return Err(RunError::NoKeys { zone, policy });
+    }
+    Ok(())
+}
+
+/// Whether this version or the last one may have RRSIGs of the input. No difference is made between
+/// such versions: those of one owner have several TTLs.
+fn has_foreign_signatures(order: &RunOrder) -> bool {
+    let last = || match (&order.stored, &order.basis) {
+        (_, Some(basis)) => basis.is_passed_through(),
+        (Some(stored), None) => stored.version.has_foreign_signatures(),
+        (None, None) => false,
+    };
+    is_passed_through(order) || last()
 }
 
 fn end_of(input: Input, basis: Arc<Basis>, end: Delivery) -> RunEnd {

@@ -1,35 +1,54 @@
 //! Policy and keys in the words of the stages. Only puts values where they belong; what they
 //! mean is decided in `dnssec` and `audit`.
 
-use super::pipeline::RunOrder;
 use crate::enforcer::ZoneKeys;
+use crate::settings::ZoneSettings;
 use ::audit::{Expectations, SignatureLifetimes};
 use dnssec::denial::denial_ttl;
 use dnssec::denial::nsec3::Nsec3Parameters;
 use dnssec::policy::{DenialPolicy, Policy};
-use dnssec::signing::SigningTimes;
-use dnssec::signing::apex::{ApexPlan, expected_dnskeys};
+use dnssec::signing::apex::{ApexPlan, ZoneForm, expected_dnskeys};
+use dnssec::signing::parent_sync::ParentSync;
+use dnssec::signing::{SigningTimes, ZoneKey};
 use dnssec::zone::ZoneVersion;
-use dnssec::{Seconds, Serial, Ttl};
+use dnssec::{Seconds, Serial, Timestamp, Ttl};
 
 /// What the apex shall have. `last` is the last published serial, which stands in for the new.
-pub(super) fn apex_plan(policy: &Policy, keys: &ZoneKeys, last: Option<Serial>) -> ApexPlan {
+pub fn apex_plan(settings: &ZoneSettings, keys: &ZoneKeys, last: Option<Serial>) -> ApexPlan {
+    let policy = &settings.policy;
+    let form = form(policy, keys);
     let published = keys.keys.iter().filter(|(key, _)| key.is_published);
     ApexPlan {
+        form,
         soa_ttl: policy.zone.soa_ttl.as_ttl(),
         soa_minimum: policy.zone.soa_minimum.as_ttl().0,
         serial: last,
         keys_ttl: policy.keys.ttl.as_ttl(),
         dnskeys: published.map(|(key, _)| key.dnskey_rdata()).collect(),
-        cds: Vec::new(),
-        cdnskey: Vec::new(),
+        cds: keys.delegation.sync.cds(&settings.name),
+        cdnskey: keys.delegation.sync.cdnskey(),
         nsec3param: match &policy.denial {
+            _ if form != ZoneForm::Signed => None,
             DenialPolicy::Nsec => None,
             DenialPolicy::Nsec3(nsec3) => {
                 let parameters = parameters(nsec3, keys);
                 Some((nsec3.param_ttl.as_ttl(), parameters.param_rdata()))
             }
         },
+    }
+}
+
+/// What the published version is to be.
+pub(super) fn form(policy: &Policy, keys: &ZoneKeys) -> ZoneForm {
+    let keys: Vec<ZoneKey> = keys.keys.iter().map(|(key, _)| key.clone()).collect();
+    ZoneForm::of(policy, &keys)
+}
+
+/// The chain of a signed version; `None` is NSEC.
+pub fn nsec3(policy: &Policy, keys: &ZoneKeys) -> Option<Nsec3Parameters> {
+    match &policy.denial {
+        DenialPolicy::Nsec => None,
+        DenialPolicy::Nsec3(nsec3) => Some(parameters(nsec3, keys)),
     }
 }
 
@@ -48,7 +67,9 @@ pub struct Basis {
     /// The apex, without the serial that stands in.
     apex: ApexPlan,
     /// The keys, active or not.
-    keys: ZoneKeys,
+    keys: Vec<ZoneKey>,
+    /// Salt of the chain.
+    salt: Vec<u8>,
     /// The chain; `None` is NSEC.
     pub(super) nsec3: Option<Nsec3Parameters>,
     /// TTL of the chain's records.
@@ -58,16 +79,18 @@ pub struct Basis {
 impl Basis {
     /// What policy and keys make of a zone.
     pub(super) fn new(policy: &Policy, keys: &ZoneKeys, apex: &ApexPlan) -> Basis {
-        let nsec3 = match &policy.denial {
-            DenialPolicy::Nsec => None,
-            DenialPolicy::Nsec3(nsec3) => Some(parameters(nsec3, keys)),
-        };
         Basis {
             apex: ApexPlan { serial: None, ..apex.clone() },
-            keys: keys.clone(),
-            nsec3,
+            keys: keys.keys.iter().map(|(key, _)| key.clone()).collect(),
+            salt: keys.salt.clone(),
+            nsec3: nsec3(policy, keys),
             ttl: denial_ttl(apex.soa_ttl, apex.soa_minimum),
         }
+    }
+
+    /// Whether the input was read with its DNSSEC records.
+    pub(super) fn is_passed_through(&self) -> bool {
+        self.apex.form == ZoneForm::Passthrough
     }
 }
 
@@ -88,29 +111,37 @@ pub(super) fn seconds(length: Seconds) -> u32 {
     u32::try_from(length.0).unwrap_or(u32::MAX)
 }
 
-/// What the auditor is to hold the version against. `last` is the last published serial, when
+/// What the auditor is to hold a version with these keys against. `last` is the last published serial, when
 /// the version must have a newer one.
-pub(super) fn audit_expectations(
-    order: &RunOrder,
+pub fn audit_expectations(
+    (settings, keys): (&ZoneSettings, &ZoneKeys),
     plan: &ApexPlan,
     unsigned: &ZoneVersion,
     times: &SigningTimes,
     last: Option<u32>,
 ) -> Expectations {
-    let policy = &order.settings.policy;
+    let policy = &settings.policy;
     let denial = match &policy.denial {
+        _ if plan.form == ZoneForm::Unsigned => ::audit::Denial::None,
+        _ if plan.form == ZoneForm::Passthrough => ::audit::Denial::Source,
         DenialPolicy::Nsec => ::audit::Denial::Nsec,
         DenialPolicy::Nsec3(nsec3) => ::audit::Denial::Nsec3 {
             hash_algorithm: nsec3.hash_algorithm,
             iterations: nsec3.iterations,
-            salt: order.keys.salt.clone(),
+            salt: keys.salt.clone(),
             opt_out: nsec3.opt_out,
         },
     };
     let signatures = &policy.signatures;
     let keyset = signatures.validity_keyset.filter(|validity| validity.0 != 0);
     let apex = unsigned.apex.as_wire().to_vec();
+    if plan.form == ZoneForm::Passthrough {
+        let expectations = Expectations::new(apex, times.now.0, denial);
+        return Expectations { published_serial: last, ..expectations };
+    }
     Expectations {
+        signing: Some(signing(keys)),
+        parent_sync: parent_sync(keys, plan.form),
         refresh_seconds: seconds(times.least_life()),
         lifetimes: Some(SignatureLifetimes {
             default_seconds: seconds(signatures.validity_default),
@@ -125,5 +156,33 @@ pub(super) fn audit_expectations(
         soa_minimum: Some(plan.soa_minimum),
         published_serial: last,
         ..Expectations::new(apex, times.now.0, denial)
+    }
+}
+
+/// What the keys are to do.
+fn signing(keys: &ZoneKeys) -> ::audit::Signing {
+    let signer = |(key, _): &(ZoneKey, Timestamp)| {
+        let role = key.signing_role()?;
+        Some(::audit::Signer {
+            dnskey: key.dnskey_rdata(),
+            signs_keyset: role.signs_keyset(),
+            signs_zone: role.signs_zone(),
+        })
+    };
+    let algorithms = keys.delegation.ds_algorithms.iter();
+    ::audit::Signing {
+        signers: keys.keys.iter().filter_map(signer).collect(),
+        ds_algorithms: algorithms.map(|algorithm| algorithm.number()).collect(),
+    }
+}
+
+/// What the zone is to tell its parent; a signed zone that we say nothing for may have the input's
+/// own CDS.
+fn parent_sync(keys: &ZoneKeys, form: ZoneForm) -> Option<::audit::ParentSync> {
+    match &keys.delegation.sync {
+        ParentSync::Silent if form == ZoneForm::Signed => None,
+        ParentSync::Silent => Some(::audit::ParentSync::Silent),
+        ParentSync::Keys(keys) => Some(::audit::ParentSync::Keys(keys.clone())),
+        ParentSync::Delete => Some(::audit::ParentSync::Delete),
     }
 }

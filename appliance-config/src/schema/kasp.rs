@@ -156,4 +156,6 @@ const PARENT: &[Rule] = &[
         ]),
     ),
     Rule::optional("RegistrationDelay", Content::Duration),
+    // Ours: RFC 7344.
+    Rule::optional("CDS", Content::Flag),
 ];

@@ -17,7 +17,7 @@ mod select;
 mod source;
 mod view;
 
-use crate::expectations::Expectations;
+use crate::expectations::{Denial, Expectations};
 use crate::finding::RecordType;
 use crate::prepared::{AuditError, Prepared, Zones};
 use crate::report::{Counts, Report, Verdict};
@@ -89,6 +89,9 @@ pub enum NotIncremental {
     /// The source repeats records or has RRsets with several TTLs.
     #[error("the source repeats records, or has RRsets with several TTLs")]
     IrregularSource,
+    /// The zone's own denial is the source's, of which no copy is kept.
+    #[error("the zone has the DNSSEC records of its source")]
+    SourceDenial,
     /// The difference is not a sequence of wire records.
     #[error("unreadable record at offset {offset} of the records {side}")]
     Damaged {
@@ -237,6 +240,9 @@ impl Approved {
         }
         if ours != theirs {
             return Err(NotIncremental::OtherExpectations);
+        }
+        if judged.denial == Denial::Source {
+            return Err(NotIncremental::SourceDenial);
         }
         let last = self.expectations.now;
         if judged.now < last {

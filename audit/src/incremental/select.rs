@@ -50,6 +50,8 @@ pub(super) fn select(
     let mut selector = Selector { old, new, expectations, selection, open: Vec::new() };
     let affected = selector.affected(edited)?;
     match expectations.denial {
+        // A zone without a chain has no neighbours; one with its source's is not judged here.
+        Denial::None | Denial::Source => {}
         Denial::Nsec => selector.choose_for_nsec(&affected),
         Denial::Nsec3 { .. } => {
             selector.choose_for_nsec3(&affected)?;
@@ -208,7 +210,7 @@ impl Selector<'_> {
 
     fn hash(&self, name: &[u8]) -> Option<Hash> {
         match &self.expectations.denial {
-            Denial::Nsec => None,
+            Denial::None | Denial::Source | Denial::Nsec => None,
             Denial::Nsec3 { iterations, salt, .. } => Some(nsec3::hash(name, *iterations, salt)),
         }
     }

@@ -59,7 +59,9 @@ pub(super) fn compare(
     ] {
         for (_, record) in records {
             let is_apex = wire::equal_names(record.owner, apex);
-            if wire::is_at_or_below(record.owner, apex) && is_data(record.rtype, is_apex) {
+            if wire::is_at_or_below(record.owner, apex)
+                && is_data(&expectations.denial, record.rtype, is_apex)
+            {
                 let owner = record.owner.to_ascii_lowercase();
                 let key = (owner, record.rtype, lowered(record.ttl, maximum), record.rdata);
                 *surplus.entry(key).or_default() += weight;

@@ -4,6 +4,7 @@
 mod common;
 mod foreign;
 mod incremental;
+mod key_states;
 mod limits;
 mod naive;
 mod tampered;

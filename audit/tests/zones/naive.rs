@@ -70,6 +70,7 @@ impl Signer {
         records.sort_by_key(canonical_key);
         let names = names(&records);
         let chain = match self.denial {
+            Denial::None | Denial::Source => Vec::new(),
             Denial::Nsec => nsec_chain(&names, deviation, denial_ttl(source)),
             Denial::Nsec3 { opt_out, .. } => {
                 nsec3_chain(&names, opt_out, deviation, denial_ttl(source))

@@ -6,7 +6,11 @@
 use std::collections::BTreeSet;
 
 use crate::common::*;
-use audit::{AuditError, Denial, Expectations, FindingId, Report, Severity, Verdict, Zones};
+use crate::key_states::cds;
+use audit::{
+    AuditError, Denial, Expectations, FindingId, ParentSync, Report, Severity, Signer, Signing,
+    Verdict, Zones,
+};
 
 type Records = Vec<Rr>;
 
@@ -194,6 +198,27 @@ fn key_cases() -> Vec<Case> {
             let words = [rdata[6], rdata[7], rdata[4], rdata[5]];
             rdata[4..8].copy_from_slice(&words);
             z.push(rr("example", DNSKEY, &rdata));
+        }),
+        with_expectations(211, |e| e.parent_sync = Some(ParentSync::Delete)),
+        Case {
+            source: |z| {
+                z.push(rr("example", 59, &cds(&Key::new(7, 257))));
+                z.push(rr("example", 60, &Key::new(7, 257).rdata));
+            },
+            expect: |e| {
+                e.parent_sync = Some(ParentSync::Keys(vec![Key::new(7, 257).rdata]));
+            },
+            ..nsec(212)
+        },
+        with_expectations(316, |e| {
+            let signer = |key: Key, signs_keyset| Signer {
+                dnskey: key.rdata,
+                signs_keyset,
+                signs_zone: !signs_keyset,
+            };
+            let signers = vec![signer(ksk(), true), signer(zsk(), false)];
+            let signers = [signers, vec![signer(Key::new(7, 257), true)]].concat();
+            e.signing = Some(Signing { signers, ds_algorithms: vec![15] });
         }),
     ]
 }

@@ -12,7 +12,7 @@ use actors::stages::sort::{Sort, SortInput};
 use anchorite_benches::on_threads;
 use audit::{Denial, Expectations, Prepared, Verdict, Zones};
 use dnssec::Name;
-use dnssec::zone::load::Limits;
+use dnssec::zone::load::{DnssecRecords, Limits};
 use dnssec::zone::render;
 use dnssec::zonefile::{
     BlockEnd, IncludeRequest, Included, Position, Reader, RecordRef, Sink, State, Warning,
@@ -100,7 +100,9 @@ fn unsigned_blocks(
     let pool = WorkerPool::start(PoolSpec { name: "worker", workers, queue_bound: 64 })?;
     let file = ZoneFile::open(path)?;
     let (apex, limits) = (apex.clone(), Limits::default());
-    let version = Sort::run(&pool, SortInput { apex, file, limits, previous: None })?.version;
+    let dnssec_records = DnssecRecords::Dropped;
+    let input = SortInput { apex, file, limits, dnssec_records, previous: None };
+    let version = Sort::run(&pool, input)?.version;
     let chunks: Vec<_> = version.chunks().cloned().collect();
     Ok(on_threads(threads, &chunks, |chunk| {
         let mut block = Vec::new();

@@ -22,7 +22,7 @@ use dnssec::zone::build::ChunkBuilder;
 use dnssec::zone::chunk::OwnerKind;
 use dnssec::zone::edit::apply_edits;
 use dnssec::zone::key::push_label;
-use dnssec::zone::load::Limits;
+use dnssec::zone::load::{DnssecRecords, Limits};
 use dnssec::zone::replace::Replacements;
 use dnssec::{Name, RrType, Ttl};
 use std::error::Error;
@@ -108,6 +108,7 @@ impl Bench {
             apex: apex.clone(),
             file: ZoneFile::open(Path::new(file))?,
             limits: Limits::default(),
+            dnssec_records: DnssecRecords::Dropped,
             previous: None,
         };
         let unsigned = Sort::run(&pool, sort)?.version;

@@ -14,7 +14,7 @@ use actors::stages::{Stage, StageError};
 use anchorite_benches::one_zone::OneZone;
 use anchorite_benches::token_with_keys;
 use dnssec::Name;
-use dnssec::zone::load::Limits;
+use dnssec::zone::load::{DnssecRecords, Limits};
 use std::error::Error;
 use std::path::Path;
 
@@ -51,7 +51,8 @@ fn sign(pool: &WorkerPool, clock: &Clock, job: Job<'_>) -> Result<(), StageError
         lap = now;
     };
     let file = ZoneFile::open(Path::new(file))?;
-    let sort = SortInput { apex, file, limits: Limits::default(), previous: None };
+    let (limits, dnssec_records) = (Limits::default(), DnssecRecords::Dropped);
+    let sort = SortInput { apex, file, limits, dnssec_records, previous: None };
     let unsigned = Sort::run(pool, sort)?.version;
     tell("sort");
     let serial = unsigned.serial().unwrap_or_default();

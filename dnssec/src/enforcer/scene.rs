@@ -39,7 +39,7 @@ impl<'a> Scene<'a> {
             supply,
             rollover_notification: Seconds(0),
             waits_for_publication: false,
-            publishes_cds: false,
+            publishes_cds: policy.parent.publishes_cds,
             parent: None,
         }
     }

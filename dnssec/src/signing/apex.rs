@@ -4,9 +4,12 @@
 //! Keys in the input are kept beside ours (catalogue 3.2); CDS and CDNSKEY of ours replace those of
 //! the input, since two opinions there would be a wish for two key sets.
 
+use super::ZoneKey;
 use super::plan::{SigningRun, fields, view};
 use super::reuse::kept_signature;
 use super::tbs::push_message;
+use crate::key::KeyRole;
+use crate::policy::Policy;
 use crate::zone::build::ChunkBuilder;
 use crate::zone::chunk::{Chunk, OwnerKind, RrsetView};
 use crate::zone::{ZoneVersion, soa_serial, soa_with};
@@ -14,9 +17,36 @@ use crate::{RrType, Serial, Timestamp, Ttl};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// What a published version is, as far as DNSSEC goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ZoneForm {
+    /// Signed, with a chain of denial. Keys of the input stand beside ours.
+    #[default]
+    Signed,
+    /// No chain and no signatures over the zone's data. Of DNSKEY, CDS and CDNSKEY there is what
+    /// the plan has: on the way to unsigned keys may be left, in the end there are none.
+    Unsigned,
+    /// `<Passthrough/>`: the input as it is, with another serial.
+    Passthrough,
+}
+
+impl ZoneForm {
+    /// What `keys` make of a zone of this policy.
+    pub fn of(policy: &Policy, keys: &[ZoneKey]) -> ZoneForm {
+        let signs_zone = |key: &ZoneKey| key.signing_role().is_some_and(KeyRole::signs_zone);
+        match keys {
+            [] if policy.passthrough => ZoneForm::Passthrough,
+            keys if keys.iter().any(signs_zone) => ZoneForm::Signed,
+            _ => ZoneForm::Unsigned,
+        }
+    }
+}
+
 /// What the signer decides about the apex.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApexPlan {
+    /// What the version is to be.
+    pub form: ZoneForm,
     /// `<Zone><SOA><TTL>`.
     pub soa_ttl: Ttl,
     /// `<Zone><SOA><Minimum>`, in seconds.
@@ -45,6 +75,13 @@ pub fn with_apex(version: &ZoneVersion, plan: &ApexPlan) -> Result<ZoneVersion, 
     let first = version.names.first().ok_or(NoSoa)?;
     let soa = version.soa_rdata().ok_or(NoSoa)?;
     let serial = plan.serial.or(soa_serial(soa)).ok_or(NoSoa)?;
+    if plan.form == ZoneForm::Passthrough {
+        let owner = version.apex_owner().ok_or(NoSoa)?;
+        let ttl = owner.rrset(RrType::SOA).ok_or(NoSoa)?.ttl;
+        let minimum = crate::zone::soa_minimum(soa).ok_or(NoSoa)?;
+        let soa = soa_with(soa, serial, minimum).ok_or(NoSoa)?;
+        return Ok(with_first(version, replace_soa(first, ttl, &soa, &[])));
+    }
     let soa = soa_with(soa, serial, plan.soa_minimum).ok_or(NoSoa)?;
     let mut own: BTreeMap<RrType, (Ttl, Vec<Vec<u8>>)> = BTreeMap::new();
     own.insert(RrType::SOA, (plan.soa_ttl, vec![soa]));
@@ -52,22 +89,28 @@ pub fn with_apex(version: &ZoneVersion, plan: &ApexPlan) -> Result<ZoneVersion, 
     for (rtype, rdatas) in
         [(RrType::DNSKEY, &dnskeys), (RrType::CDS, &plan.cds), (RrType::CDNSKEY, &plan.cdnskey)]
     {
-        if !rdatas.is_empty() {
+        if !rdatas.is_empty() || plan.form == ZoneForm::Unsigned {
             own.insert(rtype, (plan.keys_ttl, rdatas.clone()));
         }
     }
     if let Some((ttl, rdata)) = &plan.nsec3param {
         own.insert(RrType::NSEC3PARAM, (*ttl, vec![rdata.clone()]));
     }
-    let chunk = rebuild_apex(first, &own);
-    let mut names: Vec<Arc<Chunk>> = version.names.to_vec();
-    names[0] = Arc::new(chunk);
-    Ok(ZoneVersion { names: names.into(), ..version.clone() })
+    Ok(with_first(version, rebuild_apex(first, &own)))
 }
 
-/// The DNSKEY records that the signed version must have: the input's and ours, as RDATA.
+/// The version with another first chunk; it has one.
+fn with_first(version: &ZoneVersion, chunk: Chunk) -> ZoneVersion {
+    let mut names: Vec<Arc<Chunk>> = version.names.to_vec();
+    names[0] = Arc::new(chunk);
+    ZoneVersion { names: names.into(), ..version.clone() }
+}
+
+/// The DNSKEY records that the version must have, as RDATA: ours, and in a signed one the input's.
 pub fn expected_dnskeys(unsigned: &ZoneVersion, plan: &ApexPlan) -> Vec<Vec<u8>> {
-    let apex = unsigned.apex_owner().and_then(|apex| apex.rrset(RrType::DNSKEY));
+    let keeps_foreign = plan.form == ZoneForm::Signed;
+    let apex =
+        unsigned.apex_owner().filter(|_| keeps_foreign).and_then(|apex| apex.rrset(RrType::DNSKEY));
     let foreign = apex.into_iter().flat_map(|rrset| rrset.rdatas()).map(<[u8]>::to_vec);
     let mut all: Vec<Vec<u8>> = foreign.chain(plan.dnskeys.clone()).collect();
     all.sort_unstable();
@@ -75,7 +118,8 @@ pub fn expected_dnskeys(unsigned: &ZoneVersion, plan: &ApexPlan) -> Vec<Vec<u8>>
     all
 }
 
-/// The first chunk with these RRsets at the apex in place of those of the same types.
+/// The first chunk with these RRsets at the apex in place of those of the same types; without
+/// records: in place of them nothing.
 fn rebuild_apex(first: &Chunk, own: &BTreeMap<RrType, (Ttl, Vec<Vec<u8>>)>) -> Chunk {
     let mut builder = ChunkBuilder::default();
     for owner in first.owners() {
@@ -94,6 +138,9 @@ fn rebuild_apex(first: &Chunk, own: &BTreeMap<RrType, (Ttl, Vec<Vec<u8>>)>) -> C
         types.sort_unstable();
         types.dedup();
         for rtype in types {
+            if own.get(&rtype).is_some_and(|(_, rdatas)| rdatas.is_empty()) {
+                continue;
+            }
             if let Some((ttl, rdatas)) = own.get(&rtype) {
                 builder.begin_rrset(rtype, *ttl);
                 for rdata in rdatas {

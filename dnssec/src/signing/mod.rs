@@ -5,6 +5,7 @@
 pub mod apex;
 pub mod away;
 pub mod census;
+pub mod parent_sync;
 pub mod plan;
 pub mod reuse;
 pub mod share;
@@ -48,6 +49,15 @@ impl ZoneKey {
     pub fn key_tag(&self) -> KeyTag {
         key_tag(&self.dnskey_rdata())
     }
+
+    /// What it signs. A revoked key signs the DNSKEY RRset as long as it is in it, whatever else
+    /// is wanted, and nothing else (RFC 5011 §2.1).
+    pub fn signing_role(&self) -> Option<KeyRole> {
+        match self.is_revoked {
+            true => (self.is_published || self.signs.is_some()).then_some(KeyRole::Ksk),
+            false => self.signs,
+        }
+    }
 }
 
 /// A key as a signing run needs it.
@@ -63,6 +73,8 @@ pub struct Signer {
     pub algorithm: Algorithm,
     /// Its key tag.
     pub key_tag: KeyTag,
+    /// Whether it is revoked, and signs nothing but the DNSKEY RRset (RFC 5011 §2.1).
+    pub is_revoked: bool,
     /// Whether its token is there.
     pub presence: Presence,
 }
@@ -84,9 +96,10 @@ impl Signer {
             Some(Signer {
                 id: key.id.clone(),
                 repository: key.repository.clone(),
-                role: key.signs?,
+                role: key.signing_role()?,
                 algorithm: key.public_key.algorithm,
                 key_tag: key.key_tag(),
+                is_revoked: key.is_revoked,
                 presence: Presence::Here,
             })
         };
@@ -95,7 +108,15 @@ impl Signer {
 
     /// Whether it signs the apex's RRset of this type.
     pub fn signs_at_apex(&self, rtype: RrType) -> bool {
-        signs_at_apex(self.role, rtype)
+        signs_at_apex(self.role, rtype) && (!self.is_revoked || rtype == RrType::DNSKEY)
+    }
+
+    /// Whether it signs this owner's RRset of this type, should it be signed at all.
+    fn signs(&self, owner: &OwnerView<'_>, rtype: RrType) -> bool {
+        match owner.key().is_empty() {
+            true => self.signs_at_apex(rtype),
+            false => self.role.signs_zone(),
+        }
     }
 }
 

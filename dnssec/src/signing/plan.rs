@@ -7,7 +7,7 @@
 
 use super::reuse::{PublishedKey, Renewal, reusable};
 use super::tbs::{SignatureFields, push_message};
-use super::{Signer, SigningTimes, signs};
+use super::{Signer, SigningTimes};
 use crate::denial::is_signed;
 use crate::zone::ZoneVersion;
 use crate::zone::build::ChunkBuilder;
@@ -89,8 +89,8 @@ pub fn plan_chunk<'a>(run: &SigningRun<'a>, chunk: &Chunk) -> ChunkPlan<'a> {
         key_to_wire(run.apex, owner.key(), &mut owner_wire);
         let before = run.previous.and_then(|previous| find(previous, &owner));
         for rrset in owner.rrsets() {
-            let old = before.and_then(|owner| owner.rrset(rrset.rtype));
-            let old = old.filter(|old| old.same_data(&rrset));
+            // An owner may have RRSIGs of the input with several TTLs, which are several sets.
+            let old = before.and_then(|owner| owner.rrsets().find(|old| old.same_data(&rrset)));
             plan.is_same_data &= old.is_some();
             for (index, signer) in signers_of(run, &owner, &rrset) {
                 if let Some(kept) = reusable(run, &owner, signer, old.as_ref()) {
@@ -116,11 +116,11 @@ pub fn plan_chunk<'a>(run: &SigningRun<'a>, chunk: &Chunk) -> ChunkPlan<'a> {
     plan
 }
 
-/// The owner in the last version; NSEC3 owners stand in a list of their own.
+/// The owner in the last version; NSEC3 owners of ours stand in a list of their own.
 fn find<'a>(previous: &'a ZoneVersion, owner: &OwnerView<'_>) -> Option<OwnerView<'a>> {
     let is_hash = owner.rrset(RrType::NSEC3).is_some();
-    let list = if is_hash { &previous.hashes } else { &previous.names };
-    crate::zone::find(list, owner.key())
+    let own = is_hash.then(|| crate::zone::find(&previous.hashes, owner.key())).flatten();
+    own.or_else(|| crate::zone::find(&previous.names, owner.key()))
 }
 
 /// The signers of an RRset, with their index in the run; none for the SOA.
@@ -132,7 +132,7 @@ fn signers_of<'r>(
     let signed = is_signed(owner.kind(), rrset.rtype) && rrset.rtype != RrType::SOA;
     let (rtype, owner) = (rrset.rtype, *owner);
     let signers = run.signers.iter().enumerate();
-    signers.filter(move |(_, signer)| signed && signs(signer.role, &owner, rtype))
+    signers.filter(move |(_, signer)| signed && signer.signs(&owner, rtype))
 }
 
 pub(super) fn fields(

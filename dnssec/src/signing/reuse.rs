@@ -37,9 +37,10 @@ pub struct PublishedKey {
 }
 
 impl PublishedKey {
-    /// The published among a zone's keys.
+    /// The published among a zone's keys. Not those that are revoked: their signatures are good for
+    /// nothing but their own revocation (RFC 5011 §2.1).
     pub fn of_keys(keys: &[ZoneKey]) -> Vec<PublishedKey> {
-        let published = keys.iter().filter(|key| key.is_published);
+        let published = keys.iter().filter(|key| key.is_published && !key.is_revoked);
         let entry = |key: &ZoneKey| PublishedKey {
             role: key.role,
             algorithm: key.public_key.algorithm,

@@ -1,6 +1,6 @@
 //! Plans: who signs what, what is kept, what the messages are.
 
-use super::apex::{ApexPlan, is_soa_signature_kept, plan_soa, with_apex};
+use super::apex::{ApexPlan, ZoneForm, is_soa_signature_kept, plan_soa, with_apex};
 use super::plan::{Messages, SigningRun, plan_chunk};
 use super::reuse::Renewal;
 use super::*;
@@ -40,6 +40,7 @@ pub(super) fn times(now: Timestamp) -> SigningTimes {
 
 pub(super) fn apex_plan(keys: &[ZoneKey]) -> ApexPlan {
     ApexPlan {
+        form: ZoneForm::Signed,
         soa_ttl: Ttl(3600),
         soa_minimum: 1200,
         serial: Some(Serial(41)),

@@ -61,6 +61,13 @@ impl ZoneVersion {
         self.names.iter().chain(self.hashes.iter())
     }
 
+    /// Whether RRSIGs of the input stand among its records, as those of a zone that is passed
+    /// through do; ours are signatures of their RRsets. Walks the zone.
+    pub fn has_foreign_signatures(&self) -> bool {
+        let mut owners = self.names.iter().flat_map(|chunk| chunk.owners());
+        owners.any(|owner| owner.rrset(RrType::RRSIG).is_some())
+    }
+
     /// Number of records, signatures not counted.
     pub fn record_count(&self) -> usize {
         self.chunks().map(|chunk| chunk.record_count()).sum()

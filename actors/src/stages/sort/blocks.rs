@@ -8,7 +8,7 @@ use crate::io::zone_files::{self, SourceError, ZoneFile};
 use crate::runtime::WorkerPool;
 use crate::stages::StageError;
 use dnssec::Name;
-use dnssec::zone::load::{Limits, LoadError, Packed, Packer, Place};
+use dnssec::zone::load::{DnssecRecords, Limits, LoadError, Packed, Packer, Place};
 use dnssec::zonefile::{
     BlockEnd, IncludeRequest, Included, Position, ReadError, Reader, RecordRef, Sink, State,
     Warning, cut_point, line_count, may_have_directive,
@@ -47,13 +47,11 @@ struct Block {
 /// it has to be read in order.
 pub(super) fn read_blocks(
     pool: &WorkerPool,
-    apex: &Name,
+    mut files: Files,
     file: &mut ZoneFile,
-    limits: Limits,
 ) -> Result<Option<Parts>, StageError> {
-    let mut files = Files::new(apex, file.path(), limits);
     let mut packed = Vec::new();
-    let mut reader = Reader::new(State::new(Some(apex.clone()), 0));
+    let mut reader = Reader::new(State::new(Some(files.apex.clone()), 0));
     let mut cutter = Cutter { file, rest: Vec::new(), line: 1, is_done: false };
     let mut wave = Vec::new();
     while let Some((bytes, line)) = cutter.next()? {
@@ -85,14 +83,9 @@ pub(super) fn read_blocks(
 }
 
 /// Reads a file from its beginning to its end.
-pub(super) fn read_in_order(
-    apex: &Name,
-    file: &mut ZoneFile,
-    limits: Limits,
-) -> Result<Parts, StageError> {
-    let mut files = Files::new(apex, file.path(), limits);
+pub(super) fn read_in_order(mut files: Files, file: &mut ZoneFile) -> Result<Parts, StageError> {
     let mut packed = Vec::new();
-    let mut reader = Reader::new(State::new(Some(apex.clone()), 0));
+    let mut reader = Reader::new(State::new(Some(files.apex.clone()), 0));
     let mut rest = Vec::new();
     loop {
         let is_end = file.read_block(BLOCK_BYTES, &mut rest)?;
@@ -116,9 +109,9 @@ fn parse_wave(
     files: &mut Files,
     packed: &mut Vec<Packed>,
 ) -> Result<bool, StageError> {
-    let own = Files::new(&files.apex, &files.paths[0], files.limits);
+    let own = files.begun_anew();
     let parse = move |_: usize, block: &Block| {
-        let mut files = Files::new(&own.apex, &own.paths[0], own.limits);
+        let mut files = own.begun_anew();
         let mut reader = Reader::new(block.state.clone());
         reader.read_block(&block.bytes, BlockEnd::Final, &mut files).ok()?;
         let packed = files.take_packed();
@@ -169,9 +162,10 @@ impl Cutter<'_> {
 }
 
 /// Takes records into a packer, and knows which file is which.
-struct Files {
+pub(super) struct Files {
     apex: Name,
     limits: Limits,
+    dnssec_records: DnssecRecords,
     paths: Vec<PathBuf>,
     packer: Packer,
     warnings: Vec<String>,
@@ -179,7 +173,7 @@ struct Files {
 }
 
 /// Why the receiver stops the reader.
-enum StopReason {
+pub(super) enum StopReason {
     Load(Box<LoadError>),
     Include(SourceError),
 }
@@ -194,20 +188,33 @@ impl fmt::Display for StopReason {
 }
 
 impl Files {
-    fn new(apex: &Name, path: &Path, limits: Limits) -> Files {
+    /// Nothing read yet of the file at `path`.
+    pub(super) fn new(
+        apex: &Name,
+        path: &Path,
+        limits: Limits,
+        dnssec_records: DnssecRecords,
+    ) -> Files {
         Files {
             apex: apex.clone(),
             limits,
+            dnssec_records,
             paths: vec![path.to_owned()],
-            packer: Packer::new(apex, limits),
+            packer: Packer::new(apex, limits).with_dnssec_records(dnssec_records),
             warnings: Vec::new(),
             warning_count: 0,
         }
     }
 
+    /// The same with nothing read yet.
+    fn begun_anew(&self) -> Files {
+        Files::new(&self.apex, &self.paths[0], self.limits, self.dnssec_records)
+    }
+
     /// What was packed since the last call.
     fn take_packed(&mut self) -> Packed {
         let next = Packer::new(&self.apex, self.limits);
+        let next = next.with_dnssec_records(self.dnssec_records);
         std::mem::replace(&mut self.packer, next).finish()
     }
 

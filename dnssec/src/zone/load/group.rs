@@ -15,6 +15,14 @@ struct Record<'a> {
     rdata: &'a [u8],
 }
 
+impl Record<'_> {
+    /// What keeps records of one type apart: an RRSIG has the TTL of what it covers (RFC 4034 §3),
+    /// so those of one owner are no RRset.
+    fn part(&self) -> Ttl {
+        if self.rtype == RrType::RRSIG { self.ttl } else { Ttl(0) }
+    }
+}
+
 /// Gathers the records of one owner after the other.
 pub(super) struct Grouper<'a> {
     records: Vec<Record<'a>>,
@@ -43,12 +51,14 @@ impl<'a> Grouper<'a> {
                 rest = tail;
             }
         }
-        self.records.sort_by_key(|record| record.rtype);
+        self.records.sort_by_key(|record| (record.rtype, record.part()));
     }
 
-    /// Whether there are records other than of this type.
+    /// Whether there are records other than of this type; RRSIG and NSEC stand beside any
+    /// (RFC 4034 §3, §4).
     pub(super) fn has_other_than(&self, rtype: RrType) -> bool {
-        self.records.iter().any(|record| record.rtype != rtype)
+        let stands_alone = |other: RrType| ![rtype, RrType::RRSIG, RrType::NSEC].contains(&other);
+        self.records.iter().any(|record| stands_alone(record.rtype))
     }
 
     /// Whether there is a record of this type.
@@ -73,7 +83,7 @@ impl<'a> Grouper<'a> {
         if is_delegation { OwnerKind::Delegation } else { OwnerKind::Authoritative }
     }
 
-    /// Calls `rrset` for each RRset, by type: type, TTL, whether TTLs differed, RDATA.
+    /// Calls `rrset` for each RRset, by type; RRSIGs of different TTLs are several: type, TTL, whether TTLs differed, RDATA.
     pub(super) fn each_rrset(
         &mut self,
         mut rrset: impl FnMut(
@@ -86,7 +96,8 @@ impl<'a> Grouper<'a> {
         let mut start = 0;
         while let Some(first) = self.records.get(start) {
             let rtype = first.rtype;
-            let end = self.records.partition_point(|record| record.rtype <= rtype);
+            let group = (rtype, first.part());
+            let end = self.records.partition_point(|record| (record.rtype, record.part()) <= group);
             let (ttl, differ) = self.ttl(start..end);
             rrset(rtype, ttl, differ, &mut self.canonical(start..end))?;
             start = end;

@@ -56,6 +56,16 @@ impl Default for Limits {
     }
 }
 
+/// What becomes of the input's RRSIG, NSEC, NSEC3 and NSEC3PARAM records, and of ZONEMD.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DnssecRecords {
+    /// They are left out, with a warning: the signer makes its own.
+    #[default]
+    Dropped,
+    /// They stay (`<Passthrough/>`).
+    Kept,
+}
+
 /// What one of the [`Limits`] counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LimitUnit {

@@ -2,7 +2,7 @@
 //! In: records of a part of a zone. Out: [`Packed`]. Memory: 8 bytes a record and some 30 a run of
 //! one owner beside the RDATA.
 
-use super::{LimitUnit, Limits, LoadError, LoadWarning, Place, Warnings};
+use super::{DnssecRecords, LimitUnit, Limits, LoadError, LoadWarning, Place, Warnings};
 use crate::rdata::{self, TypeStatus};
 use crate::zone::chunk::{read_u16, read_u32};
 use crate::zone::key;
@@ -30,6 +30,7 @@ const PART_BYTES_MAX: u64 = u32::MAX as u64;
 pub struct Packer {
     apex: Name,
     limits: Limits,
+    dnssec_records: DnssecRecords,
     last_owner: Name,
     key: Vec<u8>,
     packed: Packed,
@@ -51,10 +52,16 @@ impl Packer {
         Packer {
             apex: apex.clone(),
             limits,
+            dnssec_records: DnssecRecords::Dropped,
             last_owner: Name::root(),
             key: Vec::new(),
             packed: Packed::default(),
         }
+    }
+
+    /// The same packer, with the input's DNSSEC records kept or dropped.
+    pub fn with_dnssec_records(self, dnssec_records: DnssecRecords) -> Packer {
+        Packer { dnssec_records, ..self }
     }
 
     /// Bytes packed so far.
@@ -71,7 +78,9 @@ impl Packer {
         rdata: &[u8],
         place: Place,
     ) -> Result<(), LoadError> {
+        let is_kept = self.dnssec_records == DnssecRecords::Kept;
         match rdata::status(rtype) {
+            TypeStatus::Data | TypeStatus::Dnssec if is_kept => {}
             // The digest of another version: a new serial alone makes it wrong (RFC 8976 §3.1).
             TypeStatus::Data if rtype == RrType::ZONEMD && self.is_apex(owner) => {
                 let owner = owner.clone();
