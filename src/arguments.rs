@@ -93,6 +93,10 @@ pub(crate) struct RunArguments {
     /// Log level 0 to 7 [default: <Verbosity> of conf.xml].
     #[arg(short, long)]
     pub verbosity: Option<u64>,
+    /// Set the clock forward to this time (YYYY-MM-DD-HH:MM:SS, or "now") and allow "time leap".
+    /// For tests: what is signed is of the future.
+    #[arg(long, value_name = "TIME")]
+    pub set_time: Option<String>,
     /// Write a line to standard output as soon as everything runs (`anchorite start` waits for it).
     #[arg(long, hide = true)]
     pub announce: bool,

@@ -12,7 +12,7 @@ use actors::io::control_socket::{ControlSocket, ControlSocketError};
 use actors::io::leftovers;
 use actors::io::privileges::{self, PrivilegesError};
 use actors::io::signals::{Signal, Signals};
-use actors::runtime::{Clock, System};
+use actors::runtime::{Clock, LeapError, System};
 use actors::settings::{Settings, read_settings_with};
 use actors::system;
 use appliance_config::{Repository, Secret};
@@ -69,13 +69,17 @@ enum RunError {
     ControlSocket(#[from] ControlSocketError),
     #[error("cannot take signals over: {0}")]
     Signals(#[from] std::io::Error),
+    #[error("--set-time {typed}: expected YYYY-MM-DD-HH:MM:SS, or now")]
+    NoTime { typed: String },
+    #[error("--set-time: {0}")]
+    Leap(#[from] LeapError),
     #[error("the system gave up: {0}")]
     GaveUp(String),
 }
 
 fn run(settings: &Settings, arguments: &RunArguments) -> Result<(), RunError> {
     privileges::run_as(&settings.run_as)?;
-    let clock = Clock::system();
+    let clock = clock(arguments)?;
     let store = system::open_store(settings, &clock)?;
     leftovers::remove(settings, &store);
     let catalogue = Catalogue::read(&arguments.config)?;
@@ -121,6 +125,19 @@ fn run(settings: &Settings, arguments: &RunArguments) -> Result<(), RunError> {
         tracing::info!(target: "engine", "signer shutdown");
         Ok(())
     })
+}
+
+/// The system's clock; with `--set-time` one that may be set forward.
+fn clock(arguments: &RunArguments) -> Result<Clock, RunError> {
+    let Some(typed) = arguments.set_time.as_deref() else { return Ok(Clock::system()) };
+    let clock = Clock::settable();
+    if typed != "now" {
+        let to = console::parse_time(typed)
+            .ok_or_else(|| RunError::NoTime { typed: typed.to_owned() })?;
+        clock.leap_to(to)?;
+    }
+    tracing::warn!(target: "engine", "the clock may be set forward (--set-time): for tests only");
+    Ok(clock)
 }
 
 fn listen(catalogue: &Catalogue) -> Result<Vec<Arc<ControlSocket>>, ControlSocketError> {

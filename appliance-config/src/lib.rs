@@ -5,7 +5,7 @@
 //! In: the bytes of a file and the name to call it by. Out: values, or every fault of the file
 //! with line, column and what is allowed there.
 //! Never: files, users or the clock; kaspcheck asks for such facts through [`Environment`].
-//! Not yet: addns.xml, zonefetch.xml, signconf.xml.
+//! Not yet: addns.xml, zonefetch.xml.
 #![forbid(unsafe_code)]
 
 mod conf;
@@ -17,6 +17,7 @@ mod kasp;
 mod kasp_export;
 mod kaspcheck;
 mod schema;
+mod signconf;
 mod tree;
 mod zonelist;
 mod zonelist_edit;
@@ -35,6 +36,7 @@ pub use groups::RepositoryGroup;
 pub use kasp::read_kasp;
 pub use kasp_export::write_kasp;
 pub use kaspcheck::{Environment, FileKind, Inputs, Line, Report, Severity, check};
+pub use signconf::{SignconfKey, write_signconf};
 pub use tree::{ATTRIBUTES_MAX, DEPTH_MAX, ELEMENTS_MAX, FILE_BYTES_MAX, ZONELIST_BYTES_MAX};
 pub use zonelist::{Adapter, ZoneEntry, ZoneList, read_zonelist};
 pub use zonelist_edit::{EditError, add_zone, remove_zone, replace_zones};

@@ -5,7 +5,7 @@
 use super::connection::Peer;
 use super::output::Output;
 use super::site::Site;
-use super::{appliance_commands, enforcer_commands, signer_commands};
+use super::{appliance_commands, enforcer_commands, key_commands, signer_commands};
 use console_protocol::help;
 use console_protocol::messages::{FrontEnd, Request};
 use console_protocol::parse::{Complaint, Invocation, ParseError, line, parse};
@@ -30,16 +30,21 @@ pub(super) enum Handler {
     Later(fn(Arc<Site>, Invocation) -> LocalBoxFuture<'static, Output>),
 }
 
-/// The handlers of a family, by path.
+/// Handlers by path.
 pub(super) type Handlers = &'static [(&'static str, Handler)];
 
-/// The function table of a family.
-pub(super) fn handlers(family: Family) -> Handlers {
+/// The function tables of a family.
+fn tables(family: Family) -> &'static [Handlers] {
     match family {
-        Family::Enforcer => enforcer_commands::HANDLERS,
-        Family::Signer => signer_commands::HANDLERS,
-        Family::Appliance => appliance_commands::HANDLERS,
+        Family::Enforcer => &[enforcer_commands::HANDLERS, key_commands::ENFORCER],
+        Family::Signer => &[signer_commands::HANDLERS],
+        Family::Appliance => &[appliance_commands::HANDLERS, key_commands::APPLIANCE],
     }
+}
+
+/// The handlers of a family, by path.
+pub(super) fn handlers(family: Family) -> impl Iterator<Item = &'static (&'static str, Handler)> {
+    tables(family).iter().copied().flatten()
 }
 
 /// Answers one command line.
@@ -67,7 +72,7 @@ pub(super) async fn answer(site: &Arc<Site>, peer: Peer, request: &Request) -> O
         tracing::info!(target: "cmdhandler", user = peer.user, process = peer.process,
             "received command {line} from user {} (process {})", peer.user, peer.process);
     }
-    let handler = handlers(command.family).iter().find(|(path, _)| *path == command.path);
+    let handler = handlers(command.family).find(|(path, _)| *path == command.path);
     let output = match handler {
         Some((_, Handler::Now(handle))) => handle(site, &invocation),
         Some((_, Handler::Later(handle))) => {

@@ -17,12 +17,24 @@ pub mod catalogue;
 mod connection;
 mod dispatch;
 mod enforcer_commands;
+mod key_backup;
+mod key_change;
+mod key_commands;
+mod key_ds;
+mod key_export;
+mod key_import;
+mod key_list;
+mod key_past;
+mod key_schedule;
+mod key_signconf;
+mod key_view;
 mod output;
 mod signer_commands;
 pub mod site;
 mod text;
 mod update;
 
+pub use key_import::parse_time;
 pub use output::{Output, Wish};
 pub use update::reload;
 

@@ -75,7 +75,7 @@ fn clear(site: &Site, invocation: &Invocation) -> Output {
     }
 }
 
-fn queue(site: &Site, _: &Invocation) -> Output {
+pub(super) fn queue(site: &Site, _: &Invocation) -> Output {
     let now = site.staff.clock.now();
     let (mut working, mut tasks) = (String::new(), Vec::new());
     for zone in site.staff.zones.all() {
@@ -105,7 +105,7 @@ fn queue(site: &Site, _: &Invocation) -> Output {
     ))
 }
 
-fn flush(site: &Site, _: &Invocation) -> Output {
+pub(super) fn flush(site: &Site, _: &Invocation) -> Output {
     for zone in site.staff.zones.all() {
         zone.tell(ZoneMessage::RunNow);
     }

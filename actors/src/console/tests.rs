@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 fn every_command_has_one_handler_and_every_handler_a_command() {
     for family in [Family::Enforcer, Family::Signer, Family::Appliance] {
         let commands: BTreeSet<_> = table::of(family).iter().map(|command| command.path).collect();
-        let paths: Vec<_> = handlers(family).iter().map(|(path, _)| *path).collect();
+        let paths: Vec<_> = handlers(family).map(|(path, _)| *path).collect();
         let handled: BTreeSet<_> = paths.iter().copied().collect();
         assert_eq!(handled.len(), paths.len(), "{family:?}: a path twice in {paths:?}");
         assert_eq!(handled, commands, "{family:?}");

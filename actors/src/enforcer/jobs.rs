@@ -9,6 +9,7 @@ use dnssec::enforcer::PublishedKeys;
 use dnssec::policy::Policy;
 use dnssec::{Name, Timestamp};
 use std::sync::Arc;
+use storage::state::NewKey;
 
 /// One turn of one zone.
 pub(super) struct Job {
@@ -26,7 +27,13 @@ pub(super) enum Task {
     /// It published a version.
     Published(PublishedKeys),
     /// A command.
-    Change { edit: LifeEdit, cause: String, reply: Reply<Result<(), ChangeError>> },
+    Change {
+        edit: LifeEdit,
+        cause: String,
+        /// A key in its token that gets its record before the zone takes it.
+        adopts: Option<Box<NewKey>>,
+        reply: Reply<Result<(), ChangeError>>,
+    },
 }
 
 impl Task {
@@ -46,6 +53,8 @@ pub(super) struct Looked {
     pub(super) next: Option<Timestamp>,
     /// What is to be told to its parent.
     pub(super) submissions: Vec<Submission>,
+    /// Whether it took keys.
+    pub(super) has_taken: bool,
     /// Whether keys went into the trash.
     pub(super) has_purged: bool,
 }

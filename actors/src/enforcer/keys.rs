@@ -95,7 +95,7 @@ pub(super) enum KeysError {
 }
 
 impl Pass {
-    fn slot(&self, policy: &str, repository: &str) -> Result<&SlotClient, KeysError> {
+    pub(super) fn slot(&self, policy: &str, repository: &str) -> Result<&SlotClient, KeysError> {
         self.parts.slots.get(repository).ok_or_else(|| KeysError::RepositoryUnknown {
             policy: policy.to_owned(),
             repository: repository.to_owned(),
@@ -121,6 +121,8 @@ impl Pass {
             true => KeyOwner::Policy(policy.clone()),
             false => KeyOwner::Zone(Box::new(turn.zone.clone())),
         };
+        tracing::info!(target: "enforcer", algorithm = %wanted.algorithm, role = %wanted.role,
+            "1 new {}(s) ({} bits) need to be created.", wanted.role, wanted_bits(wanted));
         self.make_one(policy, wanted, &owner, &turn.records).await
     }
 
@@ -139,8 +141,6 @@ impl Pass {
         let slot = self.slot(policy, &wanted.repository)?;
         // Asked first, so that a closed slot leaves no intents behind.
         slot.lease().await?;
-        tracing::info!(target: "enforcer", algorithm = %wanted.algorithm, role = %wanted.role,
-            "1 new {}(s) ({} bits) need to be created.", wanted.role, wanted_bits(wanted));
         for _ in 0..KEY_TRIES_MAX {
             let key = NewKey {
                 id: hsm::random_key_id().ok_or(KeysError::NoRandomness)?,
@@ -222,7 +222,7 @@ impl Pass {
 }
 
 /// Whether two keys have one tag, or would have when either is revoked.
-fn collide(one: &KeyRecord, other: &KeyRecord) -> bool {
+pub(super) fn collide(one: &KeyRecord, other: &KeyRecord) -> bool {
     let tags = |record: &KeyRecord| {
         let key = public_key(record)?;
         let flags = record.role.flags();

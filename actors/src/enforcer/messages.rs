@@ -1,12 +1,14 @@
 //! Everything the enforcer can be told, and what it answers.
 
 use crate::runtime::{Message, Recipient, Reply};
-use dnssec::enforcer::{CommandError, PublishedKeys, ZoneLife};
+use dnssec::enforcer::{CommandError, ImportError, PublishedKeys, ZoneLife};
+use dnssec::key::KeyId;
 use dnssec::policy::Policy;
 use dnssec::signing::ZoneKey;
 use dnssec::signing::parent_sync::Delegation;
-use dnssec::{Name, Timestamp};
+use dnssec::{Name, Seconds, Timestamp};
 use std::sync::Arc;
+use storage::state::NewKey;
 
 /// Everything the enforcer can be told.
 pub enum EnforcerMessage {
@@ -33,6 +35,33 @@ pub enum EnforcerMessage {
         /// What was under way has ended.
         reply: Reply<()>,
     },
+    /// Command. The same for a key that is in its token and gets its record first.
+    Adopt {
+        /// The key.
+        key: Box<NewKey>,
+        /// How the zone takes it.
+        change: Change,
+    },
+    /// Command. Make keys ahead for a policy, or for all; they are made one at a time, whenever
+    /// no zone of the policy wants anything.
+    Generate {
+        /// Its name; `None`: all that have zones.
+        policy: Option<String>,
+        /// How long the unused keys shall last; `None`: as conf.xml says.
+        period: Option<Seconds>,
+    },
+    /// Command. Destroy keys that are in the trash, without waiting for their time.
+    Destroy {
+        /// Repository and id of each.
+        keys: Vec<(String, KeyId)>,
+        /// How many are destroyed; the others are tried again.
+        reply: Reply<usize>,
+    },
+    /// Query. Zones that are in their turn, or wait for it.
+    AtWork {
+        /// By name.
+        reply: Reply<Vec<Name>>,
+    },
     /// Query. When which zone is looked at next.
     Agenda {
         /// By time, then by name; zones without a next time are left out.
@@ -55,7 +84,7 @@ pub struct Wanted {
 }
 
 /// What a command does to what is remembered of a zone: a pure function of it and the time.
-pub type LifeEdit = Box<dyn FnOnce(&ZoneLife, Timestamp) -> Result<ZoneLife, CommandError> + Send>;
+pub type LifeEdit = Box<dyn FnOnce(&ZoneLife, Timestamp) -> Result<ZoneLife, ChangeError> + Send>;
 
 /// A command about a zone's keys.
 pub struct Change {
@@ -78,6 +107,9 @@ pub enum ChangeError {
     /// It does not apply.
     #[error(transparent)]
     Refused(#[from] CommandError),
+    /// The key does not fit.
+    #[error(transparent)]
+    NotImported(#[from] ImportError),
     /// Nothing could be saved, or the enforcer is overloaded.
     #[error("{0}")]
     Failed(String),

@@ -16,8 +16,11 @@ mod keys;
 mod messages;
 mod pass;
 mod removal;
+mod stock;
 mod submission;
 mod turns;
+
+pub(crate) use removal::TRASH_PERIOD;
 
 pub use messages::{Change, ChangeError, EnforcerMessage, KeysEvent, LifeEdit, Wanted, ZoneKeys};
 
@@ -35,6 +38,7 @@ use jobs::{Job, JobEnd, Task};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
+use stock::StockOrder;
 use submission::Submission;
 use turns::Turns;
 
@@ -52,6 +56,8 @@ pub struct EnforcerActor {
     /// By policy; a policy that is here has one zone at work, besides these that wait.
     waiting: BTreeMap<String, VecDeque<Job>>,
     turns: Turns,
+    /// Keys to be made ahead, by policy.
+    stock: BTreeMap<String, StockOrder>,
     timer: Option<(Timestamp, SpawnHandle)>,
     trash_timer: Option<SpawnHandle>,
     /// Keys about whose DS a command is running, or waits to be run again.
@@ -105,6 +111,7 @@ impl EnforcerActor {
             agenda: BTreeSet::new(),
             waiting: BTreeMap::new(),
             turns: Turns::default(),
+            stock: BTreeMap::new(),
             timer: None,
             trash_timer: None,
             submitting: BTreeSet::new(),
@@ -142,10 +149,91 @@ impl EnforcerActor {
             let (zone, policy) = (end.zone.clone(), end.policy.clone());
             actor.done(end, ctx);
             actor.turn_ended(zone, 1, ctx);
-            match actor.waiting.get_mut(&policy).and_then(VecDeque::pop_front) {
-                Some(job) => actor.work_on(job, ctx),
-                None => drop(actor.waiting.remove(&policy)),
+            actor.go_on(&policy, ctx);
+        }));
+    }
+
+    /// Takes the policy's next job; when no zone of it wants anything, makes a key ahead.
+    fn go_on(&mut self, policy: &str, ctx: &mut Context<EnforcerActor>) {
+        let job = self.waiting.get_mut(policy).and_then(VecDeque::pop_front);
+        match (job, self.stock.remove(policy)) {
+            (Some(job), order) => {
+                // Later, then.
+                self.stock.extend(order.map(|order| (policy.to_owned(), order)));
+                self.work_on(job, ctx);
             }
+            (None, Some(order)) => self.stock_up(order, ctx),
+            (None, None) => drop(self.waiting.remove(policy)),
+        }
+    }
+
+    fn stock_up(&mut self, mut order: StockOrder, ctx: &mut Context<EnforcerActor>) {
+        let pass = self.pass.clone();
+        let work = async move {
+            let has_made = pass.stock_one(&mut order).await;
+            (order, has_made)
+        };
+        ctx.spawn(work.into_actor(self).map(|(order, has_made), actor, ctx| {
+            let policy = order.policy.name.clone();
+            match has_made {
+                Ok(true) => drop(actor.stock.entry(policy.clone()).or_insert(order)),
+                Ok(false) => {}
+                Err(error) => tracing::error!(target: "enforcer", %policy,
+                    "key generation failed for policy {policy}: {error}"),
+            }
+            actor.go_on(&policy, ctx);
+        }));
+    }
+
+    /// Has keys made ahead for a policy, when no zone of it wants anything.
+    fn order_stock(
+        &mut self,
+        policy: &Arc<Policy>,
+        period: Seconds,
+        ctx: &mut Context<EnforcerActor>,
+    ) {
+        if self.stock.get(&policy.name).is_some_and(|order| order.period >= period) {
+            return;
+        }
+        let zones = self.zones.values().filter(|zone| zone.policy.name == policy.name).count();
+        let order = StockOrder { policy: policy.clone(), period, zones, is_told: false };
+        self.stock.insert(policy.name.clone(), order);
+        if !self.waiting.contains_key(&policy.name) {
+            self.waiting.insert(policy.name.clone(), VecDeque::new());
+            self.go_on(&policy.name, ctx);
+        }
+    }
+
+    /// `key generate`.
+    fn generate(
+        &mut self,
+        name: Option<&str>,
+        period: Option<Seconds>,
+        ctx: &mut Context<EnforcerActor>,
+    ) {
+        let settings = &self.pass.parts.settings;
+        let period = period.or(settings.keys_ahead).unwrap_or(stock::PERIOD_DEFAULT);
+        let mut policies = BTreeMap::new();
+        for zone in self.zones.values() {
+            if name.is_none_or(|name| name == zone.policy.name) {
+                policies.insert(zone.policy.name.clone(), zone.policy.clone());
+            }
+        }
+        policies.values().for_each(|policy| self.order_stock(policy, period, ctx));
+    }
+
+    fn destroy(
+        &mut self,
+        keys: Vec<(String, KeyId)>,
+        reply: Reply<usize>,
+        ctx: &mut Context<EnforcerActor>,
+    ) {
+        let pass = self.pass.clone();
+        let work = async move { pass.destroy_now(&keys).await };
+        ctx.spawn(work.into_actor(self).map(|count, actor, ctx| {
+            reply.send(count);
+            // Those that would not go are tried again.
+            actor.empty_trash(ctx);
         }));
     }
 
@@ -183,6 +271,13 @@ impl EnforcerActor {
     fn done(&mut self, end: JobEnd, ctx: &mut Context<EnforcerActor>) {
         self.observed.answered += 1;
         let now = self.pass.now();
+        let is_short = end.result.as_ref().is_ok_and(|looked| looked.has_taken || end.is_asked);
+        if let (true, Some(period)) = (is_short, self.pass.parts.settings.keys_ahead)
+            && !self.pass.parts.settings.manual_key_generation
+            && let Some(policy) = self.zones.get(&end.zone).map(|zone| zone.policy.clone())
+        {
+            self.order_stock(&policy, period, ctx);
+        }
         let (event, next) = match end.result {
             Ok(looked) => {
                 if looked.has_purged {
@@ -328,6 +423,7 @@ impl Supervised for EnforcerActor {
         self.agenda.clear();
         self.waiting.clear();
         self.turns.clear();
+        self.stock.clear();
         self.timer = None;
         self.trash_timer = None;
         self.submitting.clear();
@@ -355,8 +451,17 @@ impl Handler<EnforcerMessage> for EnforcerActor {
             }
             EnforcerMessage::Change(change) => {
                 let Change { zone, edit, cause, reply } = change;
-                self.take(zone, Task::Change { edit, cause, reply }, ctx);
+                self.take(zone, Task::Change { edit, cause, adopts: None, reply }, ctx);
             }
+            EnforcerMessage::Adopt { key, change } => {
+                let Change { zone, edit, cause, reply } = change;
+                self.take(zone, Task::Change { edit, cause, adopts: Some(key), reply }, ctx);
+            }
+            EnforcerMessage::Generate { policy, period } => {
+                self.generate(policy.as_deref(), period, ctx);
+            }
+            EnforcerMessage::Destroy { keys, reply } => self.destroy(keys, reply, ctx),
+            EnforcerMessage::AtWork { reply } => reply.send(self.turns.zones()),
             EnforcerMessage::Enforce { zone: Some(zone) } => self.take(zone, Task::Look, ctx),
             EnforcerMessage::Enforce { zone: None } => self.look_at_all(ctx),
             EnforcerMessage::Forget { zone, reply } => self.forget(zone, reply, ctx),

@@ -3,12 +3,13 @@
 //! In: a [`Job`]. Out: [`JobEnd`]. Never: decisions about keys; those are `dnssec::enforcer`'s.
 
 use super::jobs::{Job, JobEnd, Looked, Task};
-use super::keys::KeysError;
+use super::keys::{KeysError, collide};
 use super::messages::{ChangeError, ZoneKeys};
 use super::{EnforcerParts, effects};
 use crate::runtime::Clock;
 use crate::settings::zone_text;
-use crate::store::NewLife;
+use crate::store::{NewLife, StoreError};
+use dnssec::enforcer::history::KeyEvent;
 use dnssec::enforcer::{
     Action, Evaluation, KeyLife, Scene, SupplyKey, ZoneLife, evaluate, published,
 };
@@ -17,9 +18,9 @@ use dnssec::policy::Policy;
 use dnssec::signing::ZoneKey;
 use dnssec::signing::parent_sync::delegation;
 use dnssec::{Name, Seconds, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use storage::state::{KeyOwner, KeyRecord, KeyState};
+use storage::state::{KeyOwner, KeyRecord, KeyState, NewKey};
 
 /// Keys made in one turn; more are made in the next.
 const KEYS_PER_TURN_MAX: usize = 64;
@@ -78,16 +79,22 @@ impl Pass {
         let changed = match task {
             Task::Keys | Task::Look => before.clone(),
             Task::Published(report) => published(&before, &report),
-            Task::Change { edit, cause: why, reply: to } => match edit(&before, now) {
-                Ok(life) => {
-                    (cause, reply) = (why, Some(to));
-                    life
+            Task::Change { edit, cause: why, adopts, reply: to } => {
+                let edited = match (edit(&before, now), adopts) {
+                    (Ok(life), Some(key)) => self.adopt(*key).await.map(|()| life),
+                    (edited, _) => edited,
+                };
+                match edited {
+                    Ok(life) => {
+                        (cause, reply) = (why, Some(to));
+                        life
+                    }
+                    Err(error) => {
+                        to.send(Err(error));
+                        before.clone()
+                    }
                 }
-                Err(error) => {
-                    to.send(Err(ChangeError::Refused(error)));
-                    before.clone()
-                }
-            },
+            }
         };
         let result = self.look(zone, policy, now, &before, changed, &cause).await;
         if let Some(reply) = reply {
@@ -142,12 +149,13 @@ impl Pass {
         };
         let delegation = delegation(&evaluation.life, policy, dnskey_of)
             .map_err(|missing| KeysError::RecordMissing { id: missing.id })?;
-        let purged = evaluation.actions.iter().any(|act| matches!(act, Action::Purge { .. }));
+        let has = |life: &ZoneLife, key: &KeyLife| life.keys.iter().any(|one| one.id == key.id);
         Ok(Looked {
             keys: ZoneKeys { keys, salt, delegation },
             next: evaluation.next,
             submissions: self.submissions(&turn, &evaluation.life),
-            has_purged: purged,
+            has_taken: evaluation.life.keys.iter().any(|key| !has(before, key)),
+            has_purged: before.keys.iter().any(|key| !has(&evaluation.life, key)),
         })
     }
 
@@ -205,11 +213,39 @@ impl Pass {
         Ok(records)
     }
 
+    /// Gives a key that is in its token a record, unless it has one.
+    async fn adopt(&self, key: NewKey) -> Result<(), ChangeError> {
+        let failed = |error: StoreError| ChangeError::Failed(error.to_string());
+        let known = self.parts.store.keys_of(&key.owner).await.map_err(failed)?;
+        let is_it = |record: &KeyRecord| {
+            let is_there = record.state == KeyState::Present;
+            is_there && record.id == key.id && record.repository == key.repository
+        };
+        if !known.iter().any(is_it) {
+            self.parts.store.key_intent(key).await.map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Keys that the zone once had and forgot: back from the trash, they are no fresh keys.
+    async fn dropped(&self, zone: &Name) -> Result<BTreeSet<KeyId>, KeysError> {
+        let history = self.parts.store.history(zone).await?;
+        let events = history.into_iter().flat_map(|entry| entry.events);
+        let gone = events.filter(|(_, event)| *event == KeyEvent::Gone);
+        Ok(gone.map(|(id, _)| id).collect())
+    }
+
     /// Keys that the zone may take: its own that it does not use, as after a crash between a
     /// key's making and its taking; then those that it may share, newest first; then the pool.
     async fn supply(&self, turn: &Turn<'_>, life: &ZoneLife) -> Result<Vec<SupplyKey>, KeysError> {
         let is_held = |record: &&KeyRecord| !life.keys.iter().any(|key| key.id == record.id);
         let mut free: Vec<&KeyRecord> = turn.records.iter().filter(is_held).collect();
+        let held = || turn.records.iter().filter(|record| !is_held(record));
+        free.retain(|record| !held().any(|other| collide(other, record)));
+        if free.iter().any(|record| !is_policys(record)) {
+            let dropped = self.dropped(turn.zone).await?;
+            free.retain(|record| !dropped.contains(&record.id));
+        }
         let mut used = BTreeMap::new();
         if turn.policy.keys.share_keys && free.iter().any(|record| is_policys(record)) {
             for (_, life) in self.parts.store.lives().await? {

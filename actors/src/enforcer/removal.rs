@@ -11,7 +11,7 @@ use hsm::SlotError;
 use storage::state::{KeyRecord, KeyState};
 
 /// How long a forgotten key stays in its token.
-pub(super) const TRASH_PERIOD: Seconds = Seconds(7 * 86_400);
+pub(crate) const TRASH_PERIOD: Seconds = Seconds(7 * 86_400);
 
 /// Why a key was not destroyed.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +59,23 @@ impl Pass {
             }
         }
         next
+    }
+
+    /// Destroys those of `keys` (repository and id) that are in the trash; answers how many.
+    pub(super) async fn destroy_now(&self, keys: &[(String, KeyId)]) -> usize {
+        let mut destroyed = 0;
+        for record in self.parts.store.keys().await.unwrap_or_default() {
+            let is_meant =
+                keys.iter().any(|(place, id)| *place == record.repository && *id == record.id);
+            if !is_meant || !matches!(record.state, KeyState::Trashed { .. }) {
+                continue;
+            }
+            let removing = self.parts.store.key_removing(&record.repository, &record.id).await;
+            if removing.is_ok() && self.destroy(&record).await {
+                destroyed += 1;
+            }
+        }
+        destroyed
     }
 
     /// Destroys a key that is on record as being removed, and then its record. `false`: its token

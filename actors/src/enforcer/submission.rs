@@ -78,14 +78,14 @@ impl Submission {
     /// What the zone is to remember of a command that succeeded.
     pub(super) fn done(&self) -> Task {
         let (id, comes) = (self.id.clone(), self.comes);
-        let edit: LifeEdit = Box::new(move |life, now| match comes {
-            true => ds_submit(life, &id, now),
-            false => ds_retract(life, &id, now),
+        let edit: LifeEdit = Box::new(move |life, now| {
+            let say = if comes { ds_submit } else { ds_retract };
+            Ok(say(life, &id, now)?)
         });
         let cause = if comes { "DS handed to the parent" } else { "DS taken back" };
         // Nobody waits: a refusal means that somebody said it before.
         let (reply, _) = Reply::channel();
-        Task::Change { edit, cause: cause.to_owned(), reply }
+        Task::Change { edit, cause: cause.to_owned(), adopts: None, reply }
     }
 
     /// What to say of a command that failed.

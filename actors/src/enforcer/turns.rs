@@ -70,6 +70,11 @@ impl Turns {
         }
     }
 
+    /// Zones that have jobs.
+    pub(super) fn zones(&self) -> Vec<Name> {
+        self.0.keys().cloned().collect()
+    }
+
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }

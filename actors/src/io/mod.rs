@@ -12,4 +12,5 @@ pub mod local_time;
 pub mod privileges;
 pub mod signals;
 pub mod signed_files;
+pub mod signer_files;
 pub mod zone_files;

@@ -28,6 +28,8 @@ struct Shared {
 #[derive(Debug)]
 enum Source {
     System,
+    /// The same, with somebody who may leap.
+    SettableSystem,
     /// The runtime is kept so that worker threads, too, read its paused time.
     Virtual {
         base: Timestamp,
@@ -60,6 +62,17 @@ impl Clock {
         Clock::with(Source::System)
     }
 
+    /// The machine's wall clock, which an operator may set forward: for tests of what comes.
+    pub fn settable() -> Clock {
+        Clock::with(Source::SettableSystem)
+    }
+
+    /// Whether operators may set it forward. What is signed then is of the future, so a clock of
+    /// a daemon that serves anybody may not.
+    pub fn may_be_set(&self) -> bool {
+        !matches!(self.shared.source, Source::System)
+    }
+
     /// A clock that shows `base` now and advances with the time of the current tokio runtime,
     /// also when that is paused. Must be called inside a runtime.
     pub fn virtual_at(base: Timestamp) -> Clock {
@@ -81,7 +94,7 @@ impl Clock {
         let wall = match &self.shared.source {
             // A machine set before 1970 reads as 1970: every signature is then visibly in the
             // future, which the auditor refuses.
-            Source::System => SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+            Source::System | Source::SettableSystem => SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
             Source::Virtual { base, .. } => Duration::from_secs(base.0) + self.uptime(),
         };
         wall.saturating_add(Duration::from_secs(*self.shared.leapt.borrow()))
@@ -90,7 +103,7 @@ impl Clock {
     /// Monotonic time since this clock was made; leaps do not show here.
     pub fn uptime(&self) -> Duration {
         let _inside = match &self.shared.source {
-            Source::System => None,
+            Source::System | Source::SettableSystem => None,
             Source::Virtual { runtime, .. } => Some(runtime.enter()),
         };
         Instant::now().saturating_duration_since(self.shared.started)

@@ -7,6 +7,8 @@
 
 mod appliance;
 mod enforcer;
+mod key_texts;
+mod keys;
 mod signer;
 
 use crate::messages::FrontEnd;

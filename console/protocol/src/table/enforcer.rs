@@ -1,7 +1,7 @@
 //! Commands of `ods-enforcer`, with the texts of OpenDNSSEC 2.1, in the order of its `help`.
 
 use super::Family::Enforcer;
-use super::{Command, Effect, Operands, Role, START};
+use super::{Command, Effect, Operands, Role, START, keys};
 
 const CONTROL_USAGE: &str = "start \nrunning\nreload \nstop \n";
 const CONTROL_HELP: &str = "\
@@ -29,6 +29,27 @@ pub(super) const COMMANDS: &[Command] = &[
         help: "List all zones currently in the database.\n",
         ..LIST
     },
+    keys::KEY_LIST,
+    keys::KEY_EXPORT,
+    keys::KEY_IMPORT,
+    keys::DS_SUBMIT,
+    keys::DS_SEEN,
+    keys::DS_RETRACT,
+    keys::DS_GONE,
+    keys::KEY_GENERATE,
+    keys::KEY_PURGE,
+    keys::KEY_ROLLOVER,
+    keys::ROLLOVER_LIST,
+    keys::BACKUP_LIST,
+    keys::BACKUP_PREPARE,
+    keys::BACKUP_COMMIT,
+    keys::BACKUP_ROLLBACK,
+    keys::BACKUP_DONE,
+    keys::ENFORCE,
+    keys::SIGNCONF,
+    keys::QUEUE,
+    keys::FLUSH,
+    keys::TIME_LEAP,
     Command { path: "start", parameters: START, ..CONTROL },
     Command { path: "running", role: Role::Monitor, effect: Effect::Read, ..CONTROL },
     Command { path: "reload", ..CONTROL },
