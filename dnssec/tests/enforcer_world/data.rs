@@ -2,10 +2,10 @@
 //! algorithm, which keys' signatures some RRset of the class may carry (catalogue 5.2).
 //!
 //! A signing run keeps a signature until it comes due, also one of a key that does not sign any
-//! more, as long as that key is published and only one key of the algorithm signs. Nothing says
-//! which RRset was signed when, so the worst is assumed: the last signature of the key that left was
-//! made in its last second, with the longest validity and the longest jitter, and the run that
-//! replaces it comes a whole resign interval after it is due.
+//! more, as long as that key is published and only one key of the algorithm signs, which has not
+//! signed the RRset yet. Nothing says which RRset was signed when, so the worst is assumed: the
+//! last signature of the key that left was made in its last second, with the longest validity and
+//! the longest jitter, and the run that replaces it comes a whole resign interval after it is due.
 
 use super::keys::ALGORITHMS;
 use super::versions::{KeySet, Versions};

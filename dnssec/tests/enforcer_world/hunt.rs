@@ -2,8 +2,9 @@
 //! enforcer_world mistakes -- --nocapture` prints the table of docs/src/proof.md.
 
 use super::keys::ALGORITHMS;
+use super::lives::{Cast, Why};
 use super::mutants::{Ignored, Mistake};
-use super::play::{Cast, Why, play_policy};
+use super::play::play_policy;
 use super::policies::{CSK_ROLLS, DAY, KSK_ROLLS, ZSK_ROLLS, key, random_policy};
 use super::random::Random;
 use super::runs::QUIET;

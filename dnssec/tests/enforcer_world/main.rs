@@ -4,6 +4,7 @@
 mod data;
 mod hunt;
 mod keys;
+mod lives;
 mod mutants;
 mod parent;
 mod play;

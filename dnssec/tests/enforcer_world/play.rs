@@ -4,6 +4,7 @@
 //! covered, or the first failure with what led to it.
 
 use super::keys::ALGORITHMS;
+use super::lives::{Cast, Covered, Failure, Why};
 use super::mutants::Mistake;
 use super::parent::{Parent, ParentEvent};
 use super::policies::{DAY, random_edit, random_policy};
@@ -33,96 +34,6 @@ const EVALUATIONS_MAX: u64 = 100_000;
 const KEYS_MAX: usize = 12;
 /// Records that a mutant moves by force at one moment, at most.
 const FORCED_LIMIT: u32 = 20;
-
-/// What may happen in a play.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cast {
-    /// The operator edits the policy, on average this often in days; 0: never.
-    pub(crate) edit_days: u64,
-    /// The operator rolls keys and tries commands, on average this often in days; 0: never.
-    pub(crate) command_days: u64,
-    /// The machine is off, or publication is refused, now and then; the core is told what was
-    /// published when.
-    pub(crate) has_outages: bool,
-    /// Evaluations come late now and then.
-    pub(crate) is_late: bool,
-    /// Operator and parent act at the earliest legal second.
-    pub(crate) is_eager: bool,
-    /// A record that is not where the core believes it to be is a fault.
-    pub(crate) checks_claims: bool,
-    /// Length, in days.
-    pub(crate) days: u64,
-}
-
-/// What a play covered.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Covered {
-    pub(crate) lives: u64,
-    pub(crate) seconds: u64,
-    pub(crate) evaluations: u64,
-    pub(crate) views: u64,
-    /// Answers that would have been others if asked again at the same moment.
-    pub(crate) second_thoughts: u64,
-    pub(crate) refused_commands: u64,
-    pub(crate) edits: u64,
-    pub(crate) outages: u64,
-    pub(crate) conservative_misses: u64,
-    /// Versions with a DNSKEY of an algorithm that data is not signed with.
-    pub(crate) source_misses: u64,
-    /// Records that are not where the core believes them to be, without harm to any view.
-    pub(crate) false_claims: u64,
-    /// Keys that went all the way, by role.
-    pub(crate) lived: BTreeMap<String, u64>,
-    /// Hashes of the zone's states.
-    pub(crate) states: BTreeSet<u64>,
-}
-
-impl Covered {
-    pub(crate) fn add(&mut self, other: Covered) {
-        self.lives += other.lives;
-        self.seconds += other.seconds;
-        self.evaluations += other.evaluations;
-        self.views += other.views;
-        self.second_thoughts += other.second_thoughts;
-        self.refused_commands += other.refused_commands;
-        self.edits += other.edits;
-        self.outages += other.outages;
-        self.conservative_misses += other.conservative_misses;
-        self.false_claims += other.false_claims;
-        self.source_misses += other.source_misses;
-        for (role, count) in other.lived {
-            *self.lived.entry(role).or_default() += count;
-        }
-        self.states.extend(other.states);
-    }
-}
-
-/// Why a play ended early.
-#[derive(Clone, Debug)]
-pub(crate) struct Failure {
-    pub(crate) seed: u64,
-    pub(crate) why: Why,
-    pub(crate) log: Vec<String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Why {
-    View(Fault),
-    /// A command that does not apply was taken.
-    BadCommandTaken(&'static str),
-    /// A command that applies was refused.
-    GoodCommandRefused(&'static str),
-    /// The core wants to look again and again at the same moment.
-    Spins,
-    /// The core takes key after key.
-    TooManyKeys,
-}
-
-impl From<Fault> for Why {
-    fn from(fault: Fault) -> Why {
-        Why::View(fault)
-    }
-}
 
 /// A play that goes on.
 pub(crate) struct Play {
@@ -437,7 +348,7 @@ impl Play {
         let haste = self.mistake.haste(&self.policy);
         self.early = self.look.map(|at| at.saturating_sub(haste)).filter(|at| *at > now.0);
         self.life = answer.life;
-        if self.covered.evaluations % 16 == 0 && matches!(self.mistake, Mistake::None) {
+        if self.covered.evaluations.is_multiple_of(16) && matches!(self.mistake, Mistake::None) {
             let again = evaluate(&self.life, &scene);
             if again.life != self.life {
                 self.log(|_| "the answer is another one the second time".to_owned());

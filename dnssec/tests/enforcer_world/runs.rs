@@ -2,8 +2,9 @@
 //! `SEED=n` repeats one random life and prints what led to its failure; `RUNS=n` plays n of them
 //! instead of the few that continuous integration has time for.
 
+use super::lives::{Cast, Covered, Failure};
 use super::mutants::Mistake;
-use super::play::{Cast, Covered, Failure, play, play_policy};
+use super::play::{play, play_policy};
 use super::policies::{CSK_ROLLS, DAY, KSK_ROLLS, ZSK_ROLLS, key};
 use dnssec::key::KeyRole;
 use dnssec::policy::{KeyPolicy, Policy};
@@ -67,23 +68,7 @@ fn random_lives_validate_at_every_instant_w5() {
             Err(failure) => failed.push(failure),
         }
     }
-    println!(
-        "{} lives, {} years, {} evaluations, {} views, {} states, {} edits, {} outages, {} refused commands, \
-         {} conservative misses, {} false claims, {} source misses, {} second thoughts, lived: {:?}",
-        all.lives,
-        all.seconds / (365 * DAY),
-        all.evaluations,
-        all.views,
-        all.states.len(),
-        all.edits,
-        all.outages,
-        all.refused_commands,
-        all.conservative_misses,
-        all.false_claims,
-        all.source_misses,
-        all.second_thoughts,
-        all.lived
-    );
+    println!("{all}");
     for failure in failed.iter().take(30) {
         println!("SEED={}: {:?}", failure.seed, failure.why);
     }

@@ -1,6 +1,6 @@
 //! The outside world of one zone: what the zone's and the parent's servers show, what caches may
-//! hold of it, and whether every mix of that validates (guards W5, W16; RFC 4035 §5, RFC 6840 §5.11,
-//! RFC 7583 §3).
+//! hold of it, and whether every mix of that validates (guards W5, W16; RFC 4035 §5, RFC 6840
+//! §5.11, RFC 7583 §3).
 //! In: what the enforcer has published, what the parent does, the time. Out: the first view that
 //! does not validate. Never: a look at the enforcer's states or timing terms.
 //!
