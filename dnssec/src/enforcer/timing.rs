@@ -139,9 +139,18 @@ pub(super) fn wait(
     let mut terms = spread_terms(life, key, kind, wants, scene);
     let margin = margin(scene.policy, kind, wants);
     let mut until = add(start, &terms).max(old_wait(life, kind, start, scene).plus(margin));
-    if is_smooth(life, key, kind, wants) {
+    let replaced = match kind {
+        Rrsig => replacements(life, key, wants),
+        _ => Vec::new(),
+    };
+    if !replaced.is_empty() {
         terms.extend(replacement_terms(scene.policy));
-        until = until.max(add(since, &terms)).max(smooth_wait(life, since, scene));
+        let one_by_one = add(since, &terms).max(smooth_wait(life, since, scene));
+        let ends = replaced.into_iter().map(|replaced| match replaced {
+            Replaced::OneByOne => one_by_one,
+            Replaced::DroppedAt(moment) => dropped_wait(life, moment, scene).min(one_by_one),
+        });
+        until = ends.fold(until, Timestamp::max);
     }
     Wait { until, terms }
 }
@@ -268,30 +277,45 @@ fn is_first_dnskey(life: &ZoneLife, key: usize, kind: RecordKind) -> bool {
     !(0..life.keys.len()).any(|other| other != key && was_there(other))
 }
 
-/// Whether signatures are replaced one by one as they come into their refresh window, because
-/// leaving and coming key were both in the DNSKEY RRset when the change began. 2.1 asks whether
-/// they still are, and forgets the long wait when the leaving one's DNSKEY goes.
-fn is_smooth(life: &ZoneLife, key: usize, kind: RecordKind, wants: RecordState) -> bool {
+/// How signatures by a key that stopped signing left the zone.
+enum Replaced {
+    /// As they came into their refresh window.
+    OneByOne,
+    /// The last ones with the key's DNSKEY.
+    DroppedAt(Timestamp),
+}
+
+/// How the signatures of the keys that a key takes over from leave the zone, or its own when it
+/// stopped; empty where all RRsets got or lost a signature at once. It was one by one when leaving
+/// and coming key were both in the DNSKEY RRset as the change began. 2.1 asks whether they still
+/// are, and forgets the long wait when the leaving one's DNSKEY goes.
+fn replacements(life: &ZoneLife, key: usize, wants: RecordState) -> Vec<Replaced> {
     let this = &life.keys[key];
     let others = || {
         let others = life.keys.iter().enumerate().filter(|(other, _)| *other != key);
         others.map(|(_, other)| other).filter(|other| other.algorithm == this.algorithm)
     };
-    if kind != Rrsig {
-        return false;
-    }
+    let way = |key: &KeyLife| match key.dnskey.state {
+        Rumoured | Omnipresent => Replaced::OneByOne,
+        Unretentive | Hidden => Replaced::DroppedAt(key.dnskey.since),
+    };
     if wants == Omnipresent {
-        let is_leaving = |other: &KeyLife| {
-            other.state(Rrsig) == Some(Unretentive) && other.dnskey.state != Hidden
-        };
-        return this.dnskey.state == Omnipresent && others().any(is_leaving);
+        let leaving = others().filter(|other| other.state(Rrsig) == Some(Unretentive));
+        let is_ours = |_: &&KeyLife| this.dnskey.state == Omnipresent;
+        return leaving.filter(is_ours).map(way).collect();
     }
     let is_coming =
         |other: &KeyLife| other.state(Rrsig) == Some(Rumoured) && other.dnskey.state == Omnipresent;
     let left = this.rrsig.unwrap_or_default().since;
-    let was_there = this.dnskey.state == Omnipresent
-        || this.dnskey.state == Unretentive && this.dnskey.since >= left;
-    was_there && others().any(is_coming)
+    let was_there = this.dnskey.state == Omnipresent || this.dnskey.since >= left;
+    if was_there && others().any(is_coming) { vec![way(this)] } else { Vec::new() }
+}
+
+/// Until when caches may hold signatures that left the zone with their DNSKEY.
+fn dropped_wait(life: &ZoneLife, dropped: Timestamp, scene: &Scene<'_>) -> Timestamp {
+    let today = Terms::of(scene.policy);
+    let all = life.old_terms.iter().fold(today, |all, old| all.longest(old.terms));
+    dropped.plus(all.rrsig_ttl).plus(all.zone_delay)
 }
 
 /// Until when earlier terms were in force: for ever, while nothing newer is published.
