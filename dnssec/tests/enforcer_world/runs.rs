@@ -11,7 +11,7 @@ use dnssec::policy::{KeyPolicy, Policy};
 use dnssec::{Algorithm, Seconds};
 
 /// Random lives in continuous integration.
-const RUNS_DEFAULT: u64 = 80;
+const RUNS_DEFAULT: u64 = 300;
 /// Length of a life, in days.
 const TEN_YEARS: u64 = 3653;
 
