@@ -25,7 +25,7 @@ use seccompiler::{
     SeccompRule,
 };
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::thread;
 
@@ -69,7 +69,8 @@ fn tell(listener: &OwnedFd, place: &Place, rights: Rights) {
         let Some(call) = call else { continue };
         let words = words_of(&call, rights);
         if told.insert(words.clone()) {
-            eprintln!("anchorite slot-host: {place}: refused {words}");
+            // Where nobody listens, nobody wants to know.
+            let _ = writeln!(io::stderr(), "anchorite slot-host: {place}: refused {words}");
         }
     }
 }
