@@ -5,7 +5,10 @@
 use super::connection::Peer;
 use super::output::Output;
 use super::site::Site;
-use super::{appliance_commands, enforcer_commands, key_commands, signer_commands};
+use super::{
+    appliance_commands, enforcer_commands, key_commands, plan_commands, policy_commands, signer_commands,
+    zone_commands,
+};
 use console_protocol::help;
 use console_protocol::messages::{FrontEnd, Request};
 use console_protocol::parse::{Complaint, Invocation, ParseError, line, parse};
@@ -36,9 +39,18 @@ pub(super) type Handlers = &'static [(&'static str, Handler)];
 /// The function tables of a family.
 fn tables(family: Family) -> &'static [Handlers] {
     match family {
-        Family::Enforcer => &[enforcer_commands::HANDLERS, key_commands::ENFORCER],
+        Family::Enforcer => &[
+            enforcer_commands::HANDLERS,
+            key_commands::ENFORCER,
+            policy_commands::HANDLERS,
+            zone_commands::HANDLERS,
+        ],
         Family::Signer => &[signer_commands::HANDLERS],
-        Family::Appliance => &[appliance_commands::HANDLERS, key_commands::APPLIANCE],
+        Family::Appliance => &[
+            appliance_commands::HANDLERS,
+            key_commands::APPLIANCE,
+            plan_commands::HANDLERS,
+        ],
     }
 }
 

@@ -29,10 +29,18 @@ mod key_schedule;
 mod key_signconf;
 mod key_view;
 mod output;
+mod plan_commands;
+mod policy_commands;
+mod preview;
 mod signer_commands;
 pub mod site;
 mod text;
 mod update;
+mod update_commands;
+mod zone_adapters;
+mod zone_commands;
+mod zone_files;
+mod zonelist_commands;
 
 pub use key_import::parse_time;
 pub use output::{Output, Wish};

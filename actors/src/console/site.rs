@@ -6,7 +6,7 @@ use super::output::Wish;
 use crate::settings::{Notice, Settings, SettingsError};
 use crate::system::{RunningZone, Staff};
 use dnssec::Name;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 
@@ -56,6 +56,11 @@ impl Site {
         // They are read for their faults: zones follow the catalogue.
         drop(settings);
         Ok(Configuration { notices, catalogue })
+    }
+
+    /// Path of conf.xml.
+    pub(super) fn conf_file(&self) -> &Path {
+        &self.conf_file
     }
 
     pub(super) fn set_catalogue(&self, catalogue: Catalogue) {

@@ -40,6 +40,26 @@ pub fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, ConfigFileError> {
     Ok(bytes)
 }
 
+/// Whether a file can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readable {
+    /// It can.
+    Yes,
+    /// It is not there.
+    Missing,
+    /// It is there, and the system refuses.
+    No,
+}
+
+/// Whether the file at `path` can be read.
+pub fn readable(path: &Path) -> Readable {
+    match nix::unistd::access(path, nix::unistd::AccessFlags::R_OK) {
+        Ok(()) => Readable::Yes,
+        Err(nix::errno::Errno::ENOENT) => Readable::Missing,
+        Err(_) => Readable::No,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,7 @@ mod enforcer;
 mod key_texts;
 mod keys;
 mod signer;
+mod zones;
 
 use crate::messages::FrontEnd;
 

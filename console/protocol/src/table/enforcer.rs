@@ -1,7 +1,7 @@
 //! Commands of `ods-enforcer`, with the texts of OpenDNSSEC 2.1, in the order of its `help`.
 
 use super::Family::Enforcer;
-use super::{Command, Effect, Operands, Role, START, keys};
+use super::{Command, Effect, Operands, Role, START, keys, zones};
 
 const CONTROL_USAGE: &str = "start \nrunning\nreload \nstop \n";
 const CONTROL_HELP: &str = "\
@@ -11,24 +11,38 @@ reload\t\tReload the engine.\n\
 stop\t\tStop the engine and terminate the process.\n";
 
 pub(super) const COMMANDS: &[Command] = &[
+    zones::UPDATE_CONF,
+    zones::UPDATE_REPOSITORYLIST,
     Command {
         path: "repository list",
         usage: "repository list\n",
         help: "List repositories.\n",
         ..LIST
     },
+    zones::UPDATE_ALL,
+    zones::UPDATE_KASP,
+    zones::UPDATE_ZONELIST,
     Command {
         path: "policy list",
         usage: "policy list\n",
         help: "List all policies in the database.\n",
         ..LIST
     },
+    zones::POLICY_EXPORT,
+    zones::POLICY_IMPORT,
+    zones::POLICY_PURGE,
+    zones::POLICY_RESALT,
     Command {
         path: "zone list",
         usage: "zone list\n",
         help: "List all zones currently in the database.\n",
         ..LIST
     },
+    zones::ZONE_ADD,
+    zones::ZONE_DELETE,
+    zones::ZONE_SET_POLICY,
+    zones::ZONELIST_EXPORT,
+    zones::ZONELIST_IMPORT,
     keys::KEY_LIST,
     keys::KEY_EXPORT,
     keys::KEY_IMPORT,
