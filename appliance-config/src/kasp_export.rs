@@ -181,6 +181,7 @@ impl Writer {
             if parent.registration_delay.0 != 0 {
                 writer.duration("RegistrationDelay", parent.registration_delay);
             }
+            writer.flag("CDS", parent.publishes_cds);
         });
     }
 }

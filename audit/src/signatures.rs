@@ -3,7 +3,6 @@
 //!
 //! Each signature that is not verified causes an error; there is no way around.
 
-use crate::expectations::Denial;
 use crate::finding::FindingId;
 use crate::index::{Entry, NodeKind};
 use crate::prepared::Prepared;
@@ -21,10 +20,10 @@ enum Signing {
     Unjudged,
 }
 
-/// In a zone without denial only what is about keys at the apex may be signed, by keys that sign
+/// In an unsigned zone only what is about keys at the apex may be signed, by keys that sign
 /// the DNSKEY RRset.
 fn signing(prepared: &Prepared<'_>, kind: NodeKind, record_type: u16) -> Signing {
-    if prepared.expectations.denial == Denial::None {
+    if prepared.signers.is_unsigned {
         let Needs { algorithms, keys } = prepared.signers.needs(Class::Keyset);
         let is_key = class(prepared, kind, record_type) == Class::Keyset;
         let is_signed = is_key && !(algorithms.is_empty() && keys.is_empty());
@@ -43,7 +42,7 @@ fn signing(prepared: &Prepared<'_>, kind: NodeKind, record_type: u16) -> Signing
 
 /// What an RRset is as far as signing goes.
 fn class(prepared: &Prepared<'_>, kind: NodeKind, record_type: u16) -> Class {
-    let is_unsigned = prepared.expectations.denial == Denial::None;
+    let is_unsigned = prepared.signers.is_unsigned;
     match record_type {
         rtype::DNSKEY if kind == NodeKind::Apex => Class::Keyset,
         rtype::CDS | rtype::CDNSKEY if kind == NodeKind::Apex && is_unsigned => Class::Keyset,

@@ -7,6 +7,7 @@
 //! Never: a signature that is not verified. Signatures of unpublished keys are verified as others
 //! are, and count for no algorithm.
 
+use crate::expectations::Denial;
 use crate::finding::FindingId;
 use crate::keys::ZoneKey;
 use crate::prepared::Prepared;
@@ -44,6 +45,8 @@ pub(crate) struct Signers {
     hidden: Vec<HiddenSigner>,
     /// Whether a key with the SEP flag has to sign the keys, where one is published.
     pub(crate) needs_sep: bool,
+    /// Whether the zone's data are to be unsigned; never as long as a DS asks for signatures.
+    pub(crate) is_unsigned: bool,
 }
 
 impl Signers {
@@ -63,13 +66,14 @@ impl Signers {
 /// Fills in `prepared.signers`, and reports a zone that lacks the keys it needs.
 pub(crate) fn read(prepared: &mut Prepared<'_>) {
     let published = prepared.algorithms.clone();
+    let is_unsigned = prepared.expectations.denial == Denial::None;
     let Some(signing) = prepared.expectations.signing.take() else {
         if published.is_empty() {
             prepared.add(FindingId::NoZoneKey, rtype::DNSKEY, "");
         }
         let needs = || Needs { algorithms: published.clone(), keys: Vec::new() };
-        prepared.signers =
-            Signers { needs: [needs(), needs()], hidden: Vec::new(), needs_sep: true };
+        let needs = [needs(), needs()];
+        prepared.signers = Signers { needs, hidden: Vec::new(), needs_sep: true, is_unsigned };
         return;
     };
     let ds = &signing.ds_algorithms;
@@ -77,7 +81,8 @@ pub(crate) fn read(prepared: &mut Prepared<'_>) {
         let detail = format!("a DS of algorithm {} may be in use", ds[0]);
         prepared.add(FindingId::NoZoneKey, rtype::DNSKEY, detail);
     }
-    let mut signers = Signers { needs_sep: !ds.is_empty(), ..Signers::default() };
+    let is_unsigned = is_unsigned && ds.is_empty();
+    let mut signers = Signers { needs_sep: !ds.is_empty(), is_unsigned, ..Signers::default() };
     let mut at_work: [Vec<(u16, u8, bool)>; 2] = Default::default();
     for signer in &signing.signers {
         let Some(key) = ZoneKey::read(&signer.dnskey) else { continue };

@@ -141,7 +141,7 @@ fn on_the_way_to_unsigned_keys_may_be_left_signed_or_not() {
     let mut expected = unsigned_expectations();
     expected.dnskeys = Some(vec![ksk().rdata]);
     check(&zone, &source(), &expected, &[]);
-    // A DS of its algorithm asks for signatures over everything.
+    // A DS of its algorithm asks for signatures over everything, signed keys are not enough.
     expected.signing = signing(Vec::new(), &[15]);
     check(&zone, &source(), &expected, &[301]);
     expected.signing = signing(vec![signer(&ksk(), true, false)], &[]);
@@ -149,6 +149,8 @@ fn on_the_way_to_unsigned_keys_may_be_left_signed_or_not() {
     let keys: Vec<Rr> = zone.iter().filter(|r| r.rtype == DNSKEY).cloned().collect();
     zone.push(ksk().rrsig_with(&keys, |_| {}));
     check(&zone, &source(), &expected, &[]);
+    expected.signing = signing(vec![signer(&ksk(), true, false)], &[15]);
+    check(&zone, &source(), &expected, &[301]);
     expected.signing = signing(Vec::new(), &[]);
     check(&zone, &source(), &expected, &[313]);
 }
