@@ -61,6 +61,7 @@ pub(super) fn check(
     key_checks(file, policy, &keys, repositories, report);
     key_pairs(file, policy, &keys, report);
     largest_ttl(file, policy, report);
+    shortest_life(file, policy, report);
 }
 
 fn keys<'a>(element: &'a Element<'_>) -> Vec<Key<'a>> {
@@ -400,11 +401,47 @@ fn largest_ttl(file: &str, policy: &Policy, report: &mut Report) {
     let ttls = [zone_ttl, policy.keys.ttl, policy.zone.soa_ttl, policy.zone.soa_minimum];
     let largest = ttls.into_iter().max().unwrap_or_default().0;
     let refresh = policy.signatures.refresh.0;
+    let name = &policy.name;
     if refresh < largest {
         report.warning(format_args!(
-            "In policy {}, the Refresh interval ({refresh} seconds) is smaller than the largest \
-             TTL ({largest} seconds) in {file}: signatures may expire in caches",
-            policy.name
+            "In policy {name}, the Refresh interval ({refresh} seconds) is smaller than the largest \
+             TTL ({largest} seconds) in {file}: signatures may expire in caches"
         ));
+        return;
+    }
+    // What is due is found by the next run; then secondaries get it, then caches let the old go.
+    let (resign, delay) = (policy.signatures.resign.0, policy.zone.propagation_delay.0);
+    if refresh < resign.saturating_add(delay).saturating_add(largest) {
+        report.warning(format_args!(
+            "In policy {name}, the Refresh interval ({refresh} seconds) is smaller than the Resign \
+             interval ({resign} seconds) plus Zone/PropagationDelay ({delay} seconds) plus the \
+             largest TTL ({largest} seconds) in {file}: signatures may expire in caches"
+        ));
+    }
+}
+
+/// A signature whose life is short by all of the jitter has to outlive the next run.
+fn shortest_life(file: &str, policy: &Policy, report: &mut Report) {
+    let signatures = &policy.signatures;
+    let (refresh, resign, jitter) =
+        (signatures.refresh.0, signatures.resign.0, signatures.jitter.0);
+    let keyset = signatures.validity_keyset.filter(|validity| validity.0 != 0);
+    let validities = [
+        ("Default", Some(signatures.validity_default)),
+        ("Denial", Some(signatures.validity_denial)),
+        ("Keyset", keyset),
+    ];
+    for (what, validity) in validities {
+        let Some(Seconds(validity)) = validity else { continue };
+        let (name, least) = (&policy.name, refresh.saturating_add(resign));
+        // What is not even greater than Refresh is an error of its own, but for the keyset.
+        let has_own_error = validity <= refresh && what != "Keyset";
+        if !has_own_error && validity.saturating_sub(jitter) < least {
+            report.warning(format_args!(
+                "In policy {name}, Validity/{what} ({validity} seconds) less Jitter ({jitter} \
+                 seconds) is smaller than Refresh plus Resign ({least} seconds) in {file}: some \
+                 signatures are made anew in every run"
+            ));
+        }
     }
 }
