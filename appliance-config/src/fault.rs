@@ -2,6 +2,7 @@
 //! Out: messages that say what is wrong and what is allowed. Never: the place; that is
 //! `diagnostics`'.
 
+use dnssec::Seconds;
 use dnssec::name::NameError;
 
 use crate::duration::DurationError;
@@ -306,6 +307,20 @@ pub enum Fault {
         /// The text.
         value: String,
     },
+    /// Too few or too many servers to ask.
+    #[error("<Agents> has {count} <Agent>; it needs 1 to {most}")]
+    AgentCount {
+        /// How many it has.
+        count: usize,
+        /// Most that are asked.
+        most: usize,
+    },
+    /// Servers would be asked all the time.
+    #[error("<Interval> is at least {least} second")]
+    AgentInterval {
+        /// Shortest interval.
+        least: Seconds,
+    },
     // Notices: accepted, but the operator should know.
     /// Notice: an element that 2.1 does not know.
     #[error("element <{element}> in <{parent}> is {note}")]
@@ -375,6 +390,8 @@ impl Fault {
                 | GroupTooSmall { .. }
                 | QuorumTooLarge { .. }
                 | Address { .. }
+                | AgentCount { .. }
+                | AgentInterval { .. }
         )
     }
 }

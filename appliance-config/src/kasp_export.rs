@@ -1,11 +1,13 @@
 //! Policies as a kasp.xml, in the form that OpenDNSSEC 2.1's `policy export` has: two blanks per
 //! level, durations in the normal form, nothing left to defaults but what is not there.
 //! In: policies. Out: text that [`read_kasp`](crate::read_kasp) reads back as the same policies.
-//! Other than there: `<RegistrationDelay>` is where the schema has it, and `<Passthrough/>`, `<RFC5011/>` and marks in descriptions are not lost.
+//! Other than there: `<RegistrationDelay>` is where the schema has it, and `<Passthrough/>`,
+//! `<RFC5011/>` and marks in descriptions are not lost.
 
 use dnssec::Seconds;
 use dnssec::first_keys::wanted_bits;
 use dnssec::key::KeyRole;
+use dnssec::parent::ParentalAgents;
 use dnssec::policy::{AuditMode, DenialPolicy, KeyPolicy, Policy, RollType, SerialMode};
 
 use crate::duration::format_duration;
@@ -182,7 +184,20 @@ impl Writer {
                 writer.duration("RegistrationDelay", parent.registration_delay);
             }
             writer.flag("CDS", parent.publishes_cds);
+            if let Some(agents) = &parent.agents {
+                writer.element("Agents", |writer| writer.agents(agents));
+            }
         });
+    }
+
+    fn agents(&mut self, agents: &ParentalAgents) {
+        for address in &agents.addresses {
+            self.element("Agent", |writer| {
+                writer.value("Address", address.ip());
+                writer.value("Port", address.port());
+            });
+        }
+        self.duration("Interval", agents.interval);
     }
 }
 

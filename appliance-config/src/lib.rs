@@ -8,6 +8,7 @@
 //! Not yet: addns.xml, zonefetch.xml.
 #![forbid(unsafe_code)]
 
+mod agents;
 mod conf;
 mod diagnostics;
 mod duration;

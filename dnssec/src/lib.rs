@@ -13,6 +13,7 @@ pub mod key;
 pub mod key_room;
 pub mod name;
 pub mod outlook;
+pub mod parent;
 pub mod policy;
 pub mod rdata;
 pub mod rrtype;

@@ -3,6 +3,7 @@
 //! Never: defaults of its own except [`Policy::anchorite_default`], decisions, time.
 
 use crate::key::KeyRole;
+use crate::parent::ParentalAgents;
 use crate::{Algorithm, Seconds};
 
 /// One `<Policy>`.
@@ -183,6 +184,8 @@ pub struct ParentPolicy {
     pub registration_delay: Seconds,
     /// `<CDS/>`: the zone tells the parent by CDS and CDNSKEY which DS it wants (RFC 7344).
     pub publishes_cds: bool,
+    /// `<Agents>`: servers of the parent that are asked what they show; `None`: nobody asks.
+    pub agents: Option<ParentalAgents>,
 }
 
 /// `<Audit>`.
@@ -257,6 +260,7 @@ impl Policy {
                 soa_minimum: hours(3),
                 registration_delay: Seconds(0),
                 publishes_cds: false,
+                agents: None,
             },
             audit: AuditMode::Full,
         }

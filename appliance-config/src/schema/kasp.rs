@@ -158,4 +158,6 @@ const PARENT: &[Rule] = &[
     Rule::optional("RegistrationDelay", Content::Duration),
     // Ours: RFC 7344.
     Rule::optional("CDS", Content::Flag),
+    // Ours: the parent's servers are asked.
+    crate::agents::AGENTS,
 ];
