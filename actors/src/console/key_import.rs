@@ -61,7 +61,8 @@ async fn import(site: &Site, invocation: &Invocation) -> Result<String, String> 
     let slot = slot.ok_or_else(|| {
         let name = &wanted.repository;
         format!(
-            "Unable to check for the repository {name}, HSM error: Can't find repository: {name}"
+            "Unable to check for the repository {name}, HSM error: hsm_token_attached(): Can't \
+             find repository: {name}"
         )
     })?;
     let public = match slot.public_key(&wanted.id, wanted.algorithm).await {

@@ -16,6 +16,8 @@ use futures_util::future::LocalBoxFuture;
 use std::sync::Arc;
 use storage::state::{KeyOwner, KeyRecord, KeyState};
 
+/// What the history calls the enforcer's own doing.
+const ENFORCER: &str = "enforcer";
 /// The exit code of our own commands for wrong words.
 const WRONG: u8 = 2;
 
@@ -50,7 +52,9 @@ pub(super) fn key_history(
         for entry in entries {
             let is_meant = |of: &KeyId| id.as_ref().is_none_or(|id| id == of);
             let mut events = entry.events.iter().filter(|(of, _)| is_meant(of)).peekable();
-            if events.peek().is_none() && (id.is_some() || !entry.events.is_empty()) {
+            // Without events: what a command is going to do; or what the enforcer noted for itself.
+            let is_command = entry.events.is_empty() && entry.cause != ENFORCER && id.is_none();
+            if events.peek().is_none() && !is_command {
                 continue;
             }
             text += &format!("{} {}\n", date_time(entry.at), printable(&entry.cause));

@@ -98,7 +98,12 @@ async fn tasks(site: &Site) -> String {
     text
 }
 
-/// `time leap`.
+/// When a zone is signed next: keys that wait for a version of their zone go on then.
+fn next_signing(site: &Site) -> Option<Timestamp> {
+    site.staff.zones.all().iter().filter_map(|zone| zone.status.borrow().next_run).min()
+}
+
+/// `time leap`: to the next task about keys, or else to the next signing.
 pub(super) fn time_leap(
     site: Arc<Site>,
     invocation: Invocation,
@@ -129,7 +134,8 @@ pub(super) fn time_leap(
         let now = clock.now();
         text += &format!("There are {} tasks scheduled.\n", tasks.len());
         text += &format!("It is now       {}\n", moment(now));
-        let next = tasks.first().map(|(at, _)| (*at).max(now));
+        let next = tasks.first().map(|(at, _)| *at).or_else(|| next_signing(&site));
+        let next = next.map(|at| at.max(now));
         let Some(to) = wanted.or(next) else {
             return Output::done(text + "No tasks in queue. Not able to leap.\n");
         };

@@ -37,7 +37,6 @@ use dnssec::{Name, Seconds, Timestamp};
 use jobs::{Job, JobEnd, Task};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 use stock::StockOrder;
 use submission::Submission;
 use turns::Turns;
@@ -367,11 +366,13 @@ impl EnforcerActor {
             }
             Err(error) => {
                 submission.log_failure(&error);
-                let pause = Duration::from_secs(FAILURE_PAUSE.0);
-                ctx.run_later(pause, move |actor, ctx| {
+                let clock = actor.pass.clock();
+                let again = actor.pass.now().plus(FAILURE_PAUSE);
+                let pause = async move { clock.sleep_until(again).await };
+                ctx.spawn(pause.into_actor(actor).map(move |(), actor, ctx| {
                     actor.submitting.remove(&(submission.zone.clone(), submission.id));
                     actor.take(submission.zone, Task::Look, ctx);
-                });
+                }));
             }
         }));
     }
