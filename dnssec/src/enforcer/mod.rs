@@ -51,6 +51,7 @@ mod evaluate;
 pub mod history;
 mod import;
 mod judgement;
+pub mod plan;
 mod policy_pass;
 mod publication;
 mod removal;

@@ -69,6 +69,41 @@ pub(super) const COMMANDS: &[Command] = &[
         ..STEER
     },
     Command {
+        path: "key timeline",
+        usage: "key timeline ZONE [--svg FILE] [--years N]\n",
+        help: "\n    Draw where each record of a zone's keys was and will be, as text or as a\n    \
+               picture (SVG; \"-\" is standard output).\n",
+        parameters: &[SVG, YEARS, PARENT_DELAY],
+        operands: Operands { least: 1, most: 1 },
+        ..LOOK
+    },
+    Command {
+        path: "plan",
+        usage: "plan --zone ZONE | --all [--years N] [--kasp FILE] [--policy NAME] \
+                [--parent-delay DURATION] [--json | --ics]\n",
+        help: "\n    Say what will happen to keys in the next years (1, unless told), and who acts:\n    \
+               with the policies that are, or with those of FILE; with each zone's policy, or\n    \
+               with NAME. A DS is taken to be at the parent DURATION (P1D) after it was handed\n    \
+               over. With --kasp and without a zone: for a new zone, and no daemon is asked.\n",
+        parameters: &[ZONE, ALL, YEARS, KASP, POLICY, PARENT_DELAY, JSON, ICS],
+        ..LOOK
+    },
+    Command {
+        path: "explain key",
+        usage: "explain key KEYTAG | CKA_ID [--zone ZONE]\n",
+        help: "\n    Say why a key is where it is, what has to be true before it goes on, and who acts.\n",
+        parameters: &[ZONE],
+        operands: Operands { least: 1, most: 1 },
+        ..LOOK
+    },
+    Command {
+        path: "explain zone",
+        usage: "explain zone ZONE\n",
+        help: "    Say the same of all keys of a zone.\n",
+        operands: Operands { least: 1, most: 1 },
+        ..LOOK
+    },
+    Command {
         path: "help",
         usage: "help [COMMAND]\n",
         help: "List the commands, or explain one.\n",
@@ -81,6 +116,16 @@ const ZONE: Parameter = Parameter { long: "zone", short: 'z', value: Some("zone"
 const CKA_ID: Parameter = Parameter { long: "cka_id", short: 'k', value: Some("CKA_ID") };
 const REPOSITORY: Parameter =
     Parameter { long: "repository", short: 'r', value: Some("repository") };
+
+const ALL: Parameter = Parameter { long: "all", short: 'a', value: None };
+const YEARS: Parameter = Parameter { long: "years", short: 'y', value: Some("number") };
+const KASP: Parameter = Parameter { long: "kasp", short: 'k', value: Some("file") };
+const POLICY: Parameter = Parameter { long: "policy", short: 'p', value: Some("policy") };
+const JSON: Parameter = Parameter { long: "json", short: 'j', value: None };
+const ICS: Parameter = Parameter { long: "ics", short: 'i', value: None };
+const SVG: Parameter = Parameter { long: "svg", short: 'g', value: Some("file") };
+const PARENT_DELAY: Parameter =
+    Parameter { long: "parent-delay", short: 'd', value: Some("duration") };
 
 const LOOK: Command = Command {
     family: Appliance,

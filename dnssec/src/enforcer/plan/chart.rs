@@ -25,9 +25,10 @@ const BAR: f64 = 12.0;
 const GAP: f64 = 8.0;
 const BOTTOM: f64 = 40.0;
 /// Narrowest bar that can be seen.
-const BAR_LEAST: f64 = 2.0;
-/// Room for a mark with its date.
-const MARK_WIDTH: f64 = 54.0;
+const BAR_LEAST: f64 = 4.0;
+/// Room for a mark, and for a group of marks with their dates.
+const MARK_WIDTH: f64 = 13.0;
+const MARK_ROOM: f64 = 112.0;
 /// Most dates on the axis.
 const TICKS_MAX: usize = 13;
 
@@ -40,7 +41,8 @@ const STYLE: &str = r##"<defs>
 <path d="M-1,5 L1,7 M0,0 L6,6 M5,-1 L7,1" stroke="#b04a00" stroke-width="1.3"/></pattern>
 </defs>
 <style>
-text { font-family: "DejaVu Sans", Verdana, Arial, sans-serif; font-size: 12px; fill: #111 }
+text { font-family: "DejaVu Sans", Verdana, Arial, sans-serif; font-size: 12px; fill: #111;
+ paint-order: stroke; stroke: #fff; stroke-width: 3px }
 .title { font-size: 20px; font-weight: bold }
 .key { font-size: 13px; font-weight: bold }
 .small { font-size: 11px }
@@ -52,6 +54,7 @@ text { font-family: "DejaVu Sans", Verdana, Arial, sans-serif; font-size: 12px; 
 .leader { stroke: #111; stroke-width: 0.8; fill: none }
 .full { fill: #111; stroke: #111; stroke-width: 1.2 }
 .open { fill: #fff; stroke: #111; stroke-width: 1.4 }
+.halo { stroke: #fff; stroke-width: 4 }
 .now { stroke: #111; stroke-width: 1.6; stroke-dasharray: 6 3 }
 </style>
 "##;
@@ -79,6 +82,11 @@ pub fn svg(timeline: &Timeline) -> String {
         top += self::height(track);
     }
     now_line(&mut out, timeline, bottom);
+    top = TOP;
+    for track in &timeline.tracks {
+        draw_marks(&mut out, timeline, track, top);
+        top += self::height(track);
+    }
     let more = match (timeline.tracks.is_empty(), timeline.left_out) {
         (true, _) => "No key is seen in this time.".to_owned(),
         (_, 0) => String::new(),
@@ -113,7 +121,7 @@ fn head(out: &mut String, timeline: &Timeline, title: &str) {
             "<rect class=\"{state}\" x=\"{x:.1}\" y=\"66\" width=\"26\" height=\"{BAR}\"/>\n"
         ));
         label(out, "small", (x + 32.0, 76.0), "start", text);
-        x += 32.0 + 6.6 * text.len() as f64 + 10.0;
+        x += 32.0 + 6.2 * text.len() as f64 + 10.0;
     }
     x = 24.0;
     label(out, "small", (x, 97.0), "start", "DS at the parent:");
@@ -127,7 +135,7 @@ fn head(out: &mut String, timeline: &Timeline, title: &str) {
     for (mark, text) in marks {
         glyph(out, mark, x, 93.0);
         label(out, "small", (x + 10.0, 97.0), "start", text);
-        x += 10.0 + 6.6 * text.len() as f64 + 18.0;
+        x += 10.0 + 6.2 * text.len() as f64 + 18.0;
     }
 }
 
@@ -166,7 +174,6 @@ fn draw_track(out: &mut String, timeline: &Timeline, track: &Track, top: f64) {
         }
         y += ROW;
     }
-    draw_marks(out, timeline, track, top);
 }
 
 fn bar(
@@ -194,23 +201,29 @@ fn bar(
     ));
 }
 
-/// Marks with their dates stand in the key's first row, beside each other, and lines lead from
-/// them to their moments.
+/// Marks stand in the key's first row above their moments; those that would cover each other stand
+/// beside each other, with their dates behind them.
 fn draw_marks(out: &mut String, timeline: &Timeline, track: &Track, top: f64) {
-    let count = track.marks.len();
-    let mut least = LEFT + 8.0;
-    for (index, (at, mark)) in track.marks.iter().enumerate() {
-        let true_x = place(timeline, *at);
-        let behind = (count - index) as f64;
-        let most = (RIGHT - MARK_WIDTH * behind).max(least);
-        let x = true_x.clamp(least, most);
-        least = x + MARK_WIDTH;
-        let (y, foot) = (top + 11.0, top + HEADER);
-        out.push_str(&format!(
-            "<path class=\"leader\" d=\"M{x:.1},{y:.1} L{true_x:.1},{foot:.1}\"/>\n"
-        ));
-        glyph(out, *mark, x, y);
-        label(out, "small", (x + 8.0, y + 4.0), "start", &day(*at));
+    let mut rest = track.marks.as_slice();
+    let y = top + 12.0;
+    while let Some((first, _)) = rest.first() {
+        let x = place(timeline, *first).clamp(LEFT + 5.0, RIGHT - MARK_ROOM);
+        let is_near = |at: Timestamp| place(timeline, at) < x + MARK_ROOM;
+        let count = rest.iter().take_while(|(at, _)| is_near(*at)).count().clamp(1, 4);
+        let (group, others) = rest.split_at(count);
+        rest = others;
+        let foot = top + HEADER;
+        out.push_str(&format!("<path class=\"leader\" d=\"M{x:.1},{y:.1} V{foot:.1}\"/>\n"));
+        let mut dates: Vec<String> = Vec::new();
+        for (index, (at, mark)) in group.iter().enumerate() {
+            glyph(out, *mark, x + MARK_WIDTH * index as f64, y);
+            let date = day(*at);
+            if dates.last() != Some(&date) {
+                dates.push(date);
+            }
+        }
+        let behind = x + MARK_WIDTH * group.len() as f64 - 4.0;
+        label(out, "small", (behind, y + 4.0), "start", &dates.join(", "));
     }
 }
 
@@ -230,6 +243,9 @@ fn glyph(out: &mut String, mark: Mark, x: f64, y: f64) {
 fn now_line(out: &mut String, timeline: &Timeline, bottom: f64) {
     let x = place(timeline, timeline.now);
     let top = TOP - 4.0;
+    out.push_str(&format!(
+        "<line class=\"halo\" x1=\"{x:.1}\" y1=\"{top:.1}\" x2=\"{x:.1}\" y2=\"{bottom:.1}\"/>\n"
+    ));
     out.push_str(&format!(
         "<line class=\"now\" x1=\"{x:.1}\" y1=\"{top:.1}\" x2=\"{x:.1}\" y2=\"{bottom:.1}\"/>\n"
     ));

@@ -101,7 +101,8 @@ impl Told<'_> {
         for kind in RecordKind::ALL {
             let Some(record) = key.record(kind) else { continue };
             let state = words::state(record.state);
-            text += &format!("  {kind:<11} {:<11} {state}, ", record.state);
+            let (name, word) = (kind.to_string(), record.state.to_string());
+            text += &format!("  {name:<11}  {word:<11}  {state},\n{:28}", "");
             text += &format!("since {}\n", minute(record.since));
             let obstacle = self.obstacle(key, kind);
             is_still &= obstacle.is_none();

@@ -15,19 +15,23 @@ const COLUMNS: usize = 80 - LEFT;
 
 /// The picture.
 pub fn strip(timeline: &Timeline) -> String {
-    let mut text = format!(
-        "Keys of {}, policy {}: {} to {} (UTC)\n\n",
+    let head = format!(
+        "Keys of {}, policy {}: {} to {} (UTC)",
         plain(&timeline.zone),
         plain(&timeline.policy),
         date::date(timeline.from),
         date::date(timeline.until)
     );
+    let mut text = super::table::wrap(&head, 2) + "\n";
     if timeline.tracks.is_empty() {
         return text + "No key is seen in this time.\n";
     }
     let now = column(timeline, timeline.now);
     text += &labels(timeline);
-    text += &format!("{:LEFT$}{:now$}v now\n", "", "");
+    text += &match now + 5 > COLUMNS {
+        true => format!("{:>1$}\n", "now v", LEFT + now + 1),
+        false => format!("{:1$}v now\n", "", LEFT + now),
+    };
     for track in &timeline.tracks {
         text += &header(timeline, track);
         for record in &track.records {
@@ -70,7 +74,11 @@ fn header(timeline: &Timeline, track: &Track) -> String {
     let start = line.chars().count().max(LEFT);
     for (at, mark) in &track.marks {
         let place = (LEFT + column(timeline, *at)).max(start);
-        let missing = place.saturating_sub(line.chars().count());
+        let used = line.chars().count();
+        if used >= super::table::WIDTH {
+            break;
+        }
+        let missing = place.saturating_sub(used);
         line += &" ".repeat(missing);
         line.push(match mark {
             Mark::Submitted => 'S',

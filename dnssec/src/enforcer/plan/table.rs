@@ -39,28 +39,32 @@ fn one(zone: &ZonePlan) -> String {
     if plan.entries.is_empty() {
         text += "Nothing happens to its keys in this time.\n";
     }
-    for entry in &plan.entries {
-        text += &line(zone, entry);
+    let is_one = |a: &Entry, b: &Entry| (a.at, a.actor, &a.key) == (b.at, b.actor, &b.key);
+    for entries in plan.entries.chunk_by(is_one) {
+        text += &lines(zone, entries);
     }
     text
 }
 
-fn line(zone: &ZonePlan, entry: &Entry) -> String {
-    let who = match entry.actor {
+/// What one of the actors does with one key at one moment.
+fn lines(zone: &ZonePlan, entries: &[Entry]) -> String {
+    let Some(first) = entries.first() else { return String::new() };
+    let who = match first.actor {
         Actor::You => "YOU".to_owned(),
         other => other.to_string(),
     };
-    let key = entry.key.as_ref().and_then(|id| find(&zone.plan.names, id));
+    let names = &zone.plan.names;
+    let key = first.key.as_ref().and_then(|id| find(names, id));
     let key = key.map_or(String::new(), |name| format!("{}: ", name.text));
-    let text = format!("{key}{}", entry.text());
-    let wrapped = wrap(&format!("{:INDENT$}{text}", ""), INDENT);
-    let front = format!("{:<18}{who:<9}", date::minute(entry.at));
-    let mut line = front + wrapped.trim_start();
-    let command = entry.command(&shell_word(&zone.zone), &zone.plan.names);
-    if let Some(command) = command {
-        line += &format!("{:18}$ {command}\n", "");
+    let told: Vec<String> = entries.iter().map(Entry::text).collect();
+    let wrapped = wrap(&format!("{:INDENT$}{key}{}", "", told.join("; ")), INDENT);
+    let front = format!("{:<18}{who:<9}", date::minute(first.at));
+    let mut text = front + wrapped.trim_start();
+    for entry in entries {
+        let command = entry.command(&shell_word(&zone.zone), names);
+        text += &command.map_or(String::new(), |command| format!("    $ {command}\n"));
     }
-    line
+    text
 }
 
 /// Breaks text at blanks; later lines begin `indent` columns in.

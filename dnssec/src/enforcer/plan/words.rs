@@ -73,7 +73,7 @@ pub(super) fn state(state: RecordState) -> &'static str {
 /// A record as pictures name it.
 pub(super) fn record(kind: RecordKind) -> &'static str {
     match kind {
-        RecordKind::Ds => "DS at the parent",
+        RecordKind::Ds => "DS at parent",
         RecordKind::Dnskey => "DNSKEY",
         RecordKind::RrsigDnskey => "signs the keys",
         RecordKind::Rrsig => "signs the zone",

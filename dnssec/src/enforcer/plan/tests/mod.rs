@@ -5,9 +5,10 @@ mod properties;
 mod told;
 
 use super::*;
-use crate::enforcer::tests::{csk_policy, usual_policy};
-use crate::enforcer::{Scene, ZoneLife, evaluate};
-use crate::policy::Policy;
+use crate::enforcer::tests::csk_policy;
+use crate::enforcer::{Scene, ZoneLife};
+use crate::key::{KeyId, KeyRole};
+use crate::policy::{Policy, RollType};
 use crate::{Seconds, Timestamp};
 use date::DAY;
 use std::collections::BTreeSet;
@@ -37,9 +38,16 @@ pub(super) fn fresh(policy: &Policy, days: u64) -> Plan {
     plan(&ZoneLife::default(), &assumed(policy, &BTreeSet::new(), (MARCH, days)))
 }
 
-/// The plan of a zone that began in March, from some days later on; and its history.
+/// The history of a zone that began in March, and its plan from some days later on.
 pub(super) fn later(policy: &Policy, passed: u64, days: u64) -> (Plan, Plan) {
-    let past = fresh(policy, passed);
+    let mut past = fresh(policy, passed);
+    // What was planned has been made, so it has other ids than what is planned next.
+    let made = |id: &KeyId| KeyId::new(&[id.as_bytes(), b"made"].concat()).unwrap();
+    past.moments.iter_mut().flat_map(|(_, events)| events).for_each(|(id, _)| *id = made(id));
+    past.end.keys.iter_mut().for_each(|key| key.id = made(&key.id));
+    for pair in &mut past.end.successions {
+        (pair.from, pair.to) = (made(&pair.from), made(&pair.to));
+    }
     let now = MARCH.plus(Seconds(passed * DAY));
     let next = plan(&past.end, &assumed(policy, &BTreeSet::new(), (now, days)));
     (past, next)

@@ -2,7 +2,6 @@
 //! `UPDATE_EXPECT=1 cargo test -p dnssec pictures` makes them anew.
 
 use super::*;
-use crate::key::KeyRole;
 use expect_test::{ExpectFile, expect_file};
 
 #[track_caller]
@@ -30,7 +29,7 @@ fn a_year_of_the_default_policy() {
 
 #[test]
 fn one_roll_of_a_csk() {
-    let mut policy = csk_policy(crate::policy::RollType::CskPrePublication);
+    let mut policy = csk_policy(RollType::CskPrePublication);
     let delays = Policy::anchorite_default("token");
     (policy.signatures, policy.zone, policy.parent) =
         (delays.signatures, delays.zone, delays.parent);

@@ -1,1 +1,165 @@
-//! What plans and explanations say.
+//! What plans and explanations say, as it is printed.
+
+use super::*;
+use crate::Name;
+use expect_test::{expect, expect_file};
+
+fn quick() -> Policy {
+    let mut policy = Policy::anchorite_default("token");
+    policy.keys.keys[0].lifetime = Seconds(200 * DAY);
+    policy
+}
+
+#[test]
+fn half_a_year_as_a_table() {
+    let policy = quick();
+    expect_file!["plan.txt"].assert_eq(&table(&[named(&policy, fresh(&policy, 210))]));
+}
+
+#[test]
+fn a_month_as_json() {
+    let policy = quick();
+    expect_file!["plan.json"].assert_eq(&json(&[named(&policy, fresh(&policy, 30))]));
+}
+
+#[test]
+fn a_month_as_a_calendar_rfc5545() {
+    let policy = quick();
+    let text = icalendar(&[named(&policy, fresh(&policy, 30))]);
+    check_icalendar(&text);
+    expect_file!["plan.ics"].assert_eq(&text.replace("\r\n", "\n"));
+}
+
+/// Lines end in CRLF and have at most 75 octets; components are closed; each event has what
+/// RFC 5545 §3.6.1 demands, and a UID of its own.
+#[track_caller]
+pub(super) fn check_icalendar(text: &str) {
+    assert!(text.ends_with("\r\n") && !text.replace("\r\n", "").contains(['\r', '\n']));
+    let lines: Vec<&str> = text.trim_end().split("\r\n").collect();
+    assert!(lines.iter().all(|line| line.len() <= 75), "{text}");
+    let unfolded = text.replace("\r\n ", "");
+    let lines: Vec<&str> = unfolded.trim_end().split("\r\n").collect();
+    let count = |wanted: &str| lines.iter().filter(|line| line.starts_with(wanted)).count();
+    let events = count("BEGIN:VEVENT");
+    for needed in ["UID:", "DTSTAMP:", "DTSTART:", "SUMMARY:", "END:VEVENT"] {
+        assert_eq!(count(needed), events, "{needed}");
+    }
+    assert_eq!((count("BEGIN:VCALENDAR"), count("END:VCALENDAR")), (1, 1));
+    let uids = lines.iter().filter(|line| line.starts_with("UID:"));
+    assert_eq!(uids.collect::<BTreeSet<_>>().len(), events);
+    assert!(lines.iter().all(|line| line.contains(':')));
+}
+
+#[test]
+fn the_same_event_has_the_same_uid_in_a_later_plan() {
+    let policy = quick();
+    let uids = |plan: Plan, after: Timestamp| {
+        let entries = plan.entries.iter().filter(|entry| entry.at > after).cloned().collect();
+        let text = icalendar(&[named(&policy, Plan { entries, ..plan })]);
+        let lines = text.split("\r\n").filter(|line| line.starts_with("UID:"));
+        lines.map(str::to_owned).collect::<BTreeSet<String>>()
+    };
+    let day = |days: u64| MARCH.plus(Seconds(days * DAY));
+    // The keys that exist on day 60 had no tags on day 20, but the next ones are named by days.
+    let (now, then) = (later(&policy, 20, 300).1, later(&policy, 60, 260).1);
+    assert_eq!(uids(now, day(180)), uids(then, day(180)));
+}
+
+#[test]
+fn a_roll_that_never_ends_is_said() {
+    let told = |change: &dyn Fn(&mut Policy)| {
+        let mut policy = Policy::anchorite_default("token");
+        change(&mut policy);
+        let plan = fresh(&policy, 365);
+        plan.findings.iter().map(Finding::text).collect::<Vec<_>>().join("\n")
+    };
+    expect![[r#""#]].assert_eq(&told(&|_| {}));
+    expect!["no roll of the KSKs could ever finish, so no KSK is taken: the lifetime is 2h, and the TTLs of the DS (1h) and of the keys are as long. Raise Lifetime, or lower the TTLs."].assert_eq(&told(&|policy| policy.keys.keys[0].lifetime = Seconds(7200)));
+    expect![[r#"
+        rolls of the ZSKs never finish: on 2026-03-11 one begins before the one before it has ended. Raise Lifetime, or shorten what a roll waits for.
+        the plan ends on 2026-10-22: the zone has 49 keys then, and more happens than a plan can hold"#]].assert_eq(&told(&|policy| policy.keys.keys[1].lifetime = Seconds(5 * DAY)));
+    expect!["KSKs are never rolled by the clock (Lifetime 0)"]
+        .assert_eq(&told(&|policy| policy.keys.keys[0].lifetime = Seconds(0)));
+}
+
+#[test]
+fn what_is_the_operators_is_marked() {
+    let mut policy = quick();
+    policy.keys.keys[1].manual_rollover = true;
+    let backed_up = ["token".to_owned()].into();
+    let plan = plan(&ZoneLife::default(), &assumed(&policy, &backed_up, (MARCH, 100)));
+    let yours = plan.entries.iter().filter(|entry| entry.actor == Actor::You);
+    let yours = yours.map(|entry| {
+        let command = entry.command("example.com", &plan.names).unwrap_or_default();
+        format!("{} {}: {command}\n", date::date(entry.at), entry.text())
+    });
+    expect![[r#"
+        2026-03-01 make a backup: the key is not used before: ods-enforcer backup prepare; ods-enforcer backup commit
+        2026-03-01 make a backup: the key is not used before: ods-enforcer backup prepare; ods-enforcer backup commit
+        2026-03-02 hand the DS to the parent: ods-enforcer key ds-submit --zone example.com --keytag KEYTAG
+        2026-03-03 see that the parent shows the DS, and say so: ods-enforcer key ds-seen --zone example.com --keytag KEYTAG
+        2026-05-30 roll the ZSKs: their lifetime is over: ods-enforcer key rollover --zone example.com --keytype ZSK
+        2026-05-30 make a backup: the key is not used before: ods-enforcer backup prepare; ods-enforcer backup commit
+    "#]].assert_eq(&yours.collect::<String>());
+    let none = BTreeSet::new();
+    let commands =
+        Assumptions { submits: true, retracts: true, ..assumed(&policy, &none, (MARCH, 400)) };
+    let plan = super::plan(&ZoneLife::default(), &commands);
+    let told = plan.entries.iter().filter(|entry| matches!(entry.what, What::Told(_)));
+    let told: Vec<Actor> = told.map(|entry| entry.actor).collect();
+    assert_eq!(told, [Actor::Machine; 3]);
+}
+
+#[test]
+fn a_zone_is_explained() {
+    let mut policy = quick();
+    policy.keys.keys[0].lifetime = Seconds(59 * DAY);
+    // Two days after its first KSK began to roll.
+    let (past, _) = later(&policy, 60, 1);
+    let now = MARCH.plus(Seconds(60 * DAY + 600));
+    let scene = Scene { waits_for_publication: true, ..Scene::new(&policy, now, &[]) };
+    expect_file!["explain-zone.txt"].assert_eq(&explain_zone("example.com", &past.end, &scene));
+    let id = &past.end.keys[0].id;
+    let key = explain_key("example.com", &past.end, &scene, id).unwrap();
+    expect_file!["explain-key.txt"].assert_eq(&key);
+    assert!(explain_key("example.com", &past.end, &scene, &KeyId::new(b"x").unwrap()).is_none());
+    let empty = explain_zone("example.com", &ZoneLife::default(), &scene);
+    expect![[r#"
+        Zone example.com, policy default, at 2026-04-30 08:10 (UTC)
+        The zone has no keys.
+        Roll of the KSKs: due
+        Roll of the ZSKs: due
+
+        Next:
+          machine: makes a KSK, unless keys are made by hand (key generate)
+          machine: makes a ZSK, unless keys are made by hand (key generate)
+          machine: looks at the zone again: 2026-04-30 08:11 (in 1m)
+    "#]]
+    .assert_eq(&empty);
+}
+
+#[test]
+fn names_never_reach_a_terminal_raw() {
+    let name = Name::parse(br"\027[31m\010$(reboot)'x;&<script>.example.", None).unwrap();
+    let policy = Policy { name: "p\u{1b}[2J\u{202e}".to_owned(), ..quick() };
+    let (past, next) = later(&policy, 100, 100);
+    let zone = name.to_string();
+    let scene = Scene::new(&policy, next.from, &[]);
+    let picture = timeline((&zone, &policy.name), &past.end, &past.moments, &next, MARCH);
+    let plans = [ZonePlan { zone: zone.clone(), policy: policy.name.clone(), plan: next }];
+    let texts = [
+        table(&plans),
+        json(&plans),
+        icalendar(&plans),
+        explain_zone(&zone, &past.end, &scene),
+        strip(&picture),
+        svg(&picture),
+    ];
+    for text in texts {
+        let is_raw = |one: char| one.is_control() && !matches!(one, '\n' | '\r');
+        assert!(!text.contains(is_raw) && !text.contains('\u{202e}'), "{text}");
+    }
+    assert!(!svg(&picture).contains("<script>"));
+    let quoted = names::shell_word("a'b;reboot");
+    assert_eq!(quoted, r"'a'\''b;reboot'");
+}
