@@ -232,6 +232,30 @@ fn warnings_of_our_own_rfc9276_rfc9905_and_refresh() {
 }
 
 #[test]
+fn timing_that_lets_signatures_run_short_w8() {
+    let world = World::new().with("/kasp", |kasp| {
+        kasp.replace("<MaxZoneTTL>P1D", "<MaxZoneTTL>P2DT13H")
+            .replace("<Jitter>PT12H", "<Jitter>P5D")
+            .replace("<Default>P14D", "<Default>P8D")
+    });
+    world.says(
+        0,
+        expect![[r#"
+            INFO: The XML in /conf is valid
+            INFO: The XML in /kasp is valid
+            WARNING: In policy default, the Refresh interval (259200 seconds) is smaller than
+                  the Resign interval (7200 seconds) plus Zone/PropagationDelay (43200 seconds)
+                  plus the largest TTL (219600 seconds) in /kasp: signatures may expire in
+                  caches
+            WARNING: In policy default, Validity/Default (691200 seconds) less Jitter (432000
+                  seconds) is smaller than Refresh plus Resign (266400 seconds) in /kasp: some
+                  signatures are made anew in every run
+            INFO: The XML in /zones is valid
+        "#]],
+    );
+}
+
+#[test]
 fn a_group_is_a_repository_and_its_members_are_none_for_keys() {
     let world = || World::new().with("/conf", |conf| conf.replace("</RepositoryList>", GROUP));
     let pair = |kasp: &str| kasp.replace(">x<", ">pair<");
