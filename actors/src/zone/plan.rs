@@ -111,8 +111,8 @@ pub(super) fn seconds(length: Seconds) -> u32 {
     u32::try_from(length.0).unwrap_or(u32::MAX)
 }
 
-/// What the auditor is to hold a version with these keys against. `last` is the last published serial, when
-/// the version must have a newer one.
+/// What the auditor is to hold a version with these keys against. `last` is the last published
+/// serial, when the version must have a newer one.
 pub fn audit_expectations(
     (settings, keys): (&ZoneSettings, &ZoneKeys),
     plan: &ApexPlan,

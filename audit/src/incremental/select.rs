@@ -155,7 +155,7 @@ impl Selector<'_> {
     fn check_window(&mut self) {
         let Expectations { now, refresh_seconds, ref limits, .. } = *self.expectations;
         for list in [self.new.others, self.new.nsec3s] {
-            // Each of them causes an error, so more than the limit of errors says nothing more; only
+            // Each of them causes an error, so more than the limit of errors says no more; only
             // the apex may be allowed to wait for its keys.
             let most = limits.findings.max(1).saturating_add(1);
             for name in list.names_out_of_window(now, refresh_seconds, most) {

@@ -83,7 +83,8 @@ impl<'a> Grouper<'a> {
         if is_delegation { OwnerKind::Delegation } else { OwnerKind::Authoritative }
     }
 
-    /// Calls `rrset` for each RRset, by type; RRSIGs of different TTLs are several: type, TTL, whether TTLs differed, RDATA.
+    /// Calls `rrset` for each RRset, by type; RRSIGs of different TTLs are several: type, TTL,
+    /// whether TTLs differed, RDATA.
     pub(super) fn each_rrset(
         &mut self,
         mut rrset: impl FnMut(
