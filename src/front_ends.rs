@@ -40,6 +40,24 @@ pub(crate) fn command(arguments: &[String], programs: &[&'static str]) -> ExitCo
     ExitCode::from(on_terminal(|terminal| appliance::main(arguments, programs, terminal)))
 }
 
+/// The same with standard output elsewhere.
+pub(crate) fn command_into(
+    arguments: &[String],
+    programs: &[&'static str],
+    stdout: &mut dyn io::Write,
+) -> u8 {
+    on_terminal(|terminal| {
+        let mut own = Terminal {
+            is_interactive: terminal.is_interactive,
+            stdin: &mut *terminal.stdin,
+            stdout,
+            stderr: &mut *terminal.stderr,
+            start: &mut *terminal.start,
+        };
+        appliance::main(arguments, programs, &mut own)
+    })
+}
+
 /// Starts `anchorite run` with these options in a process group of its own, so that no Ctrl-C
 /// meant for this one reaches it, and waits until it runs or has failed. Its log lines go on to
 /// the standard error of this process.

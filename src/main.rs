@@ -5,6 +5,7 @@ mod arguments;
 mod front_ends;
 mod hsm;
 mod kaspcheck;
+mod plan;
 mod run;
 mod sign;
 mod slot_host;
@@ -34,9 +35,7 @@ fn main() -> ExitCode {
         (_, Some("ods-enforcer")) => front_ends::ods(&ENFORCER, "ods-enforcer", &words[2..]),
         (_, Some("ods-signer")) => front_ends::ods(&SIGNER, "ods-signer", &words[2..]),
         (_, Some("ods-control")) => front_ends::control(&words[2..]),
-        (_, Some(word)) if !arguments::knows(word) => {
-            front_ends::command(&words[1..], arguments::PROGRAMS)
-        }
+        (_, Some(word)) if !arguments::knows(word) => plan::command(&words[1..]),
         _ => arguments::main(words),
     }
 }
