@@ -91,6 +91,6 @@ async fn keys(site: &Site, invocation: &Invocation) -> Result<Vec<KeyRecord>, Ou
     keys.retain(|key| {
         key.state == KeyState::Present && repository.is_none_or(|name| name == key.repository)
     });
-    keys.sort_by(|one, other| one.inception.cmp(&other.inception));
+    keys.sort_by_key(|key| key.inception);
     Ok(keys)
 }
