@@ -36,7 +36,7 @@ enum PlanError {
     Faults(#[from] appliance_config::FileFaults),
     #[error("{} is no text", .0.display())]
     NoText(PathBuf),
-    #[error("{} has more than {KASP_OCTETS_MAX} octets, which is too much for the daemon", .0.display())]
+    #[error("{} has more than {KASP_OCTETS_MAX} octets: too much for the daemon", .0.display())]
     TooLarge(PathBuf),
     #[error("{} has no policy {policy}; it has: {known}", path.display())]
     PolicyUnknown { path: PathBuf, policy: String, known: String },

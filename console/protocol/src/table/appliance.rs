@@ -81,9 +81,9 @@ pub(super) const COMMANDS: &[Command] = &[
         path: "plan",
         usage: "plan --zone ZONE | --all [--years N] [--kasp FILE] [--policy NAME] \
                 [--parent-delay DURATION] [--json | --ics]\n",
-        help: "\n    Say what will happen to keys in the next years (1, unless told), and who acts:\n    \
-               with the policies that are, or with those of FILE; with each zone's policy, or\n    \
-               with NAME. A DS is taken to be at the parent DURATION (P1D) after it was handed\n    \
+        help: "\n    Say what will happen to keys in the next years (1, unless told), and who\n    \
+               acts: with the policies that are, or with those of FILE; with each zone's\n    \
+               policy, or with NAME. A DS is at the parent DURATION (P1D) after it was handed\n    \
                over. With --kasp and without a zone: for a new zone, and no daemon is asked.\n",
         parameters: &[ZONE, ALL, YEARS, KASP, POLICY, PARENT_DELAY, JSON, ICS],
         ..LOOK
@@ -91,7 +91,8 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         path: "explain key",
         usage: "explain key KEYTAG | CKA_ID [--zone ZONE]\n",
-        help: "\n    Say why a key is where it is, what has to be true before it goes on, and who acts.\n",
+        help: "\n    Say why a key is where it is, what has to be true before it goes on, and\n    \
+               who acts.\n",
         parameters: &[ZONE],
         operands: Operands { least: 1, most: 1 },
         ..LOOK

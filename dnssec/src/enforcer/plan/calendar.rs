@@ -1,6 +1,6 @@
 //! A calendar made of what happens to keys: each entry says when, who acts, which key, and what.
-//! In: moments, notes. Out: entries by time. Never: text for one output only; that is in [`super::table`],
-//! [`super::json`] and [`super::ics`].
+//! In: moments, notes. Out: entries by time. Never: text for one output only; that is in
+//! [`super::table`], [`super::json`] and [`super::ics`].
 
 use super::forward::Assumptions;
 use super::names::{KeyName, find};

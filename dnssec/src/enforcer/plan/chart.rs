@@ -267,7 +267,8 @@ fn place(timeline: &Timeline, at: Timestamp) -> f64 {
 fn label(out: &mut String, class: &str, (x, y): (f64, f64), anchor: &str, text: &str) {
     if !text.is_empty() {
         out.push_str(&format!(
-            "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{}</text>\n",
+            "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" \
+             text-anchor=\"{anchor}\">{}</text>\n",
             escape(text)
         ));
     }

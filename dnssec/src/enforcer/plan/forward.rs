@@ -307,7 +307,10 @@ impl Run<'_> {
 
     /// Whether a roll begins before its leaving keys have arrived.
     fn look_at_roll(&mut self, before: &ZoneLife, role: KeyRole, from: &[KeyId]) {
-        let is_known = |found: &Finding| matches!(found, Finding::RollsOverlap { role: other, .. } if *other == role);
+        let is_known = |found: &Finding| match found {
+            Finding::RollsOverlap { role: other, .. } => *other == role,
+            _ => false,
+        };
         let is_on_its_way = |key: &KeyLife| {
             let mut states = RecordKind::ALL.into_iter().filter_map(|kind| key.state(kind));
             from.contains(&key.id) && states.any(|state| state != RecordState::Omnipresent)

@@ -60,8 +60,8 @@ pub(super) fn plain(text: &str) -> String {
 
 /// Control characters, and those that turn the direction of writing.
 fn is_unsafe(one: char) -> bool {
-    one.is_control()
-        || matches!(one, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    let turns = ['\u{200e}'..='\u{200f}', '\u{2028}'..='\u{202e}', '\u{2066}'..='\u{2069}'];
+    one.is_control() || turns.iter().any(|range| range.contains(&one))
 }
 
 /// A word for a shell: quoted, unless it needs no quotes.

@@ -79,8 +79,12 @@ fn damage(life: &ZoneLife, seeds: &[u64]) -> ZoneLife {
     life
 }
 
+fn cases() -> ProptestConfig {
+    ProptestConfig { cases: 120, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 120, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases())]
 
     #[test]
     fn any_life_and_policy_renders(
@@ -99,7 +103,8 @@ proptest! {
         let scene = Scene::new(&edited, now, &[]);
         explain_zone("example.com", &life, &scene);
         let picture = timeline(("example.com", "p"), &life, &past.moments, &next, MARCH);
-        for span in picture.tracks.iter().flat_map(|track| &track.records).flat_map(|one| &one.spans) {
+        let records = picture.tracks.iter().flat_map(|track| &track.records);
+        for span in records.flat_map(|one| &one.spans) {
             prop_assert!(picture.from <= span.from && span.from < span.until);
             prop_assert!(span.until <= picture.until);
         }
