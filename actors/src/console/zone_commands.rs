@@ -188,8 +188,8 @@ pub(super) async fn delegated(
         if !keys.is_empty() {
             text += &format!(
                 "Unable to delete zone, the DS of key {} of zone {} may still be at its parent or \
-                 in caches: without signatures the zone would be bogus! Have the DS removed and say \
-                 so with \"key ds-retract\" and \"key ds-gone\", or give --force.\n",
+                 in caches: without signatures the zone would be bogus! Have the DS removed and \
+                 say so with \"key ds-retract\" and \"key ds-gone\", or give --force.\n",
                 keys.join(", "),
                 zone_text(zone)
             );

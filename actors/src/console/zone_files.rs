@@ -61,7 +61,7 @@ pub(super) fn change_list(
     // Whatever is written has to be read at the next start.
     read_zonelist(&name, &new).map_err(|error| faults(EditError::Faults(error)))?;
     // A link stays one: the file that it leads to is replaced.
-    let place = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let place = config_files::resolved(path);
     replace_file(&place, MODE_NEW, |out| out.write_all(&new)).map_err(ListError::Write)
 }
 

@@ -40,6 +40,11 @@ pub fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, ConfigFileError> {
     Ok(bytes)
 }
 
+/// Where a path leads to, links followed; the path itself when that is not known.
+pub fn resolved(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
 /// Whether a file can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readable {

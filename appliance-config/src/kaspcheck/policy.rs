@@ -404,8 +404,8 @@ fn largest_ttl(file: &str, policy: &Policy, report: &mut Report) {
     let name = &policy.name;
     if refresh < largest {
         report.warning(format_args!(
-            "In policy {name}, the Refresh interval ({refresh} seconds) is smaller than the largest \
-             TTL ({largest} seconds) in {file}: signatures may expire in caches"
+            "In policy {name}, the Refresh interval ({refresh} seconds) is smaller than the \
+             largest TTL ({largest} seconds) in {file}: signatures may expire in caches"
         ));
         return;
     }

@@ -1,7 +1,7 @@
 //! Zones come, change and go.
 
 use crate::said::enforcer;
-use anchorite_tests::daemon::{Installation, serial_of};
+use anchorite_tests::daemon::{Daemon, Installation, serial_of};
 use anchorite_tests::judges::dnssec_verify;
 
 /// A second policy: the default one by another name, with NSEC.
@@ -121,5 +121,34 @@ fn a_list_is_imported_and_exported() {
     assert!(listed.contains("\na.example  ") && !listed.contains("b.example"), "{listed}");
     installation.write_zonelist(&[("a.example", "nope")]);
     enforcer(&installation, "zonelist import").refuses("Its policy nope is not known");
+    daemon.stop();
+}
+
+#[test]
+fn a_zone_with_a_ds_at_its_parent_is_not_given_up_w16() {
+    let installation = Installation::new("default");
+    installation.write_small_zone("a.example", 1, "");
+    installation.write_zonelist(&[("a.example", "default")]);
+    let mut command = installation.command();
+    command.args(["--set-time", "now"]);
+    let mut daemon = Daemon::spawn(command);
+    daemon.wait_for(&["[STATS] a.example "]);
+    // The next thing to happen is that caches have the new keys, and the parent gets the DS.
+    enforcer(&installation, "time leap");
+    daemon.wait_for(&["DS with keytag"]);
+    enforcer(&installation, "zone delete -z a.example").refuses("may still be at its parent");
+    enforcer(&installation, "zone delete --all").refuses("may still be at its parent");
+    let list = installation.read("zonelist.xml");
+    installation.write_zonelist(&[]);
+    enforcer(&installation, "zonelist import -r").refuses("may still be at its parent");
+    daemon.reload();
+    daemon.wait_for(&["zone a.example is gone from", "goes on being signed"]);
+    daemon.wait_for(&["zone a.example"]);
+    let listed = enforcer(&installation, "zone list").stdout;
+    assert!(listed.contains("\na.example  "), "{listed}");
+    installation.write("zonelist.xml", &list);
+    enforcer(&installation, "zone delete -z a.example --force")
+        .is("Deleted zone a.example successfully\n");
+    assert!(!installation.read("zonelist.xml").contains("a.example"));
     daemon.stop();
 }
