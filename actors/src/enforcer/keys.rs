@@ -121,9 +121,20 @@ impl Pass {
             true => KeyOwner::Policy(policy.clone()),
             false => KeyOwner::Zone(Box::new(turn.zone.clone())),
         };
+        self.check(policy, wanted).await?;
         tracing::info!(target: "enforcer", algorithm = %wanted.algorithm, role = %wanted.role,
             "1 new {}(s) ({} bits) need to be created.", wanted.role, wanted_bits(wanted));
         self.make_one(policy, wanted, &owner, &turn.records).await
+    }
+
+    /// Whether a key can be made: asked first, so that a closed slot leaves no intents behind.
+    async fn check(&self, policy: &str, wanted: &KeyPolicy) -> Result<(), KeysError> {
+        if wanted.algorithm.is_deprecated() && !self.parts.allow_deprecated {
+            let (policy, algorithm) = (policy.to_owned(), wanted.algorithm);
+            return Err(KeysError::Deprecated { policy, algorithm });
+        }
+        self.slot(policy, &wanted.repository)?.lease().await?;
+        Ok(())
     }
 
     /// A new key whose tag is none of those of `others`.
@@ -134,13 +145,7 @@ impl Pass {
         owner: &KeyOwner,
         others: &[KeyRecord],
     ) -> Result<KeyRecord, KeysError> {
-        if wanted.algorithm.is_deprecated() && !self.parts.allow_deprecated {
-            let (policy, algorithm) = (policy.to_owned(), wanted.algorithm);
-            return Err(KeysError::Deprecated { policy, algorithm });
-        }
-        let slot = self.slot(policy, &wanted.repository)?;
-        // Asked first, so that a closed slot leaves no intents behind.
-        slot.lease().await?;
+        self.check(policy, wanted).await?;
         for _ in 0..KEY_TRIES_MAX {
             let key = NewKey {
                 id: hsm::random_key_id().ok_or(KeysError::NoRandomness)?,

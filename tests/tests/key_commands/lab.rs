@@ -25,6 +25,8 @@ pub(crate) struct Said {
 /// The configuration, with the zone.
 pub(crate) fn installation() -> Installation {
     let installation = Installation::new("default");
+    let element = "<AutomaticKeyGenerationPeriod>";
+    installation.edit("conf.xml", &format!("{element}PT0S<"), &format!("{element}P1Y<"));
     installation.edit("kasp.xml", "<InceptionOffset>PT3600S<", "<InceptionOffset>P60D<");
     installation.edit("kasp.xml", "<Jitter>PT12H<", "<Jitter>PT0S<");
     installation.edit("kasp.xml", "<Default>P14D<", "<Default>P4D<");
