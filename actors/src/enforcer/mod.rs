@@ -37,6 +37,7 @@ use dnssec::{Name, Seconds, Timestamp};
 use jobs::{Job, JobEnd, Task};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 use stock::StockOrder;
 use submission::Submission;
 use turns::Turns;
@@ -45,6 +46,9 @@ use turns::Turns;
 const QUEUE_LENGTH_MAX: usize = 400_000;
 /// How long after a failure a zone is looked at again (catalogue 4.2).
 const FAILURE_PAUSE: Seconds = Seconds(60);
+/// Longest wait for a zone's turn to remember that its parent was told; then the parent may be told
+/// a second time.
+const REMEMBERED_WITHIN: Duration = Duration::from_secs(3600);
 
 /// The enforcer actor.
 pub struct EnforcerActor {
@@ -360,10 +364,7 @@ impl EnforcerActor {
             (submission, result)
         };
         ctx.spawn(run.into_actor(self).map(|(submission, result), actor, ctx| match result {
-            Ok(()) => {
-                actor.submitting.remove(&(submission.zone.clone(), submission.id.clone()));
-                actor.take(submission.zone.clone(), submission.done(), ctx);
-            }
+            Ok(()) => actor.submitted(submission, ctx),
             Err(error) => {
                 submission.log_failure(&error);
                 let clock = actor.pass.clock();
@@ -374,6 +375,19 @@ impl EnforcerActor {
                     actor.take(submission.zone, Task::Look, ctx);
                 }));
             }
+        }));
+    }
+
+    /// Has the zone remember that its parent was told. Until that is durable or failed, no look at
+    /// the zone runs the command again.
+    fn submitted(&mut self, submission: Submission, ctx: &mut Context<EnforcerActor>) {
+        let (done, answer) = submission.done();
+        let Submission { zone, id, .. } = submission;
+        self.take(zone.clone(), done, ctx);
+        let remembered = async move { answer.within(&"enforcer".into(), REMEMBERED_WITHIN).await };
+        ctx.spawn(remembered.into_actor(self).map(|_, actor, _| {
+            // A refusal means that somebody said it before; a failure has the zone looked at again.
+            actor.submitting.remove(&(zone, id));
         }));
     }
 

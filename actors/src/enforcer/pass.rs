@@ -72,7 +72,13 @@ impl Pass {
     }
 
     async fn turn(&self, zone: &Name, policy: &Policy, task: Task) -> Result<Looked, KeysError> {
-        let before = self.parts.store.life(zone).await?.unwrap_or_default();
+        let before = match self.parts.store.life(zone).await {
+            Ok(life) => life.unwrap_or_default(),
+            Err(error) => {
+                task.refuse(ChangeError::Failed(error.to_string()));
+                return Err(error.into());
+            }
+        };
         let now = self.now();
         let mut cause = "enforcer".to_owned();
         let mut reply = None;
@@ -153,7 +159,7 @@ impl Pass {
         Ok(Looked {
             keys: ZoneKeys { keys, salt, delegation },
             next: evaluation.next,
-            submissions: self.submissions(&turn, &evaluation.life),
+            submissions: self.submissions(&turn, &evaluation),
             has_taken: evaluation.life.keys.iter().any(|key| !has(before, key)),
             has_purged: before.keys.iter().any(|key| !has(&evaluation.life, key)),
         })

@@ -1,16 +1,17 @@
 //! Hands DS records to parents and takes them back, by the commands that the operator configured
 //! (catalogue 4.8), without a shell. In: what is remembered of a zone. Out: commands run, and
 //! what became of them, as changes of the zone.
-//! A key that stands in `Submit` or `Retract` still has it to do, whatever happened to the program
-//! in between; so a command may run twice for one key, and parents have to bear it.
+//! Each evaluation says again of a key that stands in `Submit` or `Retract` what is to be done,
+//! whatever happened to the program in between; so a command may run twice for one key, and parents
+//! have to bear it.
 
 use super::jobs::Task;
-use super::messages::LifeEdit;
+use super::messages::{ChangeError, LifeEdit};
 use super::pass::{Pass, Turn, public_key};
 use crate::io::command::{self, CommandError};
-use crate::runtime::Reply;
+use crate::runtime::{Answer, Reply};
 use crate::settings::zone_text;
-use dnssec::enforcer::{DsAtParent, KeyLife, ZoneLife, ds_retract, ds_submit};
+use dnssec::enforcer::{Action, Evaluation, KeyLife, ds_retract, ds_submit};
 use dnssec::key::{KeyId, dnskey_rdata};
 use dnssec::{Name, RrType};
 
@@ -32,15 +33,18 @@ pub(super) struct Submission {
 }
 
 impl Pass {
-    /// What has to be told to the parent about a zone's keys.
-    pub(super) fn submissions(&self, turn: &Turn<'_>, life: &ZoneLife) -> Vec<Submission> {
-        let keys = life.keys.iter();
-        keys.filter_map(|key| match key.ds_at_parent {
-            DsAtParent::Submit => self.submission(turn, key, true),
-            DsAtParent::Retract => self.submission(turn, key, false),
-            _ => None,
-        })
-        .collect()
+    /// What has to be told to the parent about a zone's keys. A key may stand in `Retract` and have
+    /// to wait there until the parent is known to have another DS, so the core says what is due.
+    pub(super) fn submissions(&self, turn: &Turn<'_>, evaluation: &Evaluation) -> Vec<Submission> {
+        let key = |id: &KeyId| evaluation.life.keys.iter().find(|key| key.id == *id);
+        let actions = evaluation.actions.iter();
+        actions
+            .filter_map(|action| match action {
+                Action::SubmitDs { id } => self.submission(turn, key(id)?, true),
+                Action::RetractDs { id } => self.submission(turn, key(id)?, false),
+                _ => None,
+            })
+            .collect()
     }
 
     fn submission(&self, turn: &Turn<'_>, key: &KeyLife, comes: bool) -> Option<Submission> {
@@ -75,17 +79,16 @@ impl Submission {
         }
     }
 
-    /// What the zone is to remember of a command that succeeded.
-    pub(super) fn done(&self) -> Task {
+    /// What the zone is to remember of a command that succeeded, and the answer whether it does.
+    pub(super) fn done(&self) -> (Task, Answer<Result<(), ChangeError>>) {
         let (id, comes) = (self.id.clone(), self.comes);
         let edit: LifeEdit = Box::new(move |life, now| {
             let say = if comes { ds_submit } else { ds_retract };
             Ok(say(life, &id, now)?)
         });
         let cause = if comes { "DS handed to the parent" } else { "DS taken back" };
-        // Nobody waits: a refusal means that somebody said it before.
-        let (reply, _) = Reply::channel();
-        Task::Change { edit, cause: cause.to_owned(), adopts: None, reply }
+        let (reply, answer) = Reply::channel();
+        (Task::Change { edit, cause: cause.to_owned(), adopts: None, reply }, answer)
     }
 
     /// What to say of a command that failed.
