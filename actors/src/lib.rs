@@ -10,6 +10,7 @@ pub mod console;
 pub mod enforcer;
 pub mod io;
 pub mod logging;
+pub mod parent;
 pub mod runtime;
 pub mod settings;
 pub mod slot;

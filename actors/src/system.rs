@@ -10,6 +10,7 @@ pub use zones::{RunningZone, Zones};
 use crate::console::{ConsoleActor, ConsoleParts};
 use crate::enforcer::{EnforcerActor, EnforcerMessage, EnforcerParts};
 use crate::io::folders::private_folder;
+use crate::parent::{self, ParentActor, ParentParts};
 use crate::runtime::{
     AddError, Child, ChildRef, Clock, Failure, HealthTable, Outbox, PoolSpec, Supervised,
     SupervisorRef, WorkerPool, start_root,
@@ -169,8 +170,11 @@ pub fn start_with(
         keeps_approved: settings.keeps_approved,
     });
 
+    let parent_parts = ParentParts { clock: clock.clone(), ask: parent::network() };
+    let parent = root.add(&tree::parent(), move || ParentActor::new(parent_parts.clone()))?;
     let parts = Arc::new(EnforcerParts {
         store: store_client(),
+        parent: parent.outbox(),
         slots: slot_clients(),
         pool: WorkerPool::start(PoolSpec {
             name: "keys",

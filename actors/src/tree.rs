@@ -6,6 +6,7 @@
 //! ├─ base (rest for one): storage
 //! ├─ slots (one for one, all at once): slot <repository> ...
 //! ├─ stages (one for one, all at once): fetch, sort, denial, sign, audit, publish
+//! ├─ parent
 //! ├─ enforcer
 //! ├─ zones (one for one, all at once): zone <name> ...
 //! └─ console
@@ -70,6 +71,12 @@ pub fn stage(name: &'static str) -> ChildSpec {
 /// The enforcer.
 pub fn enforcer() -> ChildSpec {
     ChildSpec { mailbox_bound: 65_536, ..ChildSpec::new("enforcer") }
+}
+
+/// Who asks parents what DS they show: when it goes on failing, steps of a DS wait, and all else
+/// goes on.
+pub fn parent() -> ChildSpec {
+    ChildSpec { mailbox_bound: 65_536, on_limit: OnLimit::GiveUp, ..ChildSpec::new("parent") }
 }
 
 /// The console: when it goes on failing, signing goes on without it.

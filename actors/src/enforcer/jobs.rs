@@ -5,7 +5,8 @@ use super::keys::KeysError;
 use super::messages::{ChangeError, LifeEdit, ZoneKeys};
 use super::submission::Submission;
 use crate::runtime::Reply;
-use dnssec::enforcer::PublishedKeys;
+use dnssec::enforcer::{DsSighting, PublishedKeys};
+use dnssec::parent::WatchedKey;
 use dnssec::policy::Policy;
 use dnssec::{Name, Timestamp};
 use std::sync::Arc;
@@ -16,6 +17,8 @@ pub(super) struct Job {
     pub(super) zone: Name,
     pub(super) policy: Arc<Policy>,
     pub(super) task: Task,
+    /// What the parent shows; `None`: nobody asks.
+    pub(super) parent: Option<Vec<DsSighting>>,
 }
 
 /// What the turn is for; each ends with a look at the zone.
@@ -53,6 +56,8 @@ pub(super) struct Looked {
     pub(super) next: Option<Timestamp>,
     /// What is to be told to its parent.
     pub(super) submissions: Vec<Submission>,
+    /// Keys whose DS is on its way.
+    pub(super) watched: Vec<WatchedKey>,
     /// Whether it took keys.
     pub(super) has_taken: bool,
     /// Whether keys went into the trash.

@@ -14,6 +14,7 @@ mod effects;
 mod jobs;
 mod keys;
 mod messages;
+mod observation;
 mod pass;
 mod removal;
 mod stock;
@@ -24,8 +25,9 @@ pub(crate) use removal::TRASH_PERIOD;
 
 pub use messages::{Change, ChangeError, EnforcerMessage, KeysEvent, LifeEdit, Wanted, ZoneKeys};
 
+use crate::parent::ParentMessage;
 use crate::runtime::{
-    Actor, ActorFutureExt, AsyncContext, Child, Clock, Context, Handler, Recipient, Reply,
+    Actor, ActorFutureExt, AsyncContext, Child, Clock, Context, Handler, Outbox, Recipient, Reply,
     SpawnHandle, Supervised, WorkerPool, WrapFuture,
 };
 use crate::settings::EnforcerSettings;
@@ -38,6 +40,7 @@ use jobs::{Job, JobEnd, Task};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
+use observation::Observation;
 use stock::StockOrder;
 use submission::Submission;
 use turns::Turns;
@@ -74,6 +77,7 @@ struct Watched {
     to: Recipient<KeysEvent>,
     given: Option<ZoneKeys>,
     next: Option<Timestamp>,
+    observation: Observation,
 }
 
 /// What operators see of the enforcer.
@@ -93,6 +97,8 @@ pub struct EnforcerObserved {
 pub struct EnforcerParts {
     /// The durable facts.
     pub store: StoreClient,
+    /// Who asks the parents.
+    pub parent: Outbox<ParentMessage>,
     /// The slots by repository.
     pub slots: BTreeMap<String, SlotClient>,
     /// For what blocks in tokens; no zone's work waits for it.
@@ -130,12 +136,12 @@ impl EnforcerActor {
         };
         if self.waiting_count() >= QUEUE_LENGTH_MAX {
             let error = format!("{QUEUE_LENGTH_MAX} requests wait for the enforcer");
-            let _ = watched.to.do_send(KeysEvent::Failed { error: error.clone() });
+            watched.to.do_send(KeysEvent::Failed { error: error.clone() });
             return task.refuse(ChangeError::Failed(error));
         }
         let policy = watched.policy.clone();
         let Some(task) = self.turns.begin(&zone, &policy.name, task) else { return };
-        let job = Job { zone, policy, task };
+        let job = Job { zone, policy, task, parent: None };
         match self.waiting.get_mut(&job.policy.name) {
             Some(queue) => queue.push_back(job),
             None => {
@@ -145,8 +151,10 @@ impl EnforcerActor {
         }
     }
 
-    fn work_on(&mut self, job: Job, ctx: &mut Context<EnforcerActor>) {
+    fn work_on(&mut self, mut job: Job, ctx: &mut Context<EnforcerActor>) {
         let pass = self.pass.clone();
+        // Only now: an earlier turn of the zone may have changed what is looked for.
+        job.parent = self.zones.get(&job.zone).and_then(|zone| zone.parent(pass.now()));
         let work = async move { pass.work_on(job).await };
         ctx.spawn(work.into_actor(self).map(|end, actor, ctx| {
             let (zone, policy) = (end.zone.clone(), end.policy.clone());
@@ -249,9 +257,12 @@ impl EnforcerActor {
 
     /// Does nothing more about a zone; `reply` hears when the job under way has ended.
     fn forget(&mut self, zone: Name, reply: Reply<()>, ctx: &mut Context<EnforcerActor>) {
-        if let Some(next) = self.zones.remove(&zone).and_then(|watched| watched.next) {
-            self.agenda.remove(&(next, zone.clone()));
-            self.wind(ctx);
+        if let Some(watched) = self.zones.remove(&zone) {
+            self.leave_parent(&zone, &watched.observation);
+            if let Some(next) = watched.next {
+                self.agenda.remove(&(next, zone.clone()));
+                self.wind(ctx);
+            }
         }
         self.turns.leave(&zone, reply);
         let mut count = 0;
@@ -286,6 +297,7 @@ impl EnforcerActor {
                 if looked.has_purged {
                     self.empty_trash(ctx);
                 }
+                self.observe_parent(&end.zone, looked.watched, ctx);
                 looked.submissions.into_iter().for_each(|one| self.submit(one, ctx));
                 (KeysEvent::Ready(looked.keys), looked.next)
             }
@@ -306,7 +318,7 @@ impl EnforcerActor {
         }
         if end.is_asked || is_news {
             // A zone that is gone does not mind.
-            let _ = watched.to.do_send(event);
+            watched.to.do_send(event);
         }
         if let Some(next) = watched.next.take() {
             self.agenda.remove(&(next, end.zone.clone()));
@@ -412,9 +424,9 @@ impl EnforcerActor {
 
     fn watch(&mut self, wanted: Wanted, ctx: &mut Context<EnforcerActor>) {
         let Wanted { zone, policy, to } = wanted;
-        let known = self.zones.remove(&zone);
-        let (given, next) = known.map_or((None, None), |known| (known.given, known.next));
-        self.zones.insert(zone.clone(), Watched { policy, to, given, next });
+        let known = self.zones.remove(&zone).map(|one| (one.given, one.next, one.observation));
+        let (given, next, observation) = known.unwrap_or_default();
+        self.zones.insert(zone.clone(), Watched { policy, to, given, next, observation });
         self.take(zone, Task::Keys, ctx);
     }
 

@@ -11,9 +11,10 @@ use crate::settings::zone_text;
 use crate::store::{NewLife, StoreError};
 use dnssec::enforcer::history::KeyEvent;
 use dnssec::enforcer::{
-    Action, Evaluation, KeyLife, Scene, SupplyKey, ZoneLife, evaluate, published,
+    Action, DsSighting, Evaluation, KeyLife, Scene, SupplyKey, ZoneLife, evaluate, published,
 };
 use dnssec::key::{KeyId, KeyRole, PublicKey};
+use dnssec::parent::watched_keys;
 use dnssec::policy::Policy;
 use dnssec::signing::ZoneKey;
 use dnssec::signing::parent_sync::delegation;
@@ -30,11 +31,16 @@ pub(super) struct Pass {
     pub(super) parts: Arc<EnforcerParts>,
 }
 
+/// What a zone's turn goes by: its policy, and what the parent shows, where somebody asks.
+type Rules<'j> = (&'j Policy, Option<&'j [DsSighting]>);
+
 /// A zone in its turn.
 pub(super) struct Turn<'j> {
     pub(super) zone: &'j Name,
     pub(super) policy: &'j Policy,
     pub(super) now: Timestamp,
+    /// What the parent shows; `None`: nobody asks.
+    pub(super) parent: Option<&'j [DsSighting]>,
     /// All keys that are the zone's, or its policy's.
     pub(super) records: Vec<KeyRecord>,
 }
@@ -59,9 +65,9 @@ impl Pass {
     }
 
     pub(super) async fn work_on(&self, job: Job) -> JobEnd {
-        let Job { zone, policy, task } = job;
+        let Job { zone, policy, task, parent } = job;
         let is_asked = matches!(task, Task::Keys);
-        let result = self.turn(&zone, &policy, task).await;
+        let result = self.turn(&zone, (&policy, parent.as_deref()), task).await;
         if let Err(error) = &result
             && !is_asked
         {
@@ -71,7 +77,7 @@ impl Pass {
         JobEnd { zone, policy: policy.name.clone(), is_asked, result }
     }
 
-    async fn turn(&self, zone: &Name, policy: &Policy, task: Task) -> Result<Looked, KeysError> {
+    async fn turn(&self, zone: &Name, rules: Rules<'_>, task: Task) -> Result<Looked, KeysError> {
         let before = match self.parts.store.life(zone).await {
             Ok(life) => life.unwrap_or_default(),
             Err(error) => {
@@ -102,7 +108,7 @@ impl Pass {
                 }
             }
         };
-        let result = self.look(zone, policy, now, &before, changed, &cause).await;
+        let result = self.look(zone, rules, now, &before, changed, &cause).await;
         if let Some(reply) = reply {
             let failed = |error: &KeysError| ChangeError::Failed(error.to_string());
             reply.send(result.as_ref().map(|_| ()).map_err(failed));
@@ -115,14 +121,15 @@ impl Pass {
     async fn look(
         &self,
         zone: &Name,
-        policy: &Policy,
+        (policy, parent): Rules<'_>,
         now: Timestamp,
         before: &ZoneLife,
         mut life: ZoneLife,
         cause: &str,
     ) -> Result<Looked, KeysError> {
         let salt = self.salt(policy).await?;
-        let mut turn = Turn { zone, policy, now, records: self.records(zone, policy).await? };
+        let mut turn =
+            Turn { zone, policy, now, parent, records: self.records(zone, policy).await? };
         for key in &mut life.keys {
             if let Some(record) = turn.record(&key.id) {
                 key.backup = effects::backup(record.backup);
@@ -153,12 +160,14 @@ impl Pass {
             let record = turn.record(id)?;
             Some(dnssec::key::dnskey_rdata(record.role.flags(), &public_key(record)?))
         };
+        let watched = watched_keys(&evaluation.life, dnskey_of);
         let delegation = delegation(&evaluation.life, policy, dnskey_of)
             .map_err(|missing| KeysError::RecordMissing { id: missing.id })?;
         let has = |life: &ZoneLife, key: &KeyLife| life.keys.iter().any(|one| one.id == key.id);
         Ok(Looked {
             keys: ZoneKeys { keys, salt, delegation },
             next: evaluation.next,
+            watched,
             submissions: self.submissions(&turn, &evaluation),
             has_taken: evaluation.life.keys.iter().any(|key| !has(before, key)),
             has_purged: before.keys.iter().any(|key| !has(&evaluation.life, key)),
@@ -193,6 +202,7 @@ impl Pass {
         Scene {
             rollover_notification: self.parts.settings.rollover_notification.unwrap_or(Seconds(0)),
             waits_for_publication: true,
+            parent: turn.parent,
             ..Scene::new(turn.policy, turn.now, supply)
         }
     }

@@ -5,6 +5,7 @@
 pub mod command;
 pub mod config_files;
 pub mod control_socket;
+pub mod dns_query;
 pub mod environment;
 pub mod folders;
 pub mod leftovers;

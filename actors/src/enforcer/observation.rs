@@ -1,0 +1,85 @@
+//! What the parents of zones show: has it watched while a DS is on its way, and keeps what was
+//! seen for the zone's next turn (guard W6). In: what a turn found, [`ParentEvent`]. Out: orders to
+//! the watcher. Never: what a sighting means; that is `dnssec::enforcer`'s.
+
+use super::jobs::Task;
+use super::{EnforcerActor, Watched};
+use crate::parent::{ParentEvent, ParentMessage, WatchOrder};
+use crate::runtime::{AsyncContext, Context, Handler};
+use dnssec::enforcer::DsSighting;
+use dnssec::parent::{Sightings, WatchedKey};
+use dnssec::{Name, Timestamp};
+use std::sync::Arc;
+
+/// What is known of a zone's parent.
+#[derive(Default)]
+pub(super) struct Observation {
+    /// What the watcher was told to look for.
+    order: Option<Arc<WatchOrder>>,
+    /// What it saw of that last.
+    seen: Option<Sightings>,
+}
+
+impl Watched {
+    /// What the parent shows, for a turn at `now`; `None` where the policy has nobody asked.
+    pub(super) fn parent(&self, now: Timestamp) -> Option<Vec<DsSighting>> {
+        let interval = self.policy.parent.agents.as_ref()?.interval;
+        let seen = self.observation.seen.as_ref().filter(|seen| seen.are_fresh(interval, now));
+        Some(seen.map(|seen| seen.of_keys.clone()).unwrap_or_default())
+    }
+}
+
+impl EnforcerActor {
+    /// Has the parent watched for these keys of a zone, and no others.
+    pub(super) fn observe_parent(
+        &mut self,
+        zone: &Name,
+        keys: Vec<WatchedKey>,
+        ctx: &mut Context<EnforcerActor>,
+    ) {
+        let Some(watched) = self.zones.get_mut(zone) else { return };
+        let agents = watched.policy.parent.agents.clone().filter(|_| !keys.is_empty());
+        let order = agents.map(|agents| WatchOrder { agents, keys });
+        if watched.observation.order.as_deref() == order.as_ref() {
+            return;
+        }
+        let order = order.map(Arc::new);
+        let message = match order.clone() {
+            Some(order) => {
+                let to = ctx.address().recipient();
+                ParentMessage::Watch { zone: zone.clone(), order, to }
+            }
+            None => ParentMessage::Forget { zone: zone.clone() },
+        };
+        // What was seen of other keys, or on their way in, says nothing now.
+        watched.observation = Observation { order, seen: None };
+        if let Err(undelivered) = self.pass.parts.parent.tell(message) {
+            tracing::error!(target: "enforcer", error = %undelivered.error,
+                "the parent's servers are not asked");
+            // The next look tries again.
+            watched.observation = Observation::default();
+        }
+    }
+
+    /// Has the parent of a zone that is gone watched no more.
+    pub(super) fn leave_parent(&self, zone: &Name, observation: &Observation) {
+        if observation.order.is_some() {
+            // A watcher that takes no orders now only asks in vain.
+            let _ = self.pass.parts.parent.tell(ParentMessage::Forget { zone: zone.clone() });
+        }
+    }
+}
+
+impl Handler<ParentEvent> for EnforcerActor {
+    type Result = ();
+
+    fn handle(&mut self, event: ParentEvent, ctx: &mut Context<EnforcerActor>) {
+        let Some(watched) = self.zones.get_mut(&event.zone) else { return };
+        // An answer to what was asked before the zone changed is none.
+        if watched.observation.order.as_ref().is_some_and(|order| Arc::ptr_eq(order, &event.order))
+        {
+            watched.observation.seen = Some(event.sightings);
+            self.take(event.zone, Task::Look, ctx);
+        }
+    }
+}
