@@ -95,8 +95,8 @@ fn denial(policy: &Policy, salt: &[u8], text: &mut String) {
             let _ = write!(
                 text,
                 "        <Hash>\n          <Algorithm>{}</Algorithm>\n          \
-                 <Iterations>{}</Iterations>\n          <Salt>{salt}</Salt>\n        </Hash>\n      \
-                 </NSEC3>\n",
+                 <Iterations>{}</Iterations>\n          <Salt>{salt}</Salt>\n        </Hash>\n\
+                 \x20     </NSEC3>\n",
                 nsec3.hash_algorithm, nsec3.iterations,
             );
         }
