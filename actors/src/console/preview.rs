@@ -71,3 +71,45 @@ fn described(key: &KeyPolicy, purpose: KeyUse) -> String {
     let standby = if purpose == KeyUse::Standby { "standby " } else { "" };
     format!("{standby}{} ({}, {} bits)", key.role, key.algorithm, wanted_bits(key))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dnssec::Algorithm;
+    use dnssec::enforcer::SupplyKey;
+    use dnssec::key::{KeyId, KeyRole};
+    use std::time::Duration;
+
+    /// The life of a zone that has just taken a KSK and a ZSK.
+    fn life(policy: &Policy, now: Timestamp) -> ZoneLife {
+        let keys = [KeyRole::Ksk, KeyRole::Zsk].map(|role| SupplyKey {
+            id: KeyId::new(&[role as u8; 16]).unwrap(),
+            repository: "token".to_owned(),
+            role,
+            algorithm: Algorithm::EcdsaP256Sha256,
+            bits: 256,
+            key_tag: dnssec::KeyTag(role as u16 + 1),
+            backup: dnssec::enforcer::Backup::NotRequired,
+        });
+        evaluate(&ZoneLife::default(), &Scene::new(policy, now, &keys)).life
+    }
+
+    #[test]
+    fn ten_thousand_zones_are_previewed_in_a_moment() {
+        let (now, old) = (Timestamp(1_800_000_000), Policy::anchorite_default("token"));
+        let mut new = old.clone();
+        new.keys.keys[0].algorithm = Algorithm::EcdsaP384Sha384;
+        let (zone, life) = (Name::parse(b"a.example.", None).unwrap(), life(&old, now));
+        let said = line(&zone, &life, &old, &new, now);
+        assert!(said.contains("KSK 1 (ECDSAP256SHA256, 256 bits) will be rolled out"), "{said}");
+        assert!(said.contains("a new KSK (ECDSAP384SHA384, 384 bits) will be rolled in"), "{said}");
+        assert_eq!(line(&zone, &life, &old, &old, now), "Zone a.example: its keys stay.\n");
+        let begin = crate::runtime::Clock::system();
+        let start = begin.uptime();
+        for _ in 0..10_000 {
+            assert_eq!(line(&zone, &life, &old, &new, now), said);
+        }
+        let took = begin.uptime() - start;
+        assert!(took < Duration::from_secs(5), "{took:?}");
+    }
+}

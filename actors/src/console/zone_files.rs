@@ -83,7 +83,10 @@ mod tests {
         std::fs::write(&file, zone).unwrap();
         change_list(&link, |_| Vec::new()).unwrap();
         assert!(link.is_symlink());
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), "<ZoneList>\n\n</ZoneList>\n");
+        assert_eq!(
+            std::fs::read_to_string(&file).unwrap(),
+            "<ZoneList>\n<!-- here -->\n</ZoneList>\n"
+        );
         assert!(read_list(&link).unwrap().is_empty());
         std::fs::remove_file(&file).unwrap();
         assert!(matches!(change_list(&link, |zones| zones), Err(ListError::File(_))));
