@@ -79,7 +79,7 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         path: "plan",
-        usage: "plan --zone ZONE | --all [--years N] [--kasp FILE] [--policy NAME] \
+        usage: "plan --zone ZONE | --all [--years N] [--kasp FILE] [--policy NAME]\n    \
                 [--parent-delay DURATION] [--json | --ics]\n",
         help: "\n    Say what will happen to keys in the next years (1, unless told), and who\n    \
                acts: with the policies that are, or with those of FILE; with each zone's\n    \
