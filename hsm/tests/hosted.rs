@@ -11,8 +11,7 @@ use dnssec::Algorithm;
 use dnssec::key::KeyId;
 use hsm::builtin::Unlock;
 use hsm::hosted::{
-    Deadlines, HOST_STARTS_MAX, HostProgram, HostedSettings, HostedSlot, HostedToken,
-    Network,
+    Deadlines, HOST_STARTS_MAX, HostProgram, HostedSettings, HostedSlot, HostedToken, Network,
 };
 use hsm::pkcs11::Pkcs11Settings;
 use hsm::{Disposition, GenerateRequest, Packed, PinTries, SignBatch, Slot, SlotError};

@@ -6,8 +6,8 @@ use super::connection::Peer;
 use super::output::Output;
 use super::site::Site;
 use super::{
-    appliance_commands, enforcer_commands, key_commands, plan_commands, policy_commands, signer_commands,
-    zone_commands,
+    appliance_commands, enforcer_commands, key_commands, plan_commands, policy_commands,
+    signer_commands, zone_commands,
 };
 use console_protocol::help;
 use console_protocol::messages::{FrontEnd, Request};
@@ -46,11 +46,9 @@ fn tables(family: Family) -> &'static [Handlers] {
             zone_commands::HANDLERS,
         ],
         Family::Signer => &[signer_commands::HANDLERS],
-        Family::Appliance => &[
-            appliance_commands::HANDLERS,
-            key_commands::APPLIANCE,
-            plan_commands::HANDLERS,
-        ],
+        Family::Appliance => {
+            &[appliance_commands::HANDLERS, key_commands::APPLIANCE, plan_commands::HANDLERS]
+        }
     }
 }
 

@@ -94,7 +94,9 @@ impl Clock {
         let wall = match &self.shared.source {
             // A machine set before 1970 reads as 1970: every signature is then visibly in the
             // future, which the auditor refuses.
-            Source::System | Source::SettableSystem => SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+            Source::System | Source::SettableSystem => {
+                SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+            }
             Source::Virtual { base, .. } => Duration::from_secs(base.0) + self.uptime(),
         };
         wall.saturating_add(Duration::from_secs(*self.shared.leapt.borrow()))

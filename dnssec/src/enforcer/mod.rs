@@ -60,9 +60,9 @@ mod scene;
 mod standby;
 mod state;
 mod successions;
-mod timing;
 #[cfg(test)]
 mod tests;
+mod timing;
 mod words;
 
 pub use commands::{

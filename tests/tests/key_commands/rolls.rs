@@ -13,7 +13,7 @@ fn is_rolled(keys: &[Vec<String>], role: &str, old: &str) -> bool {
         true => is_nowhere(key),
         false => is_everywhere(key),
     };
-    keys.len() >= 2 && keys.iter().all(|key| is_done(&key))
+    keys.len() >= 2 && keys.iter().all(is_done)
 }
 
 fn roll(lab: &Lab, role: &str) -> String {
