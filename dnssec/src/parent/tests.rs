@@ -263,7 +263,10 @@ proptest! {
     /// No RDATA from outside panics.
     #[test]
     fn any_rdata_is_survived(
-        records in proptest::collection::vec((0..60_u16, proptest::collection::vec(any::<u8>(), 0..80)), 0..6)
+        records in proptest::collection::vec(
+            (0..60_u16, proptest::collection::vec(any::<u8>(), 0..80)),
+            0..6,
+        )
     ) {
         let records: Vec<AnswerRecord> = records
             .iter()
