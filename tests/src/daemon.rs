@@ -37,6 +37,7 @@ impl Installation {
             let own = installation.path("").to_string_lossy().into_owned();
             let own = own.trim_end_matches('/');
             let text = text.replace("/etc/opendnssec", own).replace("/var/lib/opendnssec", own);
+            let text = without_privileges(text);
             installation.write(name, &without_keys_ahead(&text));
         }
         // Sockets of its own: the usual place is one for the whole machine.
@@ -148,6 +149,15 @@ fn without_keys_ahead(text: &str) -> String {
     let Some((before, after)) = text.split_once(tag) else { return text.to_owned() };
     let (_, after) = after.split_once('<').expect("an element has an end");
     format!("{before}{tag}PT0S<{after}")
+}
+
+/// A configuration that runs as whoever starts it: the folder is his.
+fn without_privileges(text: String) -> String {
+    let parts = text.split_once("<Privileges>").and_then(|(before, rest)| {
+        let (_, after) = rest.split_once("</Privileges>")?;
+        Some(format!("{before}{after}"))
+    });
+    parts.unwrap_or(text)
 }
 
 /// A zone with a SOA, a name server and these records, of which the serial is `serial`.

@@ -105,7 +105,7 @@ impl Pass {
     /// A new key for the zone, or for its policy's zones to share.
     pub(super) async fn make(
         &self,
-        turn: &Turn<'_>,
+        turn: &mut Turn<'_>,
         policy_key: usize,
     ) -> Result<KeyRecord, KeysError> {
         let policy = &turn.policy.name;
@@ -121,6 +121,12 @@ impl Pass {
             true => KeyOwner::Policy(policy.clone()),
             false => KeyOwner::Zone(Box::new(turn.zone.clone())),
         };
+        // One that was begun for this very purpose is ended before another one is begun, or there
+        // would be one more for each time that the token is full.
+        let is_this = |(record, _): &(KeyRecord, KeysError)| fits(record, wanted, &owner);
+        if let Some(index) = turn.unfinished.iter().position(is_this) {
+            return Err(turn.unfinished.swap_remove(index).1);
+        }
         self.check(policy, wanted).await?;
         tracing::info!(target: "enforcer", algorithm = %wanted.algorithm, role = %wanted.role,
             "1 new {}(s) ({} bits) need to be created.", wanted.role, wanted_bits(wanted));
@@ -224,6 +230,15 @@ impl Pass {
         self.parts.store.set_policy(&policy.name, state).await?;
         Ok(salt)
     }
+}
+
+/// Whether a key was begun for this key of a policy.
+fn fits(record: &KeyRecord, wanted: &KeyPolicy, owner: &KeyOwner) -> bool {
+    record.owner == *owner
+        && record.repository == wanted.repository
+        && record.role == wanted.role
+        && record.algorithm == wanted.algorithm
+        && record.bits == wanted_bits(wanted)
 }
 
 /// Whether two keys have one tag, or would have when either is revoked.

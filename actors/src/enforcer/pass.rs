@@ -34,6 +34,9 @@ pub(super) struct Pass {
 /// What a zone's turn goes by: its policy, and what the parent shows, where somebody asks.
 type Rules<'j> = (&'j Policy, Option<&'j [DsSighting]>);
 
+/// Keys that are there, and those whose making cannot be ended now.
+type Records = (Vec<KeyRecord>, Vec<(KeyRecord, KeysError)>);
+
 /// A zone in its turn.
 pub(super) struct Turn<'j> {
     pub(super) zone: &'j Name,
@@ -43,6 +46,8 @@ pub(super) struct Turn<'j> {
     pub(super) parent: Option<&'j [DsSighting]>,
     /// All keys that are the zone's, or its policy's.
     pub(super) records: Vec<KeyRecord>,
+    /// Keys whose making was begun and cannot be ended now, and why.
+    pub(super) unfinished: Vec<(KeyRecord, KeysError)>,
 }
 
 impl Turn<'_> {
@@ -128,8 +133,8 @@ impl Pass {
         cause: &str,
     ) -> Result<Looked, KeysError> {
         let salt = self.salt(policy).await?;
-        let mut turn =
-            Turn { zone, policy, now, parent, records: self.records(zone, policy).await? };
+        let (records, unfinished) = self.records(zone, policy).await?;
+        let mut turn = Turn { zone, policy, now, parent, records, unfinished };
         for key in &mut life.keys {
             if let Some(record) = turn.record(&key.id) {
                 key.backup = effects::backup(record.backup);
@@ -208,25 +213,26 @@ impl Pass {
     }
 
     /// The keys of a zone and its policy; those whose making was cut short are finished.
-    async fn records(&self, zone: &Name, policy: &Policy) -> Result<Vec<KeyRecord>, KeysError> {
+    async fn records(&self, zone: &Name, policy: &Policy) -> Result<Records, KeysError> {
         let own = KeyOwner::Zone(Box::new(zone.clone()));
-        let mut records = Vec::new();
+        let (mut records, mut unfinished) = (Vec::new(), Vec::new());
         for owner in [own, KeyOwner::Policy(policy.name.clone())] {
             for record in self.parts.store.keys_of(&owner).await? {
                 match record.state {
                     KeyState::Present => records.push(record),
-                    KeyState::Intent => match self.finish(&policy.name, record).await {
-                        Ok(record) => records.push(record),
-                        // A zone that has what it needs does not mind; one that lacks the key
-                        // hears of it when it is wanted.
-                        Err(error) => tracing::warn!(target: "enforcer", %error,
-                            "a key of policy {} is still to be made", policy.name),
-                    },
+                    KeyState::Intent => {
+                        match self.finish(&policy.name, record.clone()).await {
+                            Ok(record) => records.push(record),
+                            // A zone that has what it needs does not mind; one that lacks the
+                            // key hears of it when it is wanted.
+                            Err(error) => unfinished.push((record, error)),
+                        }
+                    }
                     KeyState::Removing | KeyState::Trashed { .. } => {}
                 }
             }
         }
-        Ok(records)
+        Ok((records, unfinished))
     }
 
     /// Gives a key that is in its token a record, unless it has one.
