@@ -599,15 +599,22 @@ fn a_reached_capacity_is_named() {
     let limit = "<Capacity>1</Capacity><RequireBackup/>";
     site.installation.edit("conf.xml", "<RequireBackup/>", limit);
     let mut daemon = site.installation.start();
-    let why = [NO_KEYS, &["no room for key ", "raise <Capacity> in conf.xml"]].concat();
-    daemon.wait_for_all(&[&why, STATS_STEADY]);
-    assert_eq!(site.key_count(), 1, "the KSK");
+    let full = "Repository SoftHSM is full, cannot create more KSKs for policy tld";
+    let why = &["zone a.example has no keys yet", full, "room for 1 more", "raise <Capacity>"];
+    daemon.wait_for_all(&[why, STATS_STEADY]);
+    assert_eq!(site.key_count(), 0, "a zone whose keys could never be rolled gets none");
     assert!(!site.installation.signed(ZONE).exists());
     daemon.stop();
-    site.installation.edit("conf.xml", "<Capacity>1<", "<Capacity>2<");
+    site.installation.edit("conf.xml", "<Capacity>1<", "<Capacity>3<");
+    let mut daemon = site.installation.start();
+    daemon.wait_for_all(&[STATS]);
+    site.check(1);
+    daemon.stop();
+    // It has its keys; now there is no room for their successors.
+    site.installation.edit("conf.xml", "<Capacity>3<", "<Capacity>2<");
     let mut daemon = site.installation.start();
     let small = &["repository SoftHSM", "of 2 used", "room for 3", "raise <Capacity>"];
-    daemon.wait_for_all(&[STATS, small]);
+    daemon.wait_for(small);
     site.check(1);
     daemon.stop();
     site.installation.edit("conf.xml", "<Capacity>2<", "<Capacity>9<");

@@ -9,6 +9,7 @@ use crate::slot::{SlotClient, SlotFailure};
 use crate::store::StoreError;
 use dnssec::first_keys::{algorithm_without_nsec3, is_salt_due, wanted_bits};
 use dnssec::key::{KeyId, KeyRole, PublicKey, REVOKE, dnskey_rdata, key_tag};
+use dnssec::key_room::has_room_to_roll;
 use dnssec::policy::{DenialPolicy, KeyPolicy, Policy};
 use dnssec::{Algorithm, Timestamp};
 use hsm::{GenerateRequest, SlotError};
@@ -72,6 +73,24 @@ pub(super) enum KeysError {
         /// The repository.
         repository: String,
     },
+    /// A zone that could never be rolled.
+    #[error(
+        "Repository {repository} is full, cannot create more {role}s for policy {policy}: it has \
+         room for {free} more keys, a new zone needs {missing} and one more to be rolled; raise \
+         <Capacity> in conf.xml, remove keys that are out of use, or use another repository"
+    )]
+    NoRoomToRoll {
+        /// The repository.
+        repository: String,
+        /// What the key is for.
+        role: KeyRole,
+        /// The policy.
+        policy: String,
+        /// Keys that still go in.
+        free: u64,
+        /// Keys that the zone still needs there.
+        missing: usize,
+    },
     /// `<ManualKeyGeneration/>`.
     #[error(
         "policy {policy} needs a new {role}, and keys are made by hand (<ManualKeyGeneration/>): \
@@ -128,6 +147,7 @@ impl Pass {
             return Err(turn.unfinished.swap_remove(index).1);
         }
         self.check(policy, wanted).await?;
+        self.check_room(turn, wanted, &owner).await?;
         tracing::info!(target: "enforcer", algorithm = %wanted.algorithm, role = %wanted.role,
             "1 new {}(s) ({} bits) need to be created.", wanted.role, wanted_bits(wanted));
         self.make_one(policy, wanted, &owner, &turn.records).await
@@ -141,6 +161,33 @@ impl Pass {
         }
         self.slot(policy, &wanted.repository)?.lease().await?;
         Ok(())
+    }
+
+    /// Whether a zone that has no keys yet may have its first ones where they are wanted: one whose
+    /// keys could never be rolled may not (rule HSM-11).
+    async fn check_room(
+        &self,
+        turn: &Turn<'_>,
+        wanted: &KeyPolicy,
+        owner: &KeyOwner,
+    ) -> Result<(), KeysError> {
+        let repository = &wanted.repository;
+        let Some(free) = self.slot(&turn.policy.name, repository)?.room().await? else {
+            return Ok(());
+        };
+        let all = turn.policy.keys.keys.iter().filter(|key| key.repository == *repository).count();
+        let held = |key: &&KeyRecord| key.repository == *repository && key.owner == *owner;
+        let missing = all.saturating_sub(turn.records.iter().filter(held).count());
+        if !turn.is_new || has_room_to_roll(free, missing as u64) {
+            return Ok(());
+        }
+        Err(KeysError::NoRoomToRoll {
+            repository: repository.clone(),
+            role: wanted.role,
+            policy: turn.policy.name.clone(),
+            free,
+            missing,
+        })
     }
 
     /// A new key whose tag is none of those of `others`.

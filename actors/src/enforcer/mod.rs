@@ -49,6 +49,8 @@ use turns::Turns;
 const QUEUE_LENGTH_MAX: usize = 400_000;
 /// How long after a failure a zone is looked at again (catalogue 4.2).
 const FAILURE_PAUSE: Seconds = Seconds(60);
+/// How often an empty trash is looked at.
+const TRASH_ROUND: Seconds = Seconds(86_400);
 /// Longest wait for a zone's turn to remember that its parent was told; then the parent may be told
 /// a second time.
 const REMEMBERED_WITHIN: Duration = Duration::from_secs(3600);
@@ -410,7 +412,10 @@ impl EnforcerActor {
         }
         let (pass, clock) = (self.pass.clone(), self.pass.clock());
         let work = async move {
-            while let Some(next) = pass.empty_trash().await {
+            loop {
+                let next = pass.empty_trash().await;
+                // Zones that were deleted put keys there too.
+                let next = next.unwrap_or_else(|| clock.now().plus(TRASH_ROUND));
                 clock.sleep_until(next).await;
             }
         };

@@ -46,6 +46,8 @@ pub(super) struct Turn<'j> {
     pub(super) parent: Option<&'j [DsSighting]>,
     /// All keys that are the zone's, or its policy's.
     pub(super) records: Vec<KeyRecord>,
+    /// Whether it has no keys yet.
+    pub(super) is_new: bool,
     /// Keys whose making was begun and cannot be ended now, and why.
     pub(super) unfinished: Vec<(KeyRecord, KeysError)>,
 }
@@ -133,8 +135,9 @@ impl Pass {
         cause: &str,
     ) -> Result<Looked, KeysError> {
         let salt = self.salt(policy).await?;
+        let is_new = life.keys.is_empty();
         let (records, unfinished) = self.records(zone, policy).await?;
-        let mut turn = Turn { zone, policy, now, parent, records, unfinished };
+        let mut turn = Turn { zone, policy, now, parent, records, unfinished, is_new };
         for key in &mut life.keys {
             if let Some(record) = turn.record(&key.id) {
                 key.backup = effects::backup(record.backup);
