@@ -232,7 +232,9 @@ impl Tree {
 
 #[track_caller]
 fn check_well(status: &ZoneStatus) {
-    assert_eq!((status.failure.as_deref(), status.phase), (None, Phase::Idle));
+    assert_eq!(status.failure, None);
+    // It may be on its way to the next run: a token that was opened wakes its zones.
+    assert!(!matches!(status.phase, Phase::Failed | Phase::Quarantined), "{:?}", status.phase);
 }
 
 #[test]

@@ -193,7 +193,7 @@ fn a_lost_key_is_not_replaced() {
     before.iter().for_each(|file| fs::remove_file(file).unwrap());
     change(&workplace);
     let refusal = workplace.refuse(&[]);
-    assert!(refusal.contains("was not found; the token may hide or lack it"), "{refusal}");
+    assert!(refusal.contains("was not found, and whether it is lost is unknown"), "{refusal}");
     assert!(key_files(&workplace).is_empty());
 }
 

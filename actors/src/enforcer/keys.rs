@@ -5,6 +5,7 @@
 //! put aside and another one is made (guard W3).
 
 use super::pass::{Pass, Turn, public_key};
+use super::stock::fits;
 use crate::slot::{SlotClient, SlotFailure};
 use crate::store::StoreError;
 use dnssec::first_keys::{algorithm_without_nsec3, is_salt_due, wanted_bits};
@@ -113,6 +114,15 @@ pub(super) enum KeysError {
     },
 }
 
+/// Whether the log says of each key that it is made, or has said so of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Telling {
+    /// Of each.
+    Each,
+    /// Not again.
+    Told,
+}
+
 impl Pass {
     pub(super) fn slot(&self, policy: &str, repository: &str) -> Result<&SlotClient, KeysError> {
         self.parts.slots.get(repository).ok_or_else(|| KeysError::RepositoryUnknown {
@@ -142,15 +152,14 @@ impl Pass {
         };
         // One that was begun for this very purpose is ended before another one is begun, or there
         // would be one more for each time that the token is full.
-        let is_this = |(record, _): &(KeyRecord, KeysError)| fits(record, wanted, &owner);
+        let is_this =
+            |(record, _): &(KeyRecord, KeysError)| record.owner == owner && fits(record, wanted);
         if let Some(index) = turn.unfinished.iter().position(is_this) {
             return Err(turn.unfinished.swap_remove(index).1);
         }
         self.check(policy, wanted).await?;
         self.check_room(turn, wanted, &owner).await?;
-        tracing::info!(target: "enforcer", algorithm = %wanted.algorithm, role = %wanted.role,
-            "1 new {}(s) ({} bits) need to be created.", wanted.role, wanted_bits(wanted));
-        self.make_one(policy, wanted, &owner, &turn.records).await
+        self.make_one(policy, wanted, &owner, (&turn.records, Telling::Each)).await
     }
 
     /// Whether a key can be made: asked first, so that a closed slot leaves no intents behind.
@@ -196,7 +205,7 @@ impl Pass {
         policy: &str,
         wanted: &KeyPolicy,
         owner: &KeyOwner,
-        others: &[KeyRecord],
+        (others, telling): (&[KeyRecord], Telling),
     ) -> Result<KeyRecord, KeysError> {
         self.check(policy, wanted).await?;
         for _ in 0..KEY_TRIES_MAX {
@@ -215,7 +224,7 @@ impl Pass {
                 },
             };
             let intent = self.parts.store.key_intent(key).await?;
-            let record = self.finish(policy, intent).await?;
+            let record = self.finish(policy, intent, telling).await?;
             if !others.iter().any(|other| collide(other, &record)) {
                 return Ok(record);
             }
@@ -232,6 +241,7 @@ impl Pass {
         &self,
         policy: &str,
         intent: KeyRecord,
+        telling: Telling,
     ) -> Result<KeyRecord, KeysError> {
         let slot = self.slot(policy, &intent.repository)?;
         let (public_key, made_at) = match slot.public_key(&intent.id, intent.algorithm).await {
@@ -239,6 +249,10 @@ impl Pass {
             Err(SlotFailure::Slot(SlotError::NotFound { .. })) => {
                 // "Not found" is no proof of absence: if the token hides the key, generating
                 // under the same id is refused and nothing is lost.
+                if telling == Telling::Each {
+                    tracing::info!(target: "enforcer", algorithm = %intent.algorithm,
+                        "1 new {}(s) ({} bits) need to be created.", intent.role, intent.bits);
+                }
                 self.generate(slot, &intent).await?
             }
             Err(failure) => return Err(failure.into()),
@@ -277,15 +291,6 @@ impl Pass {
         self.parts.store.set_policy(&policy.name, state).await?;
         Ok(salt)
     }
-}
-
-/// Whether a key was begun for this key of a policy.
-fn fits(record: &KeyRecord, wanted: &KeyPolicy, owner: &KeyOwner) -> bool {
-    record.owner == *owner
-        && record.repository == wanted.repository
-        && record.role == wanted.role
-        && record.algorithm == wanted.algorithm
-        && record.bits == wanted_bits(wanted)
 }
 
 /// Whether two keys have one tag, or would have when either is revoked.

@@ -3,7 +3,7 @@
 //! In: a [`Job`]. Out: [`JobEnd`]. Never: decisions about keys; those are `dnssec::enforcer`'s.
 
 use super::jobs::{Job, JobEnd, Looked, Task};
-use super::keys::{KeysError, collide};
+use super::keys::{KeysError, Telling, collide};
 use super::messages::{ChangeError, ZoneKeys};
 use super::{EnforcerParts, effects};
 use crate::runtime::Clock;
@@ -224,7 +224,7 @@ impl Pass {
                 match record.state {
                     KeyState::Present => records.push(record),
                     KeyState::Intent => {
-                        match self.finish(&policy.name, record.clone()).await {
+                        match self.finish(&policy.name, record.clone(), Telling::Each).await {
                             Ok(record) => records.push(record),
                             // A zone that has what it needs does not mind; one that lacks the
                             // key hears of it when it is wanted.

@@ -3,7 +3,7 @@
 //! Out: one key a call, so that a zone that wants something never waits for more than one.
 //! Limits: the room in the repository (`<Capacity>`).
 
-use super::keys::KeysError;
+use super::keys::{KeysError, Telling};
 use super::pass::Pass;
 use dnssec::Seconds;
 use dnssec::enforcer::supply_demand;
@@ -40,7 +40,9 @@ impl Pass {
         for record in self.parts.store.keys_of(&owner).await? {
             match record.state {
                 KeyState::Present => records.push(record),
-                KeyState::Intent => records.push(self.finish(&policy.name, record).await?),
+                KeyState::Intent => {
+                    records.push(self.finish(&policy.name, record, Telling::Told).await?)
+                }
                 KeyState::Removing | KeyState::Trashed { .. } => {}
             }
         }
@@ -68,14 +70,15 @@ impl Pass {
                     wanted.repository, wanted.role, policy.name);
                 continue;
             }
-            self.make_one(&policy.name, wanted, &owner, &records).await?;
+            self.make_one(&policy.name, wanted, &owner, (&records, Telling::Told)).await?;
             return Ok(true);
         }
         Ok(false)
     }
 }
 
-fn fits(record: &KeyRecord, wanted: &KeyPolicy) -> bool {
+/// Whether a key was made for this key of a policy.
+pub(super) fn fits(record: &KeyRecord, wanted: &KeyPolicy) -> bool {
     record.role == wanted.role
         && record.algorithm == wanted.algorithm
         && record.bits == wanted_bits(wanted)

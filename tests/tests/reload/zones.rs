@@ -133,7 +133,11 @@ fn a_zone_with_a_ds_at_its_parent_is_not_given_up_w16() {
     command.args(["--set-time", "now"]);
     let mut daemon = Daemon::spawn(command);
     daemon.wait_for(&["[STATS] a.example "]);
-    // The next thing to happen is that caches have the new keys, and the parent gets the DS.
+    // Caches get the new keys, then the signatures, and the parent the DS.
+    daemon.wait_for(&["Next update for zone a.example scheduled"]);
+    enforcer(&installation, "time leap");
+    daemon.wait_for(&["DNSKEY rumoured -> omnipresent"]);
+    daemon.wait_for(&["Next update for zone a.example scheduled"]);
     enforcer(&installation, "time leap");
     daemon.wait_for(&["DS with keytag"]);
     enforcer(&installation, "zone delete -z a.example").refuses("may still be at its parent");
