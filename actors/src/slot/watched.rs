@@ -10,6 +10,7 @@ use dnssec::key::{KeyId, PublicKey};
 use dnssec::{Algorithm, Timestamp};
 use hsm::absence::{Look, TokenIdentity, Verdict, judge};
 use hsm::error::Cause;
+use hsm::group::MemberStatus;
 use hsm::{
     GenerateRequest, KeyEntry, MechanismChoice, Packed, Place, SignBatch, Slot, SlotError,
     TokenInfo,
@@ -197,6 +198,14 @@ impl Slot for WatchedSlot {
 
     fn delete(&self, id: &KeyId) -> Result<(), SlotError> {
         self.inner.delete(id)
+    }
+
+    fn members(&self) -> Vec<MemberStatus> {
+        self.inner.members()
+    }
+
+    fn mended(&self) {
+        self.inner.mended();
     }
 
     fn put_canary(&self, id: &KeyId) -> Result<(), SlotError> {
