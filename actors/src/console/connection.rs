@@ -24,6 +24,8 @@ use tokio::time::timeout;
 const IDLE_MAX: Duration = Duration::from_secs(15 * 60);
 /// A client that takes longer to read an answer is gone.
 const WRITE_MAX: Duration = Duration::from_secs(60);
+/// A client that was refused and does not go is left.
+const REFUSED_MAX: Duration = Duration::from_secs(5);
 /// Octets read at once.
 const READ_OCTETS: usize = 4096;
 
@@ -52,6 +54,15 @@ pub(super) async fn refuse(mut stream: UnixStream) {
     let text = format!("the daemon has {} connections; try again\n", super::CONNECTIONS_MAX);
     // A client that is gone does not mind.
     let _ = send(&mut stream, Output::refused(text, 1)).await;
+    // What it has sent is taken in before the connection is closed: the system throws the answer
+    // away with a connection that is closed over unread octets.
+    let mut octets = [0; READ_OCTETS];
+    let drain = async {
+        stream.shutdown().await?;
+        while stream.read(&mut octets).await? > 0 {}
+        io::Result::Ok(())
+    };
+    let _ = timeout(REFUSED_MAX, drain).await;
 }
 
 /// Answers a client until it closes, or says something that is not understood.

@@ -5,8 +5,8 @@
 use crate::trace::{Happened, Trace, lock};
 use actors::runtime::{Actor, Clock, Context, Handler};
 use actors::slot::{SlotFailure, SlotMessage};
-use dnssec::Algorithm;
-use dnssec::key::{KeyId, PublicKey};
+use dnssec::key::{KeyId, PublicKey, REVOKE, dnskey_rdata, key_tag};
+use dnssec::{Algorithm, KeyTag};
 use hsm::{GenerateRequest, KeyEntry, Packed, Place, SignBatch, Slot, SlotError, TokenInfo};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -44,11 +44,24 @@ fn place() -> Place {
     Place { repository: REPOSITORY.to_owned(), token: "test".to_owned() }
 }
 
-/// A public half that is as random as its id.
-fn public_key(id: &KeyId, algorithm: Algorithm) -> PublicKey {
+/// A public half that is as random as its id, but for a key tag that none of `others` has: keys
+/// whose tags collide are put aside by right, and each play would have another number of keys.
+fn public_key(id: &KeyId, algorithm: Algorithm, others: &Keys) -> PublicKey {
     let length = if algorithm == Algorithm::Ed25519 { 32 } else { 64 };
-    let bytes = id.as_bytes().iter().cycle().take(length).copied().collect();
-    PublicKey { algorithm, bytes }
+    let mut bytes: Vec<u8> = id.as_bytes().iter().cycle().take(length).copied().collect();
+    loop {
+        let key = PublicKey { algorithm, bytes: bytes.clone() };
+        let is_taken = |other: &PublicKey| tags(other).iter().any(|tag| tags(&key).contains(tag));
+        if !others.values().any(is_taken) {
+            return key;
+        }
+        bytes[0] = bytes[0].wrapping_add(1);
+    }
+}
+
+/// The tags of a key in either role, revoked or not.
+fn tags(key: &PublicKey) -> [KeyTag; 4] {
+    [256, 257, 256 | REVOKE, 257 | REVOKE].map(|flags| key_tag(&dnskey_rdata(flags, key)))
 }
 
 impl Slot for Token {
@@ -62,7 +75,7 @@ impl Slot for Token {
             self.trace.complain(format!("key {id} was made twice"));
             return Err(SlotError::KeyExists { place: place(), key: id });
         }
-        let key = public_key(&id, request.algorithm);
+        let key = public_key(&id, request.algorithm, &lock(&self.keys));
         lock(&self.keys).insert(id.clone(), key.clone());
         self.note(Happened::Made(id.clone(), key.clone()), &id, KeyState::Intent);
         Ok(key)
