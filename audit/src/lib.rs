@@ -31,6 +31,7 @@ mod keys;
 mod nsec3;
 mod parent_sync;
 mod prepared;
+pub mod presentation;
 mod rdata;
 mod report;
 mod signatures;
