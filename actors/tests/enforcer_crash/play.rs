@@ -370,6 +370,7 @@ fn report(keys: &ZoneKeys, at: Timestamp) -> PublishedKeys {
         at,
         dnskeys: ids(&|key| key.is_published),
         keyset_signers: ids(&|key| key.signs.is_some_and(|role| role.signs_keyset())),
+        revoked: ids(&|key| key.is_published && key.is_revoked),
         zone_signers_some: signers.clone(),
         zone_signers_all: signers,
     }

@@ -68,7 +68,8 @@ impl View<'_> {
 
     /// Whether the zone, as it is served, goes on having signatures of each algorithm that has a
     /// DNSKEY in it (RFC 4035 §2.2): the last signer of an algorithm stops after the last DNSKEY
-    /// went, and no DNSKEY comes before a signer. Validators do not insist; auditors do.
+    /// went, and no DNSKEY comes before a signer. Validators do not insist; auditors do. A revoked
+    /// DNSKEY signs nothing but its set and does not count (RFC 5011 §2.1).
     pub(super) fn stays_signed_at_source(
         &self,
         key: usize,
@@ -77,12 +78,13 @@ impl View<'_> {
     ) -> bool {
         let algorithm = self.keys[key].algorithm;
         let others = || self.of_algorithm(algorithm).filter(|other| *other != key);
-        let another_does = |kind| {
-            others().any(|other| self.is_served(other, kind) && self.is_served(other, Dnskey))
-        };
-        let has_another_dnskey = || others().any(|other| self.is_served(other, Dnskey));
+        let counts = |key: usize| self.is_served(key, Dnskey) && self.keys[key].revoked.is_none();
+        let another_does =
+            |kind| others().any(|other| self.is_served(other, kind) && counts(other));
+        let has_another_dnskey = || others().any(counts);
         match (wants, kind) {
-            (Unretentive, Rrsig | RrsigDnskey) => {
+            (Unretentive, Rrsig) => !has_another_dnskey() && !counts(key) || another_does(kind),
+            (Unretentive, RrsigDnskey) => {
                 let is_last = !has_another_dnskey() && !self.is_served(key, Dnskey);
                 is_last || another_does(kind)
             }
@@ -90,9 +92,8 @@ impl View<'_> {
             (Unretentive, Dnskey) if self.is_served(key, Rrsig) => {
                 !has_another_dnskey() || another_does(Rrsig)
             }
-            (Rumoured, Dnskey) => {
-                self.of_algorithm(algorithm).any(|signer| self.is_served(signer, Rrsig))
-            }
+            // A signer whose DNSKEY left stops as soon as it may.
+            (Rumoured, Dnskey) => self.is_served(key, Rrsig) || another_does(Rrsig),
             _ => true,
         }
     }

@@ -2,7 +2,7 @@
 //! `ksk-retire`, and RFC 5011 revocation by hand. In: life, key, time. Out: the life afterwards,
 //! or why not; then nothing changed. An evaluation follows each.
 
-use super::revocation::is_free;
+use super::revocation::{self, is_free};
 use super::state::{DsAtParent, KeyLife, RecordState, ZoneLife};
 use crate::Timestamp;
 use crate::key::{KeyId, KeyRole};
@@ -147,6 +147,7 @@ fn has_other_chain(life: &ZoneLife, id: &KeyId) -> bool {
 /// Revokes a key by hand (RFC 5011 §2.1). Its DNSKEY becomes another one by that, so its DS and
 /// its signatures over the zone have to be gone, and another key has to be there.
 pub fn revoke(life: &ZoneLife, id: &KeyId, now: Timestamp) -> Result<ZoneLife, CommandError> {
+    let before = life;
     let mut life = life.clone();
     let key = find(&mut life, id)?;
     if key.ds.is_none() {
@@ -155,11 +156,11 @@ pub fn revoke(life: &ZoneLife, id: &KeyId, now: Timestamp) -> Result<ZoneLife, C
     if key.revoked.is_some() {
         return Err(CommandError::LeavesAlready { id: id.clone() });
     }
-    if !is_free(key) || !key.is_published() {
+    if !is_free(before, key) || !key.is_published() {
         return Err(CommandError::StillInUse { id: id.clone() });
     }
     key.introducing = false;
-    key.revoked = Some(now);
+    revocation::revoke(key, now);
     if has_other_chain(&life, id) {
         Ok(life)
     } else {

@@ -1,13 +1,13 @@
 //! One look at a zone's keys: what moves now, what is to be done, when to look again
-//! (catalogue 4.2, `update()`). In: life, scene. Out: [`Evaluation`]. The same call at the same
-//! moment changes nothing more.
+//! (catalogue 4.2, `update()`). In: life, scene. Out: [`Evaluation`]. A second call at the same
+//! moment changes nothing and lets nothing happen.
 
 use super::judgement::{judge, next_state};
 use super::policy_pass::{Progress, RETRY, policy_pass, wanted_keys};
 use super::scene::{Action, DsShown, Evaluation, Gate, Obstacle, Scene};
 use super::state::{DsAtParent, KeyLife, RecordKind, RecordLife, RecordState, ZoneLife};
 use super::timing::{remember_terms, sighting};
-use super::{removal, successions};
+use super::{removal, revocation, successions};
 use crate::Timestamp;
 use crate::key::KeyRole;
 use RecordState::{Hidden, Omnipresent, Rumoured, Unretentive};
@@ -17,24 +17,60 @@ use RecordState::{Hidden, Omnipresent, Rumoured, Unretentive};
 const ORDER: [RecordKind; 4] =
     [RecordKind::Ds, RecordKind::Rrsig, RecordKind::Dnskey, RecordKind::RrsigDnskey];
 
-/// Brings a zone's keys as far as policy, DNSSEC and time allow at `scene.now`.
+/// Rounds of one evaluation. One is enough for most, and what is still possible after the last is
+/// left for the next evaluation, soon after: a goal is given up only once, so each record moves a
+/// few steps, and each round has to move one, to take a key, or to forget something.
+const ROUNDS_MAX: usize = 64;
+
+/// Passes over the records in one round; what is still possible then is left for the next round.
+const PASSES_MAX: usize = 64;
+
+/// Brings a zone's keys as far as policy, DNSSEC and time allow at `scene.now`: what one round
+/// changes may let others happen, so rounds go on until one changes nothing.
 pub fn evaluate(life: &ZoneLife, scene: &Scene<'_>) -> Evaluation {
     let mut progress = Progress { life: life.clone(), actions: Vec::new(), next: None };
+    let mut obstacles = Vec::new();
+    let mut happened = Vec::new();
+    for round in 1..=ROUNDS_MAX {
+        let before = progress.life.clone();
+        obstacles = look(&mut progress, scene);
+        let is_settled = progress.life == before;
+        if is_settled || round == ROUNDS_MAX {
+            if !is_settled {
+                progress.look_again(scene.now.plus(RETRY));
+            }
+            break;
+        }
+        // What goes on to be so is said again by the next round.
+        happened.extend(progress.actions.drain(..).filter(Action::is_event));
+        progress.next = None;
+    }
+    let next_purge = removal::next_purge(&progress.life, scene);
+    let Progress { life, actions, next } = progress;
+    happened.extend(actions);
+    Evaluation { life, actions: happened, obstacles, next, next_purge }
+}
+
+/// One round. Answers what is in the way of the records that are on theirs.
+fn look(progress: &mut Progress, scene: &Scene<'_>) -> Vec<Obstacle> {
     remember_terms(&mut progress.life, scene);
-    announce_rolls(&mut progress, scene);
-    policy_pass(&mut progress, scene);
-    removal::purge(&mut progress, scene);
+    announce_rolls(progress, scene);
+    policy_pass(progress, scene);
+    removal::purge(progress, scene);
     successions::forget_dead(&mut progress.life);
-    hear_parent(&mut progress, scene);
-    while move_records(&mut progress, scene) {}
-    speak_to_parent(&mut progress, scene);
-    let obstacles = explain(&mut progress, scene);
+    hear_parent(progress, scene);
+    for _ in 0..PASSES_MAX {
+        if !move_records(progress, scene) {
+            break;
+        }
+    }
+    speak_to_parent(progress, scene);
+    let obstacles = explain(progress, scene);
     let next_purge = removal::next_purge(&progress.life, scene);
     for moment in [next_purge, next_announcement(&progress.life, scene)].into_iter().flatten() {
         progress.look_again(moment);
     }
-    let Progress { life, actions, next } = progress;
-    Evaluation { life, actions, obstacles, next, next_purge }
+    obstacles
 }
 
 /// Says that a roll by the clock is near (`<RolloverNotification>`): of KSKs, or else of CSKs.
@@ -93,7 +129,7 @@ fn move_records(progress: &mut Progress, scene: &Scene<'_>) -> bool {
                 has_moved = true;
             } else if judgement.is_to_be_revoked() && progress.life.keys[key].revoked.is_none() {
                 let this = &mut progress.life.keys[key];
-                this.revoked = Some(scene.now);
+                revocation::revoke(this, scene.now);
                 progress.actions.push(Action::Revoke { id: this.id.clone() });
                 has_moved = true;
             }

@@ -15,6 +15,8 @@ pub struct PublishedKeys {
     pub dnskeys: Vec<KeyId>,
     /// Whose signatures its DNSKEY RRset has.
     pub keyset_signers: Vec<KeyId>,
+    /// Whose DNSKEYs it has with the REVOKE bit, signed by themselves (RFC 5011 §2.1).
+    pub revoked: Vec<KeyId>,
     /// Who has at least one signature over other data in it.
     pub zone_signers_some: Vec<KeyId>,
     /// Who has a signature over each signed RRset in it, the DNSKEY RRset aside.
@@ -22,16 +24,20 @@ pub struct PublishedKeys {
 }
 
 /// Confirms the records whose present state the version shows for the first time. Only records
-/// that were decided on before the version was published are confirmed by it.
+/// that were decided on before the version was published are confirmed by it. The DNSKEY of a
+/// revoked key is another one than before, and is confirmed anew.
 pub fn published(life: &ZoneLife, report: &PublishedKeys) -> ZoneLife {
     let mut life = life.clone();
     for key in &mut life.keys {
-        let id = key.id.clone();
+        let (id, revoked) = (key.id.clone(), key.revoked);
         for kind in RecordKind::ALL {
-            let shows = |state| report.shows(&id, kind, state);
+            let revoked = revoked.filter(|_| kind == RecordKind::Dnskey);
             let Some(record) = key.record_mut(kind) else { continue };
-            let is_new = record.confirmed.is_none() && record.since <= report.at;
-            if is_new && shows(record.state) {
+            let decided = record.since.max(revoked.unwrap_or_default());
+            let is_new = record.confirmed.is_none() && decided <= report.at;
+            let is_revoked = revoked.is_none() || !record.state.is_served();
+            let shows = is_revoked || report.revoked.contains(&id);
+            if is_new && shows && report.shows(&id, kind, record.state) {
                 record.confirmed = Some(report.at);
             }
         }

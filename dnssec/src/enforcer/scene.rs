@@ -203,6 +203,32 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// Whether it happened in this evaluation; else it is how things stand, and is said again by
+    /// each until they stand otherwise.
+    pub fn is_event(&self) -> bool {
+        match self {
+            Action::NoKeysConfigured
+            | Action::RollImpending { .. }
+            | Action::ManualRollDue { .. }
+            | Action::KeyWanted { .. }
+            | Action::LifetimeTooShort { .. }
+            | Action::BackupMissing { .. }
+            | Action::SubmitDs { .. }
+            | Action::RetractDs { .. } => false,
+            Action::KeyLeaves { .. }
+            | Action::TakeKey { .. }
+            | Action::CallStandby { .. }
+            | Action::RollStarted { .. }
+            | Action::Moved { .. }
+            | Action::DsSeen { .. }
+            | Action::DsGone { .. }
+            | Action::Revoke { .. }
+            | Action::Purge { .. } => true,
+        }
+    }
+}
+
 /// Why a key is to leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leaving {

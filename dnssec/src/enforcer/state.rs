@@ -165,7 +165,8 @@ pub struct KeyLife {
     /// What it is kept for.
     pub purpose: KeyUse,
     /// Set since this moment when the key is revoked (RFC 5011 §2.1): its DNSKEY carries the
-    /// REVOKE bit and it goes on signing the DNSKEY RRset as long as it is published.
+    /// REVOKE bit and it goes on signing the DNSKEY RRset as long as it is published. Its DNSKEY
+    /// is confirmed by a version that shows it so.
     pub revoked: Option<Timestamp>,
     /// What its roll type lets wait.
     pub minimize: Minimize,

@@ -19,6 +19,7 @@ pub fn published_keys(version: &ZoneVersion, keys: &[ZoneKey], at: Timestamp) ->
         let rdata = key.dnskey_rdata();
         keyset.is_some_and(|keyset| keyset.rdatas().any(|one| one == rdata.as_slice()))
     };
+    let signs_keyset = |key: &ZoneKey| keyset.is_some_and(|keyset| is_signed_by(&keyset, key));
     let signed = signed_counts(version, keys);
     let counted = |is_shown: &dyn Fn(usize) -> bool| -> Vec<KeyId> {
         let shown = keys.iter().zip(&signed.by_key).filter(|(_, count)| is_shown(**count));
@@ -27,7 +28,8 @@ pub fn published_keys(version: &ZoneVersion, keys: &[ZoneKey], at: Timestamp) ->
     PublishedKeys {
         at,
         dnskeys: ids(&is_published),
-        keyset_signers: ids(&|key| keyset.is_some_and(|keyset| is_signed_by(&keyset, key))),
+        keyset_signers: ids(&signs_keyset),
+        revoked: ids(&|key| key.is_revoked && is_published(key) && signs_keyset(key)),
         zone_signers_some: counted(&|count| count > 0),
         zone_signers_all: counted(&|count| count > 0 && count == signed.rrsets),
     }

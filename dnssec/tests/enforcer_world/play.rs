@@ -493,6 +493,7 @@ impl Play {
             at: Timestamp(self.world.now),
             dnskeys: Vec::new(),
             keyset_signers: Vec::new(),
+            revoked: Vec::new(),
             zone_signers_some: Vec::new(),
             zone_signers_all: Vec::new(),
         };
@@ -503,6 +504,9 @@ impl Play {
             }
             if key.signs_keyset() {
                 report.keyset_signers.push(key.id.clone());
+            }
+            if key.revoked.is_some() && key.is_published() {
+                report.revoked.push(key.id.clone());
             }
             if number.is_some_and(|number| some.has(number)) {
                 report.zone_signers_some.push(key.id.clone());

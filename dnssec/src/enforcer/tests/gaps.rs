@@ -142,14 +142,54 @@ fn an_rfc5011_ksk_is_revoked_before_it_leaves_and_not_before_another_is_trusted(
         "KSK HOO-\nZSK -O-O\nZSK -O-O+\nKSK OOO-+".replace("ZSK -O-O\n", "ZSK -H-H\n")
     );
     let there = driver.life.keys[3].dnskey.since;
-    let look = Seconds(11 * MINUTE);
-    let revoked = there.plus(ADD_HOLD_DOWN).plus(look);
+    // Validators look each hour at most (RFC 5011 section 2.3).
+    let look = Seconds(60 * MINUTE);
+    let revoked = there.plus(look).plus(ADD_HOLD_DOWN).plus(look);
     driver.run(Timestamp(revoked.0 - 1));
     assert_eq!(driver.life.keys[0].revoked, None);
     driver.run(revoked);
     assert_eq!(driver.life.keys[0].revoked, Some(revoked));
     assert!(driver.life.keys[0].signs_keyset());
-    let gone = revoked.plus(REMOVE_HOLD_DOWN).plus(look);
+    let seen = revoked.plus(Seconds(5 * MINUTE + 11 * MINUTE + 17)).plus(look);
+    let gone = seen.plus(REMOVE_HOLD_DOWN);
+    driver.run(Timestamp(gone.0 - 1));
+    assert!(driver.life.keys[0].is_published());
+    driver.run(gone);
+    assert!(!driver.life.keys[0].is_published());
+}
+
+#[test]
+fn the_remove_hold_down_counts_from_the_publication_of_the_revoked_key() {
+    let mut policy = usual_policy();
+    policy.keys.keys[0].rfc5011 = true;
+    let mut driver = Driver::new(policy);
+    driver.settle(days(1));
+    driver.life = roll_now(&driver.life, KeyRole::Ksk);
+    driver.settle(days(31));
+    driver.publish();
+    driver.waits_for_publication = true;
+    driver.settle(days(33));
+    let decided = driver.life.keys[0].revoked.unwrap();
+    // Published versions show it as it was, until the tenth day after.
+    let old = PublishedKeys {
+        at: driver.now,
+        dnskeys: driver.life.keys.iter().map(|key| key.id.clone()).collect(),
+        keyset_signers: driver.life.keys.iter().map(|key| key.id.clone()).collect(),
+        ..PublishedKeys::default()
+    };
+    driver.life = published(&driver.life, &old);
+    assert_eq!(driver.life.keys[0].dnskey.confirmed, None);
+    driver.now = decided.plus(Seconds(days(10)));
+    driver.evaluate();
+    let obstacles = &driver.last.as_ref().unwrap().obstacles;
+    let waits = |gate| move |one: &Condition| one.gate == gate && !one.is_met;
+    let of_dnskey = obstacles.iter().find(|one| one.kind == RecordKind::Dnskey).unwrap();
+    assert!(of_dnskey.conditions.iter().any(waits(Gate::Published)));
+    let published_at = driver.now;
+    driver.publish();
+    let look = Seconds(60 * MINUTE);
+    let seen = published_at.plus(Seconds(5 * MINUTE + 11 * MINUTE + 17)).plus(look);
+    let gone = seen.plus(REMOVE_HOLD_DOWN);
     driver.run(Timestamp(gone.0 - 1));
     assert!(driver.life.keys[0].is_published());
     driver.run(gone);
@@ -324,6 +364,7 @@ fn waits_count_from_publication() {
         at: START.plus(Seconds(days(3))),
         dnskeys: ids.clone(),
         keyset_signers: vec![ids[0].clone()],
+        revoked: Vec::new(),
         zone_signers_some: vec![ids[1].clone()],
         zone_signers_all: Vec::new(),
     };
@@ -473,4 +514,56 @@ fn no_dnskey_comes_before_a_signer() {
     driver.taken = 9;
     driver.evaluate();
     assert_eq!(driver.picture(), "KSK HRR-+\nZSK -R-R+");
+}
+
+/// An algorithm comes, and before its DS is there the policy wants its keys from another
+/// repository: those that came go, and a new KSK may be there before a new ZSK.
+#[test]
+fn no_dnskey_comes_beside_a_signer_whose_dnskey_left() {
+    let mut driver = Driver::new(usual_policy());
+    driver.settle(days(1));
+    for key in &mut driver.policy.keys.keys {
+        key.algorithm = Algorithm::Ed25519;
+    }
+    driver.evaluate();
+    for key in &mut driver.policy.keys.keys {
+        key.repository = "other".to_owned();
+    }
+    let mut supply = driver.supply();
+    supply.retain(|key| key.role == KeyRole::Ksk);
+    driver.taken += 2;
+    driver.now = driver.now.plus(Seconds(MINUTE));
+    let scene = Scene::new(&driver.policy, driver.now, &supply);
+    driver.life = evaluate(&driver.life, &scene).life;
+    let old = "KSK OOO-\nZSK -O-O\nKSK HUU-\nZSK -U-U\n";
+    assert_eq!(driver.picture(), format!("{old}KSK HHH-+"));
+    driver.evaluate();
+    assert_eq!(driver.picture(), format!("{old}KSK HRR-+\nZSK -R-R+"));
+    driver.settle(days(20));
+    assert_eq!(driver.picture(), "KSK HHH-\nZSK -H-H\nKSK HHH-\nZSK -H-H\nKSK OOO-+\nZSK -O-O+");
+}
+
+/// A CSK that is the last of its algorithm signs until it is revoked, and is.
+#[test]
+fn the_last_followed_csk_of_an_algorithm_is_revoked_and_leaves() {
+    let mut policy = csk_policy(RollType::CskDoubleRrset);
+    policy.keys.keys[0].rfc5011 = true;
+    let mut to_another = Driver::new(policy);
+    to_another.settle(days(1));
+    let mut to_unsigned = Driver {
+        life: to_another.life.clone(),
+        ..Driver::new(csk_policy(RollType::CskDoubleRrset))
+    };
+    to_another.policy.keys.keys[0].algorithm = Algorithm::Ed25519;
+    to_another.settle(days(20));
+    assert_eq!(to_another.picture(), "CSK HOOO\nCSK OOOO+");
+    to_another.settle(days(40));
+    assert_eq!(to_another.picture(), "CSK HOOHr\nCSK OOOO+");
+    to_another.settle(days(80));
+    assert_eq!(to_another.picture(), "CSK HHHHr\nCSK OOOO+");
+    // By hand: a policy without keys says nothing of trust anchors.
+    to_unsigned.policy.keys.keys.clear();
+    to_unsigned.now = to_another.now;
+    to_unsigned.settle(days(90));
+    assert_eq!(to_unsigned.picture(), "CSK HHHH");
 }

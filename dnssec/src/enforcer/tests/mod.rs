@@ -76,6 +76,7 @@ pub(super) struct Driver {
     pub(super) taken: u16,
     pub(super) actions: Vec<Action>,
     pub(super) last: Option<Evaluation>,
+    pub(super) waits_for_publication: bool,
 }
 
 impl Driver {
@@ -87,6 +88,7 @@ impl Driver {
             taken: 0,
             actions: Vec::new(),
             last: None,
+            waits_for_publication: false,
         }
     }
 
@@ -102,7 +104,10 @@ impl Driver {
     /// Evaluates, and does what is asked until nothing more happens now.
     pub(super) fn evaluate(&mut self) -> Option<Timestamp> {
         let supply = self.supply();
-        let evaluation = evaluate(&self.life, &Scene::new(&self.policy, self.now, &supply));
+        let scene = Scene::new(&self.policy, self.now, &supply);
+        let scene = Scene { waits_for_publication: self.waits_for_publication, ..scene };
+        let evaluation = evaluate(&self.life, &scene);
+        check_settled(&evaluation, &scene);
         self.life = evaluation.life.clone();
         self.taken += supply.len() as u16;
         for action in &evaluation.actions {
@@ -120,6 +125,23 @@ impl Driver {
         let next = evaluation.next;
         self.last = Some(evaluation);
         next
+    }
+
+    /// Publishes what the keys are to show, and lets the enforcer know.
+    pub(super) fn publish(&mut self) {
+        let ids = |is_shown: fn(&KeyLife) -> bool| -> Vec<KeyId> {
+            let shown = self.life.keys.iter().filter(|key| is_shown(key));
+            shown.map(|key| key.id.clone()).collect()
+        };
+        let report = PublishedKeys {
+            at: self.now,
+            dnskeys: ids(KeyLife::is_published),
+            keyset_signers: ids(KeyLife::signs_keyset),
+            revoked: ids(|key| key.revoked.is_some() && key.is_published()),
+            zone_signers_some: ids(KeyLife::signs_zone),
+            zone_signers_all: ids(KeyLife::signs_zone),
+        };
+        self.life = published(&self.life, &report);
     }
 
     /// Says `ds-seen` and `ds-gone` for all that wait for it, and evaluates, until none does.
@@ -182,6 +204,19 @@ impl Driver {
         let lines: Vec<String> = self.life.keys.iter().map(line).collect();
         lines.join("\n")
     }
+}
+
+/// Asked again at the same moment, the core has nothing to add.
+#[track_caller]
+fn check_settled(evaluation: &Evaluation, scene: &Scene<'_>) {
+    let again = evaluate(&evaluation.life, scene);
+    let standing = |evaluation: &Evaluation| -> Vec<Action> {
+        evaluation.actions.iter().filter(|action| !action.is_event()).cloned().collect()
+    };
+    assert_eq!(again.life, evaluation.life);
+    assert_eq!(again.actions, standing(evaluation));
+    assert_eq!(again.obstacles, evaluation.obstacles);
+    assert_eq!((again.next, again.next_purge), (evaluation.next, evaluation.next_purge));
 }
 
 fn line(key: &KeyLife) -> String {
