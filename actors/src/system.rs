@@ -10,7 +10,7 @@ pub use zones::{RunningZone, Zones};
 use crate::console::{ConsoleActor, ConsoleParts};
 use crate::enforcer::{EnforcerActor, EnforcerMessage, EnforcerParts};
 use crate::io::folders::private_folder;
-use crate::parent::{self, ParentActor, ParentParts};
+use crate::parent::{ParentActor, ParentParts};
 use crate::runtime::{
     AddError, Child, ChildRef, Clock, Failure, HealthTable, Outbox, PoolSpec, Supervised,
     SupervisorRef, WorkerPool, start_root,
@@ -38,6 +38,8 @@ use tokio::sync::watch;
 
 /// Jobs that may wait for a worker.
 const POOL_QUEUE_BOUND: usize = 65_536;
+/// Jobs that may wait for the disk; the store has one.
+const STORE_QUEUE_BOUND: usize = 16;
 /// Threads of a slot: a module that hangs while it is opened or makes a key holds up nobody else.
 const SLOT_WORKERS: usize = 2;
 /// Tickets that a stage works on at once, beside its parallel work on each.
@@ -124,9 +126,12 @@ pub fn start_with(
     let root = start_root(tree::root(), on_failure);
 
     let base = root.add_supervisor(&tree::base())?;
+    // A thread of its own waits for the disk: the others have work.
+    let disk = PoolSpec { name: "store", workers: 1, queue_bound: STORE_QUEUE_BOUND };
+    let disk = WorkerPool::start(disk).map_err(StartError::Threads)?;
     let (own_pool, book_store) = (pool.clone(), store.clone());
-    let storage =
-        base.add(&tree::storage(), move || StoreActor::new(store.clone(), own_pool.clone()))?;
+    let new_store = move || StoreActor::new(store.clone(), own_pool.clone(), disk.clone());
+    let storage = base.add(&tree::storage(), new_store)?;
     let store_client = || StoreClient::new(storage.outbox());
 
     let book = TokenBook::new(book_store, clock.clone());
@@ -170,7 +175,7 @@ pub fn start_with(
         keeps_approved: settings.keeps_approved,
     });
 
-    let parent_parts = ParentParts { clock: clock.clone(), ask: parent::network() };
+    let parent_parts = ParentParts::network(clock.clone(), store_client());
     let parent = root.add(&tree::parent(), move || ParentActor::new(parent_parts.clone()))?;
     let parts = Arc::new(EnforcerParts {
         store: store_client(),
@@ -182,6 +187,7 @@ pub fn start_with(
             queue_bound: POOL_QUEUE_BOUND,
         })
         .map_err(StartError::Threads)?,
+        files: pool.clone(),
         clock: clock.clone(),
         allow_deprecated: settings.allow_deprecated,
         settings: settings.enforcer.clone(),

@@ -58,7 +58,7 @@ pub(super) fn job(arguments: &SignArguments) -> Result<Job, ArgumentError> {
     });
     let input = arguments.zone_file.clone();
     let limits = Limits::default();
-    let zone = ZoneSettings { name, policy: policy.clone(), input, output, limits };
+    let zone = ZoneSettings { name, policy: policy.clone(), input, output, signconf: None, limits };
     let state = arguments.state.clone();
     let repositories: BTreeSet<&str> =
         policy.keys.keys.iter().map(|key| key.repository.as_str()).collect();

@@ -16,6 +16,6 @@ pub mod snapshot;
 pub mod state;
 
 pub use journal::{Journal, JournalError};
-pub use replace::{FileMode, ReplaceError, replace_file};
+pub use replace::{FileMode, ReplaceError, replace_file, replace_file_unsynced};
 pub use snapshot::{MappedBytes, Snapshot, SnapshotError, open_snapshot, write_snapshot};
 pub use state::{StateError, StateStore, state_path};

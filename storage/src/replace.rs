@@ -109,6 +109,19 @@ pub fn replace_file<T>(
     replace_file_by(path, mode, create_temporary, write)
 }
 
+/// [`replace_file`] without the syncs, for files that can be made again from what is durable: after
+/// a power cut there may be the old content, the new one, or none.
+pub fn replace_file_unsynced(
+    path: &Path,
+    mode: FileMode,
+    bytes: &[u8],
+) -> Result<(), ReplaceError> {
+    let permissions = new_permissions(path, mode)?;
+    let write = |out: &mut BufWriter<File>| out.write_all(bytes);
+    let (mut temporary, _, ()) = write_unsynced(path, permissions, create_temporary, write)?;
+    temporary.rename_to(path).map_err(|cause| failure(path, ReplaceStep::Rename, cause))
+}
+
 /// Creates the file at `path` with these bytes and permission bits, whole and synced or not at
 /// all. Returns `false`, and changes nothing, when something is there already.
 pub(crate) fn create_file(path: &Path, mode: u32, bytes: &[u8]) -> Result<bool, ReplaceError> {
@@ -149,6 +162,18 @@ fn write_temporary<T>(
     create: impl FnOnce(&Path) -> io::Result<File>,
     write: impl FnOnce(&mut BufWriter<File>) -> io::Result<T>,
 ) -> Result<(TemporaryFile, T), ReplaceError> {
+    let (temporary, file, result) = write_unsynced(path, permissions, create, write)?;
+    file.sync_all().map_err(|cause| failure(path, ReplaceStep::Sync, cause))?;
+    Ok((temporary, result))
+}
+
+/// Writes a temporary file for `path`.
+fn write_unsynced<T>(
+    path: &Path,
+    permissions: Permissions,
+    create: impl FnOnce(&Path) -> io::Result<File>,
+    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<T>,
+) -> Result<(TemporaryFile, File, T), ReplaceError> {
     let fail = |step| move |cause| failure(path, step, cause);
     let file_name =
         path.file_name().ok_or_else(|| ReplaceError::IsDirectory { path: path.to_owned() })?;
@@ -160,8 +185,7 @@ fn write_temporary<T>(
     let file = writer.into_inner().map_err(|error| error.into_error());
     let file = file.map_err(fail(ReplaceStep::Write))?;
     file.set_permissions(permissions).map_err(fail(ReplaceStep::SetMode))?;
-    file.sync_all().map_err(fail(ReplaceStep::Sync))?;
-    Ok((temporary, result))
+    Ok((temporary, file, result))
 }
 
 fn create_temporary(path: &Path) -> io::Result<File> {

@@ -7,18 +7,22 @@
 //! the kernel says about the file then is not what the disk holds.
 //! Not yet: audit log index, backup.
 
+mod copy;
+mod announced;
 mod disk;
 mod error;
+mod group;
 mod keys;
 mod lives;
 mod records;
 mod slots;
+mod spare;
 mod tables;
 mod values;
 mod zones;
 
 pub use error::{StateError, StateOperation};
-pub use lives::{HistoryEntry, LifeChange};
+pub use lives::{Cause, HistoryEntry, LifeChange, User};
 pub use records::{
     BackupState, Denial, KeyOwner, KeyRecord, KeyState, NewKey, PolicyState, ZoneState,
 };
@@ -35,7 +39,7 @@ use redb::{
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Memory that redb may use to cache pages, in bytes.
 const CACHE_BYTES_MAX: usize = 32 << 20;
@@ -56,6 +60,8 @@ type Opener = Box<dyn Fn() -> Result<Database, StateError> + Send>;
 pub struct StateStore {
     path: PathBuf,
     handle: Mutex<Handle>,
+    /// Held while a change is made; always taken before the handle.
+    writing: Mutex<()>,
     sync_failed: Arc<AtomicBool>,
 }
 
@@ -63,6 +69,8 @@ struct Handle {
     open: Opener,
     /// `None` after an I/O error, until the next call opens the file again.
     database: Option<Database>,
+    /// What the operations of one thread write to.
+    group: Option<group::Group>,
 }
 
 impl std::fmt::Debug for StateStore {
@@ -108,8 +116,9 @@ impl StateStore {
         sync_failed: Arc<AtomicBool>,
         open: Opener,
     ) -> Result<StateStore, StateError> {
-        let handle = Mutex::new(Handle { open, database: None });
-        let store = StateStore { path: path.to_owned(), handle, sync_failed };
+        let handle = Mutex::new(Handle { open, database: None, group: None });
+        let (path, writing) = (path.to_owned(), Mutex::new(()));
+        let store = StateStore { path, handle, writing, sync_failed };
         store.check_format()?;
         Ok(store)
     }
@@ -148,18 +157,22 @@ impl StateStore {
         self.finish(&mut handle, StateOperation::Read, result)
     }
 
-    /// Runs `work` in a transaction and commits it durably, or applies nothing of it.
+    /// Runs `work` in a transaction and commits it durably, or applies nothing of it; within a
+    /// group ([`StateStore::together`]) in the group's.
     fn write<T>(
         &self,
         work: impl FnOnce(&WriteTransaction) -> Result<T, Failure>,
     ) -> Result<T, StateError> {
         let mut handle = self.lock();
+        if let Some(transaction) = handle.shared() {
+            let result = transaction.and_then(work);
+            return self.finish(&mut handle, StateOperation::Commit, result);
+        }
+        drop(handle);
+        let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut handle = self.lock();
         let result = self.opened(&mut handle).and_then(|database| {
-            let mut transaction = database.begin_write()?;
-            transaction.set_durability(Durability::Immediate)?;
-            // Costs 0.2 ms, and the file then never depends on a checksum to tell a whole
-            // commit from a torn one.
-            transaction.set_two_phase_commit(true);
+            let transaction = begin_durable(database)?;
             let value = work(&transaction)?;
             transaction.commit()?;
             Ok(value)
@@ -171,7 +184,7 @@ impl StateStore {
         self.handle.lock().unwrap_or_else(|poisoned| {
             // Somebody panicked in a transaction; the file holds none of it. Open it anew.
             let mut handle = poisoned.into_inner();
-            handle.database = None;
+            (handle.database, handle.group) = (None, None);
             self.handle.clear_poison();
             handle
         })
@@ -181,7 +194,7 @@ impl StateStore {
         if self.sync_failed.load(Ordering::Acquire) {
             return Err(StateError::SyncFailed { path: self.path.clone() }.into());
         }
-        let Handle { open, database } = handle;
+        let Handle { open, database, .. } = handle;
         Ok(match database {
             Some(database) => database,
             None => database.insert(open()?),
@@ -197,7 +210,7 @@ impl StateStore {
     ) -> Result<T, StateError> {
         result.map_err(|failure| {
             if failure.ends_handle() {
-                handle.database = None;
+                handle.close();
             }
             if self.sync_failed.load(Ordering::Acquire) {
                 return StateError::SyncFailed { path: self.path.clone() };
@@ -205,6 +218,16 @@ impl StateStore {
             failure.into_state_error(&self.path, operation)
         })
     }
+}
+
+/// A transaction that is durable when it is committed.
+fn begin_durable(database: &Database) -> Result<WriteTransaction, Failure> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_durability(Durability::Immediate)?;
+    // Costs 0.2 ms, and the file then never depends on a checksum to tell a whole commit from a
+    // torn one.
+    transaction.set_two_phase_commit(true);
+    Ok(transaction)
 }
 
 /// The bytes of a new store. redb makes a file in several steps, and refuses it when they were

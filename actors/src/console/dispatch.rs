@@ -6,12 +6,13 @@ use super::connection::Peer;
 use super::output::Output;
 use super::site::Site;
 use super::{
-    appliance_commands, enforcer_commands, key_commands, plan_commands, policy_commands,
+    appliance_commands, enforcer_commands, key_commands, ksm_commands, parent_commands, plan_commands, policy_commands,
     signer_commands, zone_commands,
 };
+use crate::io::privileges::user_name;
 use console_protocol::help;
 use console_protocol::messages::{FrontEnd, Request};
-use console_protocol::parse::{Complaint, Invocation, ParseError, line, parse};
+use console_protocol::parse::{Complaint, Invocation, ParseError, User, line, parse};
 use console_protocol::table::{Command, Effect, Family};
 use futures_util::future::LocalBoxFuture;
 use std::sync::Arc;
@@ -20,6 +21,8 @@ use tokio::time::timeout;
 
 /// Longest time for one command. What takes longer goes on, but nobody waits for it.
 const COMMAND_DEADLINE: Duration = Duration::from_secs(60);
+/// Longest wait for a user's name, which may be in a directory far away.
+const NAME_DEADLINE: Duration = Duration::from_secs(2);
 /// What `exit(-1)` is outside: OpenDNSSEC's code for wrong arguments.
 pub(super) const SYNTAX: u8 = 255;
 /// Most of a wrong line that is said back, in characters.
@@ -47,8 +50,9 @@ fn tables(family: Family) -> &'static [Handlers] {
         ],
         Family::Signer => &[signer_commands::HANDLERS],
         Family::Appliance => {
-            &[appliance_commands::HANDLERS, key_commands::APPLIANCE, plan_commands::HANDLERS]
+            &[appliance_commands::HANDLERS, key_commands::APPLIANCE, plan_commands::HANDLERS, parent_commands::HANDLERS]
         }
+        Family::Ksmutil => &[ksm_commands::HANDLERS],
     }
 }
 
@@ -59,10 +63,11 @@ pub(super) fn handlers(family: Family) -> impl Iterator<Item = &'static (&'stati
 
 /// Answers one command line.
 pub(super) async fn answer(site: &Arc<Site>, peer: Peer, request: &Request) -> Output {
-    let invocation = match parse(request.front_end, &request.words) {
+    let mut invocation = match parse(request.front_end, &request.words) {
         Ok(invocation) => invocation,
         Err(error) => return refuse(request.front_end, error),
     };
+    invocation.is_confirmed = request.is_confirmed;
     let (command, line) = (invocation.command, invocation.line());
     if peer.role < command.role {
         tracing::warn!(target: "cmdhandler", user = peer.user,
@@ -78,9 +83,11 @@ pub(super) async fn answer(site: &Arc<Site>, peer: Peer, request: &Request) -> O
         return Output::refused(text, 1);
     }
     let is_change = command.effect == Effect::Change;
+    let is_verbose = invocation.has("verbose") && !invocation.is_confirmed;
     if is_change {
         tracing::info!(target: "cmdhandler", user = peer.user, process = peer.process,
             "received command {line} from user {} (process {})", peer.user, peer.process);
+        invocation.given_by = Some(giver(site, peer.user).await);
     }
     let handler = handlers(command.family).find(|(path, _)| *path == command.path);
     let output = match handler {
@@ -94,11 +101,25 @@ pub(super) async fn answer(site: &Arc<Site>, peer: Peer, request: &Request) -> O
         // A test compares the tables, so this is another version's.
         None => Output::refused(format!("{} has no handler\n", command.path), 1),
     };
+    let output = match command.family {
+        Family::Ksmutil if is_verbose => ksm_commands::verbose(site, output),
+        _ => output,
+    };
     if is_change {
         tracing::info!(target: "cmdhandler", user = peer.user,
             "done handling command {line}: exit code {}", output.exit_code);
     }
     output
+}
+
+/// Who gave a command, for the histories.
+async fn giver(site: &Site, id: u32) -> User {
+    let name = match site.staff.pool.run(move || user_name(id)) {
+        Ok(answer) => timeout(NAME_DEADLINE, answer).await,
+        // The number says enough.
+        Err(_) => return User { id, name: None },
+    };
+    User { id, name: name.ok().and_then(Result::ok).flatten() }
 }
 
 fn refuse(front_end: FrontEnd, error: ParseError) -> Output {
@@ -110,6 +131,10 @@ fn refuse(front_end: FrontEnd, error: ParseError) -> Output {
                 FrontEnd::Enforcer => Output {
                     stdout: format!("Commands:\n{}", help::list(front_end)),
                     ..Output::refused(unknown, 1)
+                },
+                FrontEnd::Ksmutil => Output {
+                    stderr: help::list(front_end),
+                    ..Output::said(unknown, SYNTAX)
                 },
                 FrontEnd::Signer => Output::said(format!("{unknown}Commands:\n"), 1),
                 FrontEnd::Appliance => {
@@ -149,7 +174,13 @@ pub(super) fn wrong_arguments(
         }
         Family::Signer => (format!("{stdout}{stderr}{wrong}"), String::new()),
         Family::Appliance => (stdout, format!("{stderr}Usage: {}", command.usage)),
+        Family::Ksmutil => (stdout, format!("{stderr}{}", help::of(command))),
     };
-    let exit_code = if command.family == Family::Appliance { 2 } else { SYNTAX };
-    Output { stdout, stderr, exit_code, wish: None }
+    let exit_code = match command.family {
+        Family::Appliance => 2,
+        // As `getopt` has it there.
+        Family::Ksmutil => 1,
+        Family::Enforcer | Family::Signer => SYNTAX,
+    };
+    Output { stdout, stderr, exit_code, ..Output::default() }
 }

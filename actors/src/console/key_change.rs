@@ -18,19 +18,27 @@ use dnssec::key::{KeyId, KeyRole};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use std::sync::Arc;
+use storage::state::{Cause, User};
 use tokio::sync::oneshot;
 
-/// Has the enforcer change what is remembered of a zone. `line`: the command, for the history.
+/// Has the enforcer change what is remembered of a zone, because of this command.
 pub(super) async fn change(
     site: &Site,
     zone: &Name,
-    line: &str,
+    invocation: &Invocation,
     edit: LifeEdit,
 ) -> Result<(), ChangeError> {
-    let (zone, cause) = (zone.clone(), line.to_owned());
+    let (zone, cause) = (zone.clone(), cause(invocation));
     let order = |reply| EnforcerMessage::Change(Change { zone, edit, cause, reply });
     let answer = ask_within(site, CHANGE_DEADLINE, order).await;
     answer.unwrap_or_else(|error| Err(ChangeError::Failed(error)))
+}
+
+/// A command as the history has it.
+pub(super) fn cause(invocation: &Invocation) -> Cause {
+    let given_by = invocation.given_by.clone();
+    let by = given_by.map(|console_protocol::parse::User { id, name }| User { id, name });
+    Cause { text: invocation.line(), by }
 }
 
 fn usage(invocation: &Invocation, stdout: &str, stderr: String) -> Output {
@@ -124,7 +132,7 @@ async fn roll(
         Ok(rolled.iter().fold(life.clone(), |life, role| roll_now(&life, *role)))
     });
     let word = role.map_or_else(|| "all keys".to_owned(), |role| role.to_string());
-    match change(site, zone, &invocation.line(), edit).await {
+    match change(site, zone, invocation, edit).await {
         Ok(()) => {
             output.stdout += &format!("rolling {word} for zone {text}\n");
             for role in roles {
@@ -231,7 +239,7 @@ pub(super) fn key_purge(
 }
 
 /// Has a zone forget its dead keys; answers which: repository and id.
-async fn purge(
+pub(super) async fn purge(
     site: &Site,
     invocation: &Invocation,
     zone: &Name,
@@ -252,6 +260,6 @@ async fn purge(
         successions.retain(|one| !leaves(&one.from) && !leaves(&one.to));
         Ok(ZoneLife { keys, successions, ..life.clone() })
     });
-    change(site, zone, &invocation.line(), edit).await?;
+    change(site, zone, invocation, edit).await?;
     Ok(gone.await.unwrap_or_default())
 }

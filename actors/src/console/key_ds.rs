@@ -165,7 +165,7 @@ async fn carry_out(
     for row in waiting() {
         let id = row.key.id.clone();
         let edit: LifeEdit = Box::new(move |life, now| Ok(say(life, &id, now)?));
-        match change(site, &row.zone.name, &invocation.line(), edit).await {
+        match change(site, &row.zone.name, invocation, edit).await {
             Ok(()) => changed += 1,
             Err(error) => output.stderr += &format!("{}: {error}\n", row.zone.text()),
         }

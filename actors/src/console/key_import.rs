@@ -3,6 +3,7 @@
 //! Other than 2.1: numbers are numbers, and the algorithm and length are compared with the key.
 
 use super::dispatch::wrong_arguments;
+use super::key_change::cause;
 use super::key_view::{CHANGE_DEADLINE, ask_within, parse_role, parse_zone, policy_of};
 use super::output::Output;
 use super::site::Site;
@@ -19,7 +20,7 @@ use hsm::SlotError;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use std::sync::Arc;
-use storage::state::{BackupState, KeyOwner, NewKey};
+use storage::state::{BackupState, Cause, KeyOwner, NewKey};
 
 /// `YYYY-MM-DD-HH:MM:SS`, as `--inception_time` and `time leap` take it.
 const TIME_FORM: &str = "%Y-%m-%d-%H:%M:%S";
@@ -42,21 +43,25 @@ pub(super) fn key_import(
 }
 
 /// A key as the words have it.
-struct Wanted {
-    zone: Name,
-    typed_zone: String,
-    policy: Arc<Policy>,
-    repository: String,
-    id: KeyId,
-    role: KeyRole,
-    algorithm: Algorithm,
-    bits: u16,
-    state: ImportState,
-    inception: Timestamp,
+pub(super) struct Wanted {
+    pub(super) zone: Name,
+    pub(super) typed_zone: String,
+    pub(super) policy: Arc<Policy>,
+    pub(super) repository: String,
+    pub(super) id: KeyId,
+    pub(super) role: KeyRole,
+    pub(super) algorithm: Algorithm,
+    pub(super) bits: u16,
+    pub(super) state: ImportState,
+    pub(super) inception: Timestamp,
 }
 
 async fn import(site: &Site, invocation: &Invocation) -> Result<String, String> {
-    let wanted = wanted(site, invocation)?;
+    adopt(site, wanted(site, invocation)?, cause(invocation)).await
+}
+
+/// Has the key join its zone; answers the zone as it was typed.
+pub(super) async fn adopt(site: &Site, wanted: Wanted, cause: Cause) -> Result<String, String> {
     let slot = site.staff.zones.slot(&wanted.repository);
     let slot = slot.ok_or_else(|| {
         let name = &wanted.repository;
@@ -103,7 +108,7 @@ async fn import(site: &Site, invocation: &Invocation) -> Result<String, String> 
     let (policy, state, inception) = (wanted.policy, wanted.state, wanted.inception);
     let edit: LifeEdit =
         Box::new(move |life, _| Ok(import_key(life, &supply, state, inception, &policy)?));
-    let (zone, cause) = (wanted.zone, invocation.line());
+    let zone = wanted.zone;
     let order = |reply| {
         let change = Change { zone, edit, cause, reply };
         EnforcerMessage::Adopt { key, change }

@@ -14,7 +14,7 @@ use dnssec::key::KeyId;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use std::sync::Arc;
-use storage::state::{KeyOwner, KeyRecord, KeyState};
+use storage::state::{Cause, KeyOwner, KeyRecord, KeyState};
 
 /// What the history calls the enforcer's own doing.
 const ENFORCER: &str = "enforcer";
@@ -53,11 +53,12 @@ pub(super) fn key_history(
             let is_meant = |of: &KeyId| id.as_ref().is_none_or(|id| id == of);
             let mut events = entry.events.iter().filter(|(of, _)| is_meant(of)).peekable();
             // Without events: what a command is going to do; or what the enforcer noted for itself.
-            let is_command = entry.events.is_empty() && entry.cause != ENFORCER && id.is_none();
+            let is_command =
+                entry.events.is_empty() && entry.cause.text != ENFORCER && id.is_none();
             if events.peek().is_none() && !is_command {
                 continue;
             }
-            text += &format!("{} {}\n", date_time(entry.at), printable(&entry.cause));
+            text += &format!("{} {}\n", date_time(entry.at), printable(&why(&entry.cause)));
             for (id, event) in events {
                 text += &format!("    {id} {event}\n");
             }
@@ -65,6 +66,14 @@ pub(super) fn key_history(
         Output::done(text)
     }
     .boxed_local()
+}
+
+/// The command and who gave it.
+fn why(cause: &Cause) -> String {
+    match &cause.by {
+        Some(user) => format!("{} (by {user})", cause.text),
+        None => cause.text.clone(),
+    }
 }
 
 /// The same text with `?` for what a terminal might act upon.

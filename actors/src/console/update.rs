@@ -240,6 +240,7 @@ fn is_same(one: &ZoneSettings, other: &ZoneSettings) -> bool {
     (Arc::ptr_eq(&one.policy, &other.policy) || one.policy == other.policy)
         && one.input == other.input
         && one.output == other.output
+        && one.signconf == other.signconf
         && one.limits == other.limits
 }
 

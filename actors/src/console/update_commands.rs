@@ -32,7 +32,7 @@ pub(super) async fn repositories(site: Arc<Site>) -> Output {
 }
 
 /// Takes what conf.xml says; policies and zones stay. What waits for the next start is answered.
-async fn update_conf(site: &Arc<Site>) -> Result<String, UpdateError> {
+pub(super) async fn update_conf(site: &Arc<Site>) -> Result<String, UpdateError> {
     let own = site.clone();
     let read = site.staff.pool.run(move || Catalogue::read(own.conf_file()))?.await?;
     let read = read.map_err(|error: CatalogueError| UpdateError::Configuration(error.into()))?;
@@ -81,7 +81,7 @@ pub(super) async fn all(site: Arc<Site>) -> Output {
         Ok(policies) => policies,
         Err(error) => return refused(error),
     };
-    for part in [policies, import_zones(&site, None, false).await] {
+    for part in [policies, import_zones(&site, None, None).await] {
         output.stdout += &part.stdout;
         output.stderr += &part.stderr;
         output.exit_code = output.exit_code.max(part.exit_code);

@@ -4,12 +4,16 @@
 
 use super::catalogue::Catalogue;
 use super::dispatch::{Handler, Handlers, wrong_arguments};
+use super::key_change::cause;
+use super::key_view::ask;
 use super::output::Output;
+use super::plan_commands::look;
 use super::preview;
 use super::site::Site;
 use super::update::{NotStarted, delegated_keys, settings_of, settle};
 use super::zone_files::{ListError, change_list};
 use super::{zone_adapters, zonelist_commands};
+use crate::enforcer::EnforcerMessage;
 use crate::runtime::{JobError, SubmitError};
 use crate::settings::zone_text;
 use appliance_config::ZoneEntry;
@@ -17,8 +21,10 @@ use console_protocol::parse::Invocation;
 use dnssec::Name;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
+use storage::state::Cause;
 
 pub(super) const HANDLERS: Handlers = &[
     ("zone add", Handler::Later(|site, words| add(site, words).boxed_local())),
@@ -155,7 +161,7 @@ async fn delete(site: Arc<Site>, invocation: Invocation) -> Output {
     {
         return Output::refused(text, 1);
     }
-    let removed = remove(&site, catalogue.clone(), &zones).await;
+    let removed = remove(&site, catalogue.clone(), &zones, &cause(&invocation)).await;
     let (mut stdout, stderr, exit_code) = match removed {
         Ok((stdout, stderr)) => {
             let exit_code = u8::from(!stderr.is_empty());
@@ -204,8 +210,10 @@ pub(super) async fn remove(
     site: &Site,
     mut catalogue: Catalogue,
     zones: &[Name],
+    cause: &Cause,
 ) -> Result<(String, String), ChangeError> {
     let gone: BTreeSet<Name> = zones.iter().cloned().collect();
+    let files = signconf_files(&catalogue, &gone);
     catalogue.zones.retain(|zone| !gone.contains(&zone.name));
     change(site, &catalogue, move |mut zones| {
         zones.retain(|zone| !gone.contains(&zone.name));
@@ -217,12 +225,33 @@ pub(super) async fn remove(
     for zone in zones {
         let text = zone_text(zone);
         let now = site.staff.clock.now();
-        match site.staff.zones.store().remove_zone(zone, now, "zone delete").await {
-            Ok(()) => stdout += &format!("Deleted zone {text} successfully\n"),
+        match site.staff.zones.store().remove_zone(zone, now, cause).await {
+            Ok(()) => {
+                put_aside(site, zone, files.get(zone)).await;
+                stdout += &format!("Deleted zone {text} successfully\n");
+            }
             Err(error) => stderr += &format!("Unable to delete zone {text}: {error}\n"),
         }
     }
     Ok((stdout, stderr))
+}
+
+/// The signer configuration files of zones.
+fn signconf_files(catalogue: &Catalogue, zones: &BTreeSet<Name>) -> BTreeMap<Name, PathBuf> {
+    let meant = catalogue.zones.iter().filter(|zone| zones.contains(&zone.name));
+    let folder = &catalogue.signer.working_directory;
+    meant.map(|zone| (zone.name.clone(), folder.join(&zone.signer_configuration))).collect()
+}
+
+/// Has the signer configuration file of a zone that was deleted get another name, as OpenDNSSEC
+/// has it. When that fails, the log says so, and it is tried again.
+async fn put_aside(site: &Site, zone: &Name, file: Option<&PathBuf>) {
+    let Some(file) = file.cloned() else { return };
+    let order = |reply| EnforcerMessage::PutAside { zone: zone.clone(), file, reply };
+    if let Err(error) = ask(site, order).await {
+        tracing::error!(target: "enforcer", zone = %zone_text(zone),
+            "the signer configuration file of zone {} was left: {error}", zone_text(zone));
+    }
 }
 
 async fn set_policy(site: Arc<Site>, invocation: Invocation) -> Output {
@@ -249,13 +278,12 @@ async fn set_policy(site: Arc<Site>, invocation: Invocation) -> Output {
     if let Err(error) = settings_of(&site, &entry, &new, &catalogue) {
         return refused(format!("Unable to update zone: {error}"));
     }
-    let life = match site.staff.zones.store().life(&entry.name).await {
-        Ok(life) => life.unwrap_or_default(),
+    let old = catalogue.policy(&entry.policy).unwrap_or(&new);
+    let asked = [old, &new].map(|policy| (entry.name.clone(), policy.clone()));
+    let preview = match look(&site, asked.to_vec()).await {
+        Ok(sights) => preview::zone_lines(&sights),
         Err(error) => return refused(format!("Unable to update zone: {error}")),
     };
-    let now = site.staff.clock.now();
-    let old = catalogue.policy(&entry.policy).unwrap_or(&new);
-    let preview = preview::line(&entry.name, &life, old, &new, now);
     if invocation.has("dry-run") {
         return Output::done(preview);
     }

@@ -3,6 +3,7 @@
 //! a policy that is not known, changes nothing.
 
 use super::catalogue::Catalogue;
+use super::key_change::cause;
 use super::output::Output;
 use super::site::Site;
 use super::update::settle;
@@ -18,6 +19,7 @@ use dnssec::Name;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use storage::state::Cause;
 
 pub(super) async fn export(site: Arc<Site>, _: Invocation) -> Output {
     let _alone = site.updating.lock().await;
@@ -38,7 +40,8 @@ pub(super) async fn export(site: Arc<Site>, _: Invocation) -> Output {
 pub(super) async fn import(site: Arc<Site>, invocation: Invocation) -> Output {
     let _alone = site.updating.lock().await;
     let file = invocation.value("file").map(PathBuf::from);
-    import_zones(&site, file, invocation.has("remove-missing-zones")).await
+    let removes = invocation.has("remove-missing-zones").then(|| cause(&invocation));
+    import_zones(&site, file, removes.as_ref()).await
 }
 
 /// What a list says of one zone.
@@ -48,11 +51,12 @@ enum Listed {
     New,
 }
 
-/// Takes the zones of a list; the caller has the right to change zones.
+/// Takes the zones of a list; the caller has the right to change zones. `removes_missing`: those
+/// that it does not have go, because of this.
 pub(super) async fn import_zones(
     site: &Arc<Site>,
     file: Option<PathBuf>,
-    removes_missing: bool,
+    removes_missing: Option<&Cause>,
 ) -> Output {
     let catalogue = Catalogue::clone(&site.catalogue());
     let is_foreign = file.as_ref().is_some_and(|file| *file != catalogue.zone_list_file);
@@ -70,7 +74,9 @@ pub(super) async fn import_zones(
         ));
     }
     let (known, missing) = compare(&catalogue, &listed);
-    if removes_missing && let Some(text) = delegated(site, &catalogue, &missing).await {
+    if removes_missing.is_some()
+        && let Some(text) = delegated(site, &catalogue, &missing).await
+    {
         return Output::refused(text, 1);
     }
     let (mut stdout, mut stderr) = (String::new(), String::new());
@@ -96,8 +102,10 @@ pub(super) async fn import_zones(
     }
     let settled = settle(site, next.clone()).await;
     stderr += &warnings(&settled.not_started, |_| true);
-    if removes_missing && !missing.is_empty() {
-        match remove(site, next, &missing).await {
+    if let Some(cause) = removes_missing
+        && !missing.is_empty()
+    {
+        match remove(site, next, &missing, cause).await {
             Ok((said, failed)) => {
                 stdout += &said;
                 stderr += &failed;

@@ -10,7 +10,7 @@ use dnssec::parent::WatchedKey;
 use dnssec::policy::Policy;
 use dnssec::{Name, Timestamp};
 use std::sync::Arc;
-use storage::state::NewKey;
+use storage::state::{Cause, NewKey};
 
 /// One turn of one zone.
 pub(super) struct Job {
@@ -32,7 +32,7 @@ pub(super) enum Task {
     /// A command.
     Change {
         edit: LifeEdit,
-        cause: String,
+        cause: Cause,
         /// A key in its token that gets its record before the zone takes it.
         adopts: Option<Box<NewKey>>,
         reply: Reply<Result<(), ChangeError>>,
@@ -52,6 +52,8 @@ impl Task {
 pub(super) struct Looked {
     /// What it signs with.
     pub(super) keys: ZoneKeys,
+    /// What its signer configuration file is to say.
+    pub(super) signconf: String,
     /// When to look again; `None`: nothing is scheduled.
     pub(super) next: Option<Timestamp>,
     /// What is to be told to its parent.

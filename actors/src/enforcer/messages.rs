@@ -1,14 +1,18 @@
 //! Everything the enforcer can be told, and what it answers.
 
+use super::sight::{Asked, Sights};
+use crate::parent::ParentStatus;
 use crate::runtime::{Message, Recipient, Reply};
+use crate::store::StoreError;
 use dnssec::enforcer::{CommandError, ImportError, PublishedKeys, ZoneLife};
 use dnssec::key::KeyId;
 use dnssec::policy::Policy;
 use dnssec::signing::ZoneKey;
 use dnssec::signing::parent_sync::Delegation;
 use dnssec::{Name, Seconds, Timestamp};
+use std::path::PathBuf;
 use std::sync::Arc;
-use storage::state::NewKey;
+use storage::state::{Cause, NewKey};
 
 /// Everything the enforcer can be told.
 pub enum EnforcerMessage {
@@ -20,6 +24,15 @@ pub enum EnforcerMessage {
         zone: Name,
         /// What the version shows of its keys.
         report: PublishedKeys,
+    },
+    /// Event. A zone published this for its parent, who may have to be told (RFC 9859).
+    Announced {
+        /// The zone.
+        zone: Name,
+        /// A digest of its CDS and CDNSKEY; `None`: there are none.
+        digest: Option<[u8; 32]>,
+        /// When it was published.
+        at: Timestamp,
     },
     /// Command. Change what is remembered of a zone, then look at it again.
     Change(Change),
@@ -50,12 +63,54 @@ pub enum EnforcerMessage {
         /// How long the unused keys shall last; `None`: as conf.xml says.
         period: Option<Seconds>,
     },
+    /// Command. Make so many keys ahead for a policy that so many zones of it need no other ones
+    /// for a period.
+    Stock {
+        /// The policy; it need not have zones.
+        policy: Arc<Policy>,
+        /// How long the unused keys shall last.
+        period: Seconds,
+        /// How many zones; one where keys are shared.
+        pools: usize,
+    },
     /// Command. Destroy keys that are in the trash, without waiting for their time.
     Destroy {
         /// Repository and id of each.
         keys: Vec<(String, KeyId)>,
         /// How many are destroyed; the others are tried again.
         reply: Reply<usize>,
+    },
+    /// Command. Look at a zone and write its signer configuration file, unless that is as it should
+    /// be.
+    Signconf {
+        /// The zone.
+        zone: Name,
+        /// The file is as it should be, or why not; then it is tried again.
+        reply: Reply<Result<(), ChangeError>>,
+    },
+    /// Command. A zone was deleted: its signer configuration file gets another name.
+    PutAside {
+        /// The zone.
+        zone: Name,
+        /// The file.
+        file: PathBuf,
+        /// Done, or why not; then it is tried again.
+        reply: Reply<Result<(), ChangeError>>,
+    },
+    /// Query. Zones as the enforcer sees them, each under its policy or a proposed one. Nobody's
+    /// turn is waited for.
+    Sights {
+        /// Which.
+        zones: Vec<Asked>,
+        /// What is seen.
+        reply: Reply<Result<Sights, StoreError>>,
+    },
+    /// Query. What is known of the parents of zones.
+    Parents {
+        /// The zone; `None`: all.
+        zone: Option<Name>,
+        /// What is known, by name.
+        reply: Reply<Vec<ParentStatus>>,
     },
     /// Query. Zones that are in their turn, or wait for it.
     AtWork {
@@ -81,6 +136,8 @@ pub struct Wanted {
     pub policy: Arc<Policy>,
     /// Where the answer goes, now and whenever the keys change.
     pub to: Recipient<KeysEvent>,
+    /// Where its signer configuration file is to be; `None`: there is to be none.
+    pub signconf: Option<PathBuf>,
 }
 
 /// What a command does to what is remembered of a zone: a pure function of it and the time.
@@ -93,7 +150,7 @@ pub struct Change {
     /// What to do.
     pub edit: LifeEdit,
     /// Who wants it and why, for the history.
-    pub cause: String,
+    pub cause: Cause,
     /// Durable, or refused and nothing changed.
     pub reply: Reply<Result<(), ChangeError>>,
 }

@@ -6,22 +6,30 @@
 //! before anybody hears of them, keys are made in three durable steps, and what was decided but
 //! not done when the program ended (a DS to be submitted, a key to be destroyed) is found again in
 //! what is remembered, and done.
-//! One zone of a policy after the other, so that zones that share keys or a salt do not each make
-//! their own. Policies do not wait for each other: one may have its keys in a token that hangs.
+//! Many zones are looked at together, so that they share their commits; but of one policy only one
+//! takes or makes keys or a salt at a time, so that zones that share them do not each make their
+//! own. Policies do not wait for each other: one may have its keys in a token that hangs.
 //! A zone that waits costs one entry in a table.
 
 mod effects;
 mod jobs;
 mod keys;
+mod lines;
 mod messages;
 mod observation;
 mod pass;
 mod removal;
+mod sight;
+mod signconf;
 mod stock;
 mod submission;
 mod turns;
 
-pub(crate) use removal::TRASH_PERIOD;
+pub use removal::TRASH_PERIOD;
+
+pub use stock::{Stock, stock_of};
+
+pub use sight::{Asked, Sight, Sights, scene};
 
 pub use messages::{Change, ChangeError, EnforcerMessage, KeysEvent, LifeEdit, Wanted, ZoneKeys};
 
@@ -37,8 +45,10 @@ use dnssec::key::KeyId;
 use dnssec::policy::Policy;
 use dnssec::{Name, Seconds, Timestamp};
 use jobs::{Job, JobEnd, Task};
+use lines::{Lines, Next};
 use observation::Observation;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use signconf::{Signconf, Signconfs};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use stock::StockOrder;
@@ -61,8 +71,7 @@ pub struct EnforcerActor {
     zones: BTreeMap<Name, Watched>,
     /// When to look at which zone.
     agenda: BTreeSet<(Timestamp, Name)>,
-    /// By policy; a policy that is here has one zone at work, besides these that wait.
-    waiting: BTreeMap<String, VecDeque<Job>>,
+    lines: Lines,
     turns: Turns,
     /// Keys to be made ahead, by policy.
     stock: BTreeMap<String, StockOrder>,
@@ -70,6 +79,7 @@ pub struct EnforcerActor {
     trash_timer: Option<SpawnHandle>,
     /// Keys about whose DS a command is running, or waits to be run again.
     submitting: BTreeSet<(Name, KeyId)>,
+    signconfs: Signconfs,
     observed: EnforcerObserved,
 }
 
@@ -80,6 +90,7 @@ struct Watched {
     given: Option<ZoneKeys>,
     next: Option<Timestamp>,
     observation: Observation,
+    signconf: Signconf,
 }
 
 /// What operators see of the enforcer.
@@ -93,6 +104,8 @@ pub struct EnforcerObserved {
     pub answered: u64,
     /// Requests that failed since the last start.
     pub failed: u64,
+    /// Signer configuration files that could not be written, or renamed.
+    pub unwritten: usize,
 }
 
 /// What the enforcer works with.
@@ -105,6 +118,8 @@ pub struct EnforcerParts {
     pub slots: BTreeMap<String, SlotClient>,
     /// For what blocks in tokens; no zone's work waits for it.
     pub pool: WorkerPool,
+    /// For files.
+    pub files: WorkerPool,
     /// The time.
     pub clock: Clock,
     /// Whether new keys of deprecated algorithms are allowed (RFC 9905).
@@ -120,12 +135,13 @@ impl EnforcerActor {
             pass: Arc::new(pass::Pass::new(parts)),
             zones: BTreeMap::new(),
             agenda: BTreeSet::new(),
-            waiting: BTreeMap::new(),
+            lines: Lines::default(),
             turns: Turns::default(),
             stock: BTreeMap::new(),
             timer: None,
             trash_timer: None,
             submitting: BTreeSet::new(),
+            signconfs: Signconfs::default(),
             observed: EnforcerObserved::default(),
         }
     }
@@ -136,7 +152,7 @@ impl EnforcerActor {
         let Some(watched) = self.zones.get(&zone) else {
             return task.refuse(ChangeError::ZoneUnknown(Box::new(zone)));
         };
-        if self.waiting_count() >= QUEUE_LENGTH_MAX {
+        if self.lines.waiting_count() >= QUEUE_LENGTH_MAX {
             let error = format!("{QUEUE_LENGTH_MAX} requests wait for the enforcer");
             watched.to.do_send(KeysEvent::Failed { error: error.clone() });
             return task.refuse(ChangeError::Failed(error));
@@ -144,13 +160,9 @@ impl EnforcerActor {
         let policy = watched.policy.clone();
         let Some(task) = self.turns.begin(&zone, &policy.name, task) else { return };
         let job = Job { zone, policy, task, parent: None };
-        match self.waiting.get_mut(&job.policy.name) {
-            Some(queue) => queue.push_back(job),
-            None => {
-                self.waiting.insert(job.policy.name.clone(), VecDeque::new());
-                self.work_on(job, ctx);
-            }
-        }
+        let name = job.policy.name.clone();
+        self.lines.push(job);
+        self.go_on(&name, ctx);
     }
 
     fn work_on(&mut self, mut job: Job, ctx: &mut Context<EnforcerActor>) {
@@ -161,22 +173,24 @@ impl EnforcerActor {
         ctx.spawn(work.into_actor(self).map(|end, actor, ctx| {
             let (zone, policy) = (end.zone.clone(), end.policy.clone());
             actor.done(end, ctx);
+            actor.lines.ended(&zone, &policy);
             actor.turn_ended(zone, 1, ctx);
             actor.go_on(&policy, ctx);
         }));
     }
 
-    /// Takes the policy's next job; when no zone of it wants anything, makes a key ahead.
+    /// Begins the policy's next jobs; when no zone of it wants anything, makes a key ahead.
     fn go_on(&mut self, policy: &str, ctx: &mut Context<EnforcerActor>) {
-        let job = self.waiting.get_mut(policy).and_then(VecDeque::pop_front);
-        match (job, self.stock.remove(policy)) {
-            (Some(job), order) => {
-                // Later, then.
-                self.stock.extend(order.map(|order| (policy.to_owned(), order)));
-                self.work_on(job, ctx);
+        loop {
+            match self.lines.next(policy) {
+                Next::Begin(job) => self.work_on(*job, ctx),
+                Next::Wait => return,
+                Next::Idle => break,
             }
-            (None, Some(order)) => self.stock_up(order, ctx),
-            (None, None) => drop(self.waiting.remove(policy)),
+        }
+        if let Some(order) = self.stock.remove(policy) {
+            self.lines.stocking(policy);
+            self.stock_up(order, ctx);
         }
     }
 
@@ -194,6 +208,7 @@ impl EnforcerActor {
                 Err(error) => tracing::error!(target: "enforcer", %policy,
                     "key generation failed for policy {policy}: {error}"),
             }
+            actor.lines.stocked(&policy);
             actor.go_on(&policy, ctx);
         }));
     }
@@ -209,12 +224,14 @@ impl EnforcerActor {
             return;
         }
         let zones = self.zones.values().filter(|zone| zone.policy.name == policy.name).count();
-        let order = StockOrder { policy: policy.clone(), period, zones, is_told: false };
-        self.stock.insert(policy.name.clone(), order);
-        if !self.waiting.contains_key(&policy.name) {
-            self.waiting.insert(policy.name.clone(), VecDeque::new());
-            self.go_on(&policy.name, ctx);
-        }
+        let policy = policy.clone();
+        self.take_order(StockOrder { policy, period, zones, pools: 1, is_told: false }, ctx);
+    }
+
+    fn take_order(&mut self, order: StockOrder, ctx: &mut Context<EnforcerActor>) {
+        let name = order.policy.name.clone();
+        self.stock.insert(name.clone(), order);
+        self.go_on(&name, ctx);
     }
 
     /// `key generate`.
@@ -260,23 +277,17 @@ impl EnforcerActor {
     /// Does nothing more about a zone; `reply` hears when the job under way has ended.
     fn forget(&mut self, zone: Name, reply: Reply<()>, ctx: &mut Context<EnforcerActor>) {
         if let Some(watched) = self.zones.remove(&zone) {
-            self.leave_parent(&zone, &watched.observation);
+            self.leave_parent(&zone);
             if let Some(next) = watched.next {
                 self.agenda.remove(&(next, zone.clone()));
                 self.wind(ctx);
             }
         }
         self.turns.leave(&zone, reply);
-        let mut count = 0;
-        for queue in self.waiting.values_mut() {
-            for job in std::mem::take(queue) {
-                if job.zone == zone {
-                    count += 1;
-                    job.task.refuse(ChangeError::ZoneUnknown(Box::new(job.zone)));
-                } else {
-                    queue.push_back(job);
-                }
-            }
+        let removed = self.lines.remove(&zone);
+        let count = removed.len();
+        for job in removed {
+            job.task.refuse(ChangeError::ZoneUnknown(Box::new(job.zone)));
         }
         if count > 0 {
             self.turn_ended(zone, count, ctx);
@@ -301,10 +312,12 @@ impl EnforcerActor {
                 }
                 self.observe_parent(&end.zone, looked.watched, ctx);
                 looked.submissions.into_iter().for_each(|one| self.submit(one, ctx));
+                self.write_signconf(&end.zone, looked.signconf, ctx);
                 (KeysEvent::Ready(looked.keys), looked.next)
             }
             Err(error) => {
                 self.observed.failed += 1;
+                self.refuse_signconf(&end.zone, &error);
                 let next = now.plus(FAILURE_PAUSE);
                 (KeysEvent::Failed { error: error.to_string() }, Some(next))
             }
@@ -428,15 +441,22 @@ impl EnforcerActor {
     }
 
     fn watch(&mut self, wanted: Wanted, ctx: &mut Context<EnforcerActor>) {
-        let Wanted { zone, policy, to } = wanted;
-        let known = self.zones.remove(&zone).map(|one| (one.given, one.next, one.observation));
-        let (given, next, observation) = known.unwrap_or_default();
-        self.zones.insert(zone.clone(), Watched { policy, to, given, next, observation });
+        let Wanted { zone, policy, to, signconf } = wanted;
+        let watched = match self.zones.remove(&zone) {
+            Some(known) => {
+                Watched { policy, to, signconf: known.signconf.moved_to(signconf), ..known }
+            }
+            None => Watched {
+                policy,
+                to,
+                given: None,
+                next: None,
+                observation: Observation::default(),
+                signconf: Signconf::at(signconf),
+            },
+        };
+        self.zones.insert(zone.clone(), watched);
         self.take(zone, Task::Keys, ctx);
-    }
-
-    fn waiting_count(&self) -> usize {
-        self.waiting.values().map(VecDeque::len).sum()
     }
 }
 
@@ -453,14 +473,18 @@ impl Supervised for EnforcerActor {
     /// Who asked stays known; everything else is read back from what is durable, zone by zone.
     fn restarting(&mut self, _: &mut Context<EnforcerActor>) {
         self.agenda.clear();
-        self.waiting.clear();
+        self.lines.clear();
         self.turns.clear();
         self.stock.clear();
         self.timer = None;
         self.trash_timer = None;
         self.submitting.clear();
+        self.signconfs = Signconfs::default();
         self.observed = EnforcerObserved::default();
-        self.zones.values_mut().for_each(|watched| watched.next = None);
+        for watched in self.zones.values_mut() {
+            watched.next = None;
+            watched.signconf.forget();
+        }
     }
 }
 
@@ -468,7 +492,12 @@ impl Child for EnforcerActor {
     type Observed = EnforcerObserved;
 
     fn observe(&self) -> EnforcerObserved {
-        EnforcerObserved { zones: self.zones.len(), waiting: self.waiting_count(), ..self.observed }
+        EnforcerObserved {
+            zones: self.zones.len(),
+            waiting: self.lines.waiting_count(),
+            unwritten: self.signconfs.failed(),
+            ..self.observed
+        }
     }
 }
 
@@ -481,6 +510,7 @@ impl Handler<EnforcerMessage> for EnforcerActor {
             EnforcerMessage::Published { zone, report } => {
                 self.take(zone, Task::Published(report), ctx);
             }
+            EnforcerMessage::Announced { zone, digest, at } => self.announce(zone, digest, at),
             EnforcerMessage::Change(change) => {
                 let Change { zone, edit, cause, reply } = change;
                 self.take(zone, Task::Change { edit, cause, adopts: None, reply }, ctx);
@@ -492,7 +522,20 @@ impl Handler<EnforcerMessage> for EnforcerActor {
             EnforcerMessage::Generate { policy, period } => {
                 self.generate(policy.as_deref(), period, ctx);
             }
+            EnforcerMessage::Stock { policy, period, pools } => {
+                let order = StockOrder { policy, period, zones: pools, pools, is_told: false };
+                self.take_order(order, ctx);
+            }
             EnforcerMessage::Destroy { keys, reply } => self.destroy(keys, reply, ctx),
+            EnforcerMessage::Signconf { zone, reply } => self.want_signconf(zone, reply, ctx),
+            EnforcerMessage::PutAside { zone, file, reply } => {
+                self.put_signconf_aside(zone, file, reply, ctx);
+            }
+            EnforcerMessage::Sights { zones, reply } => self.see(zones, reply, ctx),
+            EnforcerMessage::Parents { zone, reply } => {
+                // Whoever asks hears that there is no answer.
+                let _ = self.pass.parts.parent.tell(ParentMessage::Status { zone, reply });
+            }
             EnforcerMessage::AtWork { reply } => reply.send(self.turns.zones()),
             EnforcerMessage::Enforce { zone: Some(zone) } => self.take(zone, Task::Look, ctx),
             EnforcerMessage::Enforce { zone: None } => self.look_at_all(ctx),

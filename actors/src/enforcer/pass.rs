@@ -3,13 +3,13 @@
 //! In: a [`Job`]. Out: [`JobEnd`]. Never: decisions about keys; those are `dnssec::enforcer`'s.
 
 use super::jobs::{Job, JobEnd, Looked, Task};
-use super::keys::{KeysError, Telling, collide};
+use super::keys::{KeysError, Telling};
 use super::messages::{ChangeError, ZoneKeys};
-use super::{EnforcerParts, effects};
+use super::sight::{is_policys, scene, used_keys, with_backups};
+use super::{EnforcerParts, effects, signconf};
 use crate::runtime::Clock;
 use crate::settings::zone_text;
 use crate::store::{NewLife, StoreError};
-use dnssec::enforcer::history::KeyEvent;
 use dnssec::enforcer::{
     Action, DsSighting, Evaluation, KeyLife, Scene, SupplyKey, ZoneLife, evaluate, published,
 };
@@ -18,10 +18,11 @@ use dnssec::parent::watched_keys;
 use dnssec::policy::Policy;
 use dnssec::signing::ZoneKey;
 use dnssec::signing::parent_sync::delegation;
-use dnssec::{Name, Seconds, Timestamp};
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use storage::state::{KeyOwner, KeyRecord, KeyState, NewKey};
+use dnssec::{Name, Timestamp};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use storage::state::{Cause, KeyOwner, KeyRecord, KeyState, NewKey};
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
 /// Keys made in one turn; more are made in the next.
 const KEYS_PER_TURN_MAX: usize = 64;
@@ -29,7 +30,12 @@ const KEYS_PER_TURN_MAX: usize = 64;
 /// Does the enforcer's jobs.
 pub(super) struct Pass {
     pub(super) parts: Arc<EnforcerParts>,
+    /// By policy: who takes or makes its keys or its salt.
+    takers: Mutex<BTreeMap<String, Arc<AsyncMutex<()>>>>,
 }
+
+/// The right to take or make a policy's keys and its salt.
+pub(super) type Taking = OwnedMutexGuard<()>;
 
 /// What a zone's turn goes by: its policy, and what the parent shows, where somebody asks.
 type Rules<'j> = (&'j Policy, Option<&'j [DsSighting]>);
@@ -60,7 +66,7 @@ impl Turn<'_> {
 
 impl Pass {
     pub(super) fn new(parts: Arc<EnforcerParts>) -> Pass {
-        Pass { parts }
+        Pass { parts, takers: Mutex::default() }
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -93,7 +99,7 @@ impl Pass {
             }
         };
         let now = self.now();
-        let mut cause = "enforcer".to_owned();
+        let mut cause = Cause::from("enforcer");
         let mut reply = None;
         let changed = match task {
             Task::Keys | Task::Look => before.clone(),
@@ -132,18 +138,17 @@ impl Pass {
         now: Timestamp,
         before: &ZoneLife,
         mut life: ZoneLife,
-        cause: &str,
+        cause: &Cause,
     ) -> Result<Looked, KeysError> {
-        let salt = self.salt(policy).await?;
+        // Held until what was taken is durable.
+        let mut taking = None;
+        let salt = self.salt(policy, &mut taking).await?;
+        let salt_due = self.salt_due(policy).await?;
         let is_new = life.keys.is_empty();
-        let (records, unfinished) = self.records(zone, policy).await?;
+        let (records, unfinished) = self.records_for(zone, policy, &life, &mut taking).await?;
         let mut turn = Turn { zone, policy, now, parent, records, unfinished, is_new };
-        for key in &mut life.keys {
-            if let Some(record) = turn.record(&key.id) {
-                key.backup = effects::backup(record.backup);
-            }
-        }
-        let (evaluation, failure) = self.evaluated(&mut turn, &life).await?;
+        with_backups(&mut life, &turn.records);
+        let (evaluation, failure) = self.evaluated(&mut turn, &mut life, &mut taking).await?;
         if evaluation.life != *before {
             let taken = match policy.keys.share_keys {
                 true => Vec::new(),
@@ -154,7 +159,7 @@ impl Pass {
                 life: evaluation.life.clone(),
                 taken,
                 at: now,
-                cause: cause.to_owned(),
+                cause: cause.clone(),
             };
             self.parts.store.commit_life(change).await?;
         }
@@ -173,8 +178,9 @@ impl Pass {
             .map_err(|missing| KeysError::RecordMissing { id: missing.id })?;
         let has = |life: &ZoneLife, key: &KeyLife| life.keys.iter().any(|one| one.id == key.id);
         Ok(Looked {
+            signconf: signconf::text(zone, policy, &salt, &evaluation.life),
             keys: ZoneKeys { keys, salt, delegation },
-            next: evaluation.next,
+            next: [evaluation.next, salt_due].into_iter().flatten().min(),
             watched,
             submissions: self.submissions(&turn, &evaluation),
             has_taken: evaluation.life.keys.iter().any(|key| !has(before, key)),
@@ -186,9 +192,15 @@ impl Pass {
     async fn evaluated(
         &self,
         turn: &mut Turn<'_>,
-        life: &ZoneLife,
+        life: &mut ZoneLife,
+        taking: &mut Option<Taking>,
     ) -> Result<(Evaluation, Option<KeysError>), KeysError> {
         let mut evaluation = evaluate(life, &self.scene(turn, &[]));
+        if wanted(&evaluation).is_some() && taking.is_none() {
+            *taking = Some(self.taking(turn.policy).await);
+            (turn.records, turn.unfinished) = self.records(turn.zone, turn.policy).await?;
+            with_backups(life, &turn.records);
+        }
         for _ in 0..KEYS_PER_TURN_MAX {
             if wanted(&evaluation).is_none() {
                 break;
@@ -207,12 +219,42 @@ impl Pass {
     }
 
     fn scene<'s>(&self, turn: &Turn<'s>, supply: &'s [SupplyKey]) -> Scene<'s> {
-        Scene {
-            rollover_notification: self.parts.settings.rollover_notification.unwrap_or(Seconds(0)),
-            waits_for_publication: true,
-            parent: turn.parent,
-            ..Scene::new(turn.policy, turn.now, supply)
+        scene(turn.policy, turn.now, supply, turn.parent, &self.parts.settings)
+    }
+
+    /// Waits until nobody else takes or makes keys of the policy.
+    pub(super) async fn taking(&self, policy: &Policy) -> Taking {
+        let taker = {
+            let mut takers = self.takers.lock().unwrap_or_else(PoisonError::into_inner);
+            takers.entry(policy.name.clone()).or_default().clone()
+        };
+        taker.lock_owned().await
+    }
+
+    /// The records of the keys that a zone has: its own, which are quickly found; where it has
+    /// others, or may have, all.
+    async fn records_for(
+        &self,
+        zone: &Name,
+        policy: &Policy,
+        life: &ZoneLife,
+        taking: &mut Option<Taking>,
+    ) -> Result<Records, KeysError> {
+        if !policy.keys.share_keys {
+            let own = KeyOwner::Zone(Box::new(zone.clone()));
+            let records = self.parts.store.keys_of(&own).await?;
+            let is_begun = records.iter().any(|record| record.state == KeyState::Intent);
+            let is_there = |record: &KeyRecord| record.state == KeyState::Present;
+            let records: Vec<KeyRecord> = records.into_iter().filter(is_there).collect();
+            let is_known = |key: &KeyLife| records.iter().any(|one| one.id == key.id);
+            if !is_begun && life.keys.iter().all(is_known) {
+                return Ok((records, Vec::new()));
+            }
         }
+        if taking.is_none() {
+            *taking = Some(self.taking(policy).await);
+        }
+        self.records(zone, policy).await
     }
 
     /// The keys of a zone and its policy; those whose making was cut short are finished.
@@ -252,57 +294,15 @@ impl Pass {
         Ok(())
     }
 
-    /// Keys that the zone once had and forgot: back from the trash, they are no fresh keys.
-    async fn dropped(&self, zone: &Name) -> Result<BTreeSet<KeyId>, KeysError> {
-        let history = self.parts.store.history(zone).await?;
-        let events = history.into_iter().flat_map(|entry| entry.events);
-        let gone = events.filter(|(_, event)| *event == KeyEvent::Gone);
-        Ok(gone.map(|(id, _)| id).collect())
-    }
-
-    /// Keys that the zone may take: its own that it does not use, as after a crash between a
-    /// key's making and its taking; then those that it may share, newest first; then the pool.
+    /// Keys that the zone may take.
     async fn supply(&self, turn: &Turn<'_>, life: &ZoneLife) -> Result<Vec<SupplyKey>, KeysError> {
-        let is_held = |record: &&KeyRecord| !life.keys.iter().any(|key| key.id == record.id);
-        let mut free: Vec<&KeyRecord> = turn.records.iter().filter(is_held).collect();
-        let held = || turn.records.iter().filter(|record| !is_held(record));
-        free.retain(|record| !held().any(|other| collide(other, record)));
-        if free.iter().any(|record| !is_policys(record)) {
-            let dropped = self.dropped(turn.zone).await?;
-            free.retain(|record| !dropped.contains(&record.id));
-        }
-        let mut used = BTreeMap::new();
-        if turn.policy.keys.share_keys && free.iter().any(|record| is_policys(record)) {
-            for (_, life) in self.parts.store.lives().await? {
-                for key in life.keys.into_iter().filter(|key| key.introducing) {
-                    used.insert(key.id, key.inception);
-                }
-            }
-        }
-        free.sort_by_key(|record| {
-            let in_use = used.get(&record.id).map(|at| std::cmp::Reverse(*at));
-            (is_policys(record), in_use.is_none(), in_use, record.inception)
-        });
-        Ok(free.into_iter().filter_map(supply_key).collect())
+        let shares = turn.policy.keys.share_keys && turn.records.iter().any(is_policys);
+        let used = match shares {
+            true => used_keys(&self.parts.store.lives().await?),
+            false => BTreeMap::new(),
+        };
+        Ok(self.supply_of(turn.zone, turn.policy, (&turn.records, life), &used).await?)
     }
-}
-
-fn is_policys(record: &KeyRecord) -> bool {
-    matches!(record.owner, KeyOwner::Policy(_))
-}
-
-fn supply_key(record: &KeyRecord) -> Option<SupplyKey> {
-    let public_key = public_key(record)?;
-    let rdata = dnssec::key::dnskey_rdata(record.role.flags(), &public_key);
-    Some(SupplyKey {
-        id: record.id.clone(),
-        repository: record.repository.clone(),
-        role: record.role,
-        algorithm: record.algorithm,
-        bits: record.bits,
-        key_tag: dnssec::key::key_tag(&rdata),
-        backup: effects::backup(record.backup),
-    })
 }
 
 /// The public half of a key that is in its token.

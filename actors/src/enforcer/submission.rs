@@ -88,7 +88,7 @@ impl Submission {
         });
         let cause = if comes { "DS handed to the parent" } else { "DS taken back" };
         let (reply, answer) = Reply::channel();
-        (Task::Change { edit, cause: cause.to_owned(), adopts: None, reply }, answer)
+        (Task::Change { edit, cause: cause.into(), adopts: None, reply }, answer)
     }
 
     /// What to say of a command that failed.

@@ -44,6 +44,12 @@ pub enum PrivilegesError {
     },
 }
 
+/// The name of a user. May take long, where users are in a directory far away.
+pub fn user_name(id: u32) -> Option<String> {
+    // One that cannot be asked for is as good as none.
+    User::from_uid(Uid::from_raw(id)).ok().flatten().map(|user| user.name)
+}
+
 /// Becomes that user, with his groups, and that group. Nothing named: nothing is done.
 pub fn run_as(wanted: &RunAs) -> Result<(), PrivilegesError> {
     let user = wanted.user.as_deref().map(user).transpose()?;

@@ -254,7 +254,7 @@ fn settings(
         }
     };
     check_repositories(conf_file, &conf, &policies)?;
-    let enforcer = enforcer(&conf);
+    let enforcer = enforcer_settings(&conf);
     let run_as = run_as(&conf);
     let repositories = repositories(conf_file, &conf.repositories, notices);
     let repositories = grouped(repositories, &conf.groups);
@@ -286,7 +286,16 @@ fn run_as(conf: &Conf) -> RunAs {
     }
 }
 
-fn enforcer(conf: &Conf) -> EnforcerSettings {
+/// How many keys go into each repository of conf.xml that has a limit which counts (`<Capacity>`):
+/// the built-in token has none.
+pub fn capacities(conf: &Conf) -> BTreeMap<String, u64> {
+    let has_limit = |one: &&Repository| !matches!(one.kind, RepositoryKind::BuiltIn { .. });
+    let limited = conf.repositories.iter().filter(has_limit);
+    limited.filter_map(|one| Some((one.name.clone(), one.capacity?))).collect()
+}
+
+/// What conf.xml says of the enforcer.
+pub fn enforcer_settings(conf: &Conf) -> EnforcerSettings {
     let backed_up = conf.repositories.iter().filter(|repository| repository.require_backup);
     let period = conf.enforcer.automatic_key_generation_period;
     EnforcerSettings {
@@ -474,6 +483,7 @@ pub fn zone_settings(
         policy: policy.clone(),
         input,
         output,
+        signconf: Some(signer.working_directory.join(&entry.signer_configuration)),
         limits: signer.limits,
     })
 }

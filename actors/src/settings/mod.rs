@@ -5,7 +5,7 @@
 mod from_conf;
 
 pub use from_conf::{
-    LeftOut, Notice, SettingsError, read_policies, read_settings, read_settings_with, zone_settings,
+    LeftOut, Notice, SettingsError, capacities, enforcer_settings, read_policies, read_settings, read_settings_with, zone_settings,
 };
 
 use dnssec::key::{KeyId, PublicKey};
@@ -141,6 +141,8 @@ pub struct ZoneSettings {
     pub input: PathBuf,
     /// The signed zone file.
     pub output: PathBuf,
+    /// `<SignerConfiguration>`: written for those who read such files; `None`: there is to be none.
+    pub signconf: Option<PathBuf>,
     /// What the unsigned zone may have at most.
     pub limits: Limits,
 }

@@ -5,8 +5,9 @@ use crate::runtime::{Message, Reply};
 use dnssec::enforcer::ZoneLife;
 use dnssec::key::{KeyId, PublicKey};
 use dnssec::{Name, Timestamp};
+use std::path::PathBuf;
 use storage::state::{
-    BackupState, HistoryEntry, KeyOwner, KeyRecord, NewKey, PolicyState, ZoneState,
+    BackupState, Cause, HistoryEntry, KeyOwner, KeyRecord, NewKey, PolicyState, ZoneState,
 };
 
 /// A change of what is remembered of a zone's keys ([`storage::state::LifeChange`]).
@@ -21,7 +22,7 @@ pub struct NewLife {
     /// When.
     pub at: Timestamp,
     /// Why.
-    pub cause: String,
+    pub cause: Cause,
 }
 
 /// Everything the storage actor can be told.
@@ -183,15 +184,53 @@ pub enum StoreMessage {
         /// Durable, or not saved at all.
         reply: Reply<Result<(), StoreError>>,
     },
-    /// Command. Forgets a zone and its keys' lives; its serial and history stay.
+    /// Query. What a zone's parent acknowledged last.
+    Announced {
+        /// The zone.
+        zone: Name,
+        /// Its digest.
+        reply: Reply<Result<Option<[u8; 32]>, StoreError>>,
+    },
+    /// Command. Remembers what a zone's parent acknowledged.
+    SetAnnounced {
+        /// The zone.
+        zone: Name,
+        /// Its digest; `None`: nothing counts any more.
+        digest: Option<[u8; 32]>,
+        /// Durable, or not saved at all.
+        reply: Reply<Result<(), StoreError>>,
+    },
+    /// Command. Forgets a zone and its keys' lives, all at once; its serial and history stay.
     RemoveZone {
         /// The zone.
         zone: Name,
         /// When.
         at: Timestamp,
         /// Why.
-        cause: String,
+        cause: Cause,
         /// Durable, or not saved at all.
+        reply: Reply<Result<(), StoreError>>,
+    },
+    /// Command. Puts a key of a policy's pool into the trash.
+    KeyDiscard {
+        /// The policy.
+        policy: String,
+        /// Repository of the key.
+        repository: String,
+        /// Its id.
+        id: KeyId,
+        /// When.
+        at: Timestamp,
+        /// Whether it was there; then it is durable.
+        reply: Reply<Result<bool, StoreError>>,
+    },
+    /// Command. Writes a copy of the store.
+    CopyTo {
+        /// Where.
+        path: PathBuf,
+        /// When.
+        now: Timestamp,
+        /// The copy is there, and sound.
         reply: Reply<Result<(), StoreError>>,
     },
 }

@@ -1,8 +1,10 @@
-//! The storage actor: the one door to the durable facts (redb). Each request is one transaction
-//! on the worker pool; its answer comes when the commit is durable.
+//! The storage actor: the one door to the durable facts (redb). Each question is one transaction
+//! on the worker pool; changes that wait go together into one ([`writer`]), and each is answered
+//! when that is durable.
 //! In: [`StoreMessage`]. Out: answers. Never: decisions; zone bulk (that is in snapshots).
 
 mod messages;
+mod writer;
 
 pub use messages::{NewLife, StoreMessage};
 
@@ -12,12 +14,14 @@ use crate::runtime::{
 use dnssec::enforcer::ZoneLife;
 use dnssec::key::{KeyId, PublicKey};
 use dnssec::{Name, Timestamp};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use storage::state::{
-    BackupState, HistoryEntry, KeyOwner, KeyRecord, LifeChange, NewKey, PolicyState, ZoneState,
+    BackupState, Cause, HistoryEntry, KeyOwner, KeyRecord, LifeChange, NewKey, PolicyState, ZoneState,
 };
 use storage::{StateError, StateStore};
+use writer::Writer;
 
 /// Longest wait for a transaction.
 pub const STORE_DEADLINE: Duration = Duration::from_secs(30);
@@ -37,16 +41,19 @@ pub enum StoreError {
 pub struct StoreActor {
     store: Arc<StateStore>,
     pool: WorkerPool,
+    writer: Writer,
     handled: u64,
 }
 
 impl StoreActor {
-    /// An actor for a store that is open; it stays open over restarts.
-    pub fn new(store: Arc<StateStore>, pool: WorkerPool) -> StoreActor {
-        StoreActor { store, pool, handled: 0 }
+    /// An actor for a store that is open; it stays open over restarts. `readers` look things up;
+    /// `writers` wait for the disk, one at a time.
+    pub fn new(store: Arc<StateStore>, readers: WorkerPool, writers: WorkerPool) -> StoreActor {
+        let writer = Writer::new(store.clone(), writers);
+        StoreActor { store, pool: readers, writer, handled: 0 }
     }
 
-    /// Runs one transaction; a refused job drops the reply, which its asker hears at once.
+    /// Looks something up; a refused job drops the reply, which its asker hears at once.
     fn submit<T: Send + 'static>(
         &self,
         reply: Reply<Result<T, StoreError>>,
@@ -84,26 +91,26 @@ impl Handler<StoreMessage> for StoreActor {
         self.handled += 1;
         let submitted = match message {
             OpenZone { zone, policy, reply } => {
-                self.submit(reply, move |store| match store.zone(&zone)? {
+                self.writer.take(reply, move |store| match store.zone(&zone)? {
                     Some(state) => Ok(state),
                     None => store.zone_add(&zone, &policy),
                 })
             }
             CommitVersion { zone, state, reply } => {
-                self.submit(reply, move |store| store.commit_version(&zone, &state))
+                self.writer.take(reply, move |store| store.commit_version(&zone, &state))
             }
             CommitDifference { zone, state, reply } => {
-                self.submit(reply, move |store| store.commit_difference(&zone, &state))
+                self.writer.take(reply, move |store| store.commit_difference(&zone, &state))
             }
             CommitSnapshot { zone, generation, reply } => {
-                self.submit(reply, move |store| store.commit_snapshot(&zone, generation))
+                self.writer.take(reply, move |store| store.commit_snapshot(&zone, generation))
             }
             UpdateZone { zone, state, reply } => {
-                self.submit(reply, move |store| store.zone_update(&zone, &state))
+                self.writer.take(reply, move |store| store.zone_update(&zone, &state))
             }
             Policy { policy, reply } => self.submit(reply, move |store| store.policy(&policy)),
             SetPolicy { policy, state, reply } => {
-                self.submit(reply, move |store| store.policy_put(&policy, &state))
+                self.writer.take(reply, move |store| store.policy_put(&policy, &state))
             }
             KeysOf { owner: KeyOwner::Zone(zone), reply } => {
                 self.submit(reply, move |store| store.keys_of_zone(&zone))
@@ -114,7 +121,7 @@ impl Handler<StoreMessage> for StoreActor {
             Keys { reply } => self.submit(reply, |store| store.keys()),
             Life { zone, reply } => self.submit(reply, move |store| store.life(&zone)),
             Lives { reply } => self.submit(reply, |store| store.lives()),
-            CommitLife { change, reply } => self.submit(reply, move |store| {
+            CommitLife { change, reply } => self.writer.take(reply, move |store| {
                 store.life_commit(&LifeChange {
                     zone: &change.zone,
                     life: &change.life,
@@ -124,28 +131,40 @@ impl Handler<StoreMessage> for StoreActor {
                 })
             }),
             History { zone, reply } => self.submit(reply, move |store| store.history(&zone)),
-            KeyIntent { key, reply } => self.submit(reply, move |store| store.key_intent(&key)),
+            KeyIntent { key, reply } => self.writer.take(reply, move |store| store.key_intent(&key)),
             KeyRemoving { repository, id, reply } => {
-                self.submit(reply, move |store| store.key_removing(&repository, &id))
+                self.writer.take(reply, move |store| store.key_removing(&repository, &id))
             }
             KeyRemoved { repository, id, reply } => {
-                self.submit(reply, move |store| store.key_remove(&repository, &id))
+                self.writer.take(reply, move |store| store.key_remove(&repository, &id))
             }
             KeyRestore { repository, id, reply } => {
-                self.submit(reply, move |store| store.key_restore(&repository, &id))
+                self.writer.take(reply, move |store| store.key_restore(&repository, &id))
             }
-            KeysSetBackup { keys, backup, reply } => self.submit(reply, move |store| {
+            KeysSetBackup { keys, backup, reply } => self.writer.take(reply, move |store| {
                 let keys = keys.iter().map(|(repository, id)| (repository.as_str(), id));
                 store.keys_set_backup(keys, backup)
             }),
-            RemoveZone { zone, at, cause, reply } => self.submit(reply, move |store| {
-                store.life_remove(&zone, at, &cause)?;
-                store.zone_remove(&zone)
+            Announced { zone, reply } => {
+                self.submit(reply, move |store| store.announced(&zone))
+            }
+            SetAnnounced { zone, digest, reply } => {
+                self.submit(reply, move |store| store.announced_put(&zone, digest))
+            }
+            RemoveZone { zone, at, cause, reply } => {
+                self.writer.take(reply, move |store| store.zone_remove(&zone, at, &cause))
+            }
+            KeyDiscard { policy, repository, id, at, reply } => self.writer.take(reply, move |store| {
+                store.key_discard(&policy, &repository, &id, at)
             }),
-            KeyPresent { repository, id, public_key, inception, reply } => self
-                .submit(reply, move |store| {
+            CopyTo { path, now, reply } => {
+                self.submit(reply, move |store| store.copy_to(&path, now))
+            }
+            KeyPresent { repository, id, public_key, inception, reply } => {
+                self.writer.take(reply, move |store| {
                     store.key_present(&repository, &id, &public_key, inception)
-                }),
+                })
+            }
         };
         if let Err(error) = submitted {
             tracing::error!(%error, "a storage request was not taken");
@@ -237,6 +256,22 @@ impl StoreClient {
         self.ask(|reply| StoreMessage::CommitLife { change: Box::new(change), reply }).await
     }
 
+    /// See [`StoreMessage::Announced`].
+    pub async fn announced(&self, zone: &Name) -> Result<Option<[u8; 32]>, StoreError> {
+        let zone = zone.clone();
+        self.ask(|reply| StoreMessage::Announced { zone, reply }).await
+    }
+
+    /// See [`StoreMessage::SetAnnounced`].
+    pub async fn set_announced(
+        &self,
+        zone: &Name,
+        digest: Option<[u8; 32]>,
+    ) -> Result<(), StoreError> {
+        let zone = zone.clone();
+        self.ask(|reply| StoreMessage::SetAnnounced { zone, digest, reply }).await
+    }
+
     /// What happened to a zone's keys.
     pub async fn history(&self, zone: &Name) -> Result<Vec<HistoryEntry>, StoreError> {
         self.ask(|reply| StoreMessage::History { zone: zone.clone(), reply }).await
@@ -279,10 +314,28 @@ impl StoreClient {
         &self,
         zone: &Name,
         at: Timestamp,
-        cause: &str,
+        cause: &Cause,
     ) -> Result<(), StoreError> {
-        let (zone, cause) = (zone.clone(), cause.to_owned());
+        let (zone, cause) = (zone.clone(), cause.clone());
         self.ask(|reply| StoreMessage::RemoveZone { zone, at, cause, reply }).await
+    }
+
+    /// Puts a key that was made ahead into the trash; `false`: it is not in its policy's pool.
+    pub async fn key_discard(
+        &self,
+        policy: &str,
+        repository: &str,
+        id: &KeyId,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let (policy, repository) = (policy.to_owned(), repository.to_owned());
+        let id = id.clone();
+        self.ask(|reply| StoreMessage::KeyDiscard { policy, repository, id, at, reply }).await
+    }
+
+    /// Writes a copy of the store.
+    pub async fn copy_to(&self, path: PathBuf, now: Timestamp) -> Result<(), StoreError> {
+        self.ask(|reply| StoreMessage::CopyTo { path, now, reply }).await
     }
 
     /// Last step of a key's generation.

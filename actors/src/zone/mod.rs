@@ -168,6 +168,7 @@ impl ZoneActor {
             zone: self.settings.name.clone(),
             policy: self.settings.policy.clone(),
             to: ctx.address().recipient(),
+            signconf: self.settings.signconf.clone(),
         };
         let told = self.enforcer.tell(EnforcerMessage::KeysWanted(wanted));
         let wait = if told.is_ok() { KEYS_DEADLINE } else { PAUSE_FIRST };

@@ -116,7 +116,7 @@ fn start_enforcer(
     clock: &Clock,
     pools: &[WorkerPool; 2],
 ) -> Outbox<EnforcerMessage> {
-    let store = begin(StoreActor::new(store.clone(), pools[0].clone()));
+    let store = begin(StoreActor::new(store.clone(), pools[0].clone(), pools[0].clone()));
     let slot = begin(TokenActor { token: token.clone(), clock: clock.clone() });
     let slot = SlotClient::new(REPOSITORY, Outbox::new("slot", slot.recipient()));
     let parts = EnforcerParts {
@@ -124,6 +124,7 @@ fn start_enforcer(
         parent: Outbox::new("parent", begin(NobodyAsks).recipient()),
         slots: BTreeMap::from([(REPOSITORY.to_owned(), slot)]),
         pool: pools[1].clone(),
+        files: pools[1].clone(),
         clock: clock.clone(),
         allow_deprecated: false,
         settings: EnforcerSettings {
@@ -188,8 +189,13 @@ impl Player<'_> {
 
     fn want_keys(&self) {
         for zone in &self.watched {
-            let (policy, to) = (self.policy.clone(), zone.to.clone());
-            self.tell(EnforcerMessage::KeysWanted(Wanted { zone: zone.name.clone(), policy, to }));
+            let wanted = Wanted {
+                zone: zone.name.clone(),
+                policy: self.policy.clone(),
+                to: zone.to.clone(),
+                signconf: None,
+            };
+            self.tell(EnforcerMessage::KeysWanted(wanted));
         }
     }
 
@@ -207,7 +213,7 @@ impl Player<'_> {
 
     async fn change(&self, zone: &Name, cause: &str, edit: LifeEdit) -> Result<(), Refused> {
         let (reply, answer) = Reply::channel();
-        let (zone, cause) = (zone.clone(), cause.to_owned());
+        let (zone, cause) = (zone.clone(), cause.into());
         self.tell(EnforcerMessage::Change(Change { zone, edit, cause, reply }));
         match answer.within(self.enforcer.to(), Duration::from_secs(60)).await.unwrap() {
             Ok(()) => Ok(()),
@@ -315,7 +321,7 @@ impl Player<'_> {
 
     fn has_rolled(&self, zone: &Name) -> Result<bool, Refused> {
         let history = self.store.history(zone).map_err(|_| Refused)?;
-        Ok(history.iter().any(|entry| entry.cause == ROLLOVER))
+        Ok(history.iter().any(|entry| entry.cause.text == ROLLOVER))
     }
 
     fn has_turned(&self) -> Result<bool, Refused> {

@@ -20,6 +20,20 @@ pub struct Invocation {
     pub operands: Vec<String>,
     /// The words behind the command as they were typed, with a blank between two.
     pub rest: String,
+    /// Who gave it; the daemon finds out, the words do not say.
+    pub given_by: Option<User>,
+    /// Whether the user said yes to the question that the command asks; see
+    /// [`Answer::Question`](crate::messages::Answer::Question).
+    pub is_confirmed: bool,
+}
+
+/// A user of the machine that the daemon runs on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// The number.
+    pub id: u32,
+    /// The name.
+    pub name: Option<String>,
 }
 
 /// Why words are no command.
@@ -92,7 +106,8 @@ pub fn parse(front_end: FrontEnd, words: &[String]) -> Result<Invocation, ParseE
     if operands.len() > allowed.most {
         return Err(fail(Complaint::TooMany));
     }
-    Ok(Invocation { front_end, command, options, operands, rest })
+    let (given_by, is_confirmed) = (None, false);
+    Ok(Invocation { front_end, command, options, operands, rest, given_by, is_confirmed })
 }
 
 fn known(parameter: &Parameter) -> Known {

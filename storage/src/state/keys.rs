@@ -12,7 +12,8 @@
 //!                                 v  |                       |
 //!                                Trashed --------------------+
 //! ```
-//! A policy's name or a repository's is taken as it is: case matters.
+//! `zone_remove` does both: what the zone has goes into the trash, what was only intended for it
+//! is removed. A policy's name or a repository's is taken as it is: case matters.
 
 use super::StateStore;
 use super::error::{Failure, StateError};
@@ -196,24 +197,10 @@ impl StateStore {
     }
 
     fn keys_of(&self, owner: &KeyOwner) -> Result<Vec<KeyRecord>, StateError> {
-        let owner = owner_key(owner);
         let mut keys = self.read(|transaction| {
             let index = transaction.open_table(KEYS_BY_OWNER)?;
             let table = transaction.open_table(KEYS)?;
-            let mut keys = Vec::new();
-            for entry in index.range((owner.as_slice(), "", &[][..])..)? {
-                let (entry, _) = entry?;
-                let (found, repository, id) = entry.value();
-                if found != owner {
-                    break;
-                }
-                // Index and table change together; an entry without a record would be a page
-                // that lies, and those were refused at opening.
-                if let Some(value) = table.get((repository, id))? {
-                    keys.push(decode_key(repository, id, value.value())?);
-                }
-            }
-            Ok(keys)
+            of_owner(&index, &table, owner)
         })?;
         keys.sort_by(|a, b| (a.inception, &a.id).cmp(&(b.inception, &b.id)));
         Ok(keys)
@@ -236,6 +223,58 @@ impl StateStore {
             Ok(record)
         })
     }
+}
+
+/// The keys of an owner, in whatever state, in no order that means anything.
+fn of_owner(
+    index: &impl ReadableTable<(&'static [u8], &'static str, &'static [u8]), ()>,
+    table: &impl ReadableTable<(&'static str, &'static [u8]), &'static [u8]>,
+    owner: &KeyOwner,
+) -> Result<Vec<KeyRecord>, Failure> {
+    let owner = owner_key(owner);
+    let mut keys = Vec::new();
+    for entry in index.range((owner.as_slice(), "", &[][..])..)? {
+        let (entry, _) = entry?;
+        let (found, repository, id) = entry.value();
+        if found != owner {
+            break;
+        }
+        // Index and table change together; an entry without a record would be a page
+        // that lies, and those were refused at opening.
+        if let Some(value) = table.get((repository, id))? {
+            keys.push(decode_key(repository, id, value.value())?);
+        }
+    }
+    Ok(keys)
+}
+
+/// The keys of an owner, in a transaction that does more.
+pub(super) fn owned(
+    transaction: &WriteTransaction,
+    owner: &KeyOwner,
+) -> Result<Vec<KeyRecord>, Failure> {
+    let index = transaction.open_table(KEYS_BY_OWNER)?;
+    let table = transaction.open_table(KEYS)?;
+    of_owner(&index, &table, owner)
+}
+
+/// Whether a key is this owner's, in a transaction that does more.
+pub(super) fn is_of(
+    transaction: &WriteTransaction,
+    repository: &str,
+    id: &KeyId,
+    owner: &KeyOwner,
+) -> Result<bool, Failure> {
+    let record = get(transaction, repository, id)?;
+    Ok(record.is_some_and(|record| record.owner == *owner))
+}
+
+/// Notes that a key is to be destroyed, in a transaction that does more.
+pub(super) fn put_removing(
+    transaction: &WriteTransaction,
+    record: &KeyRecord,
+) -> Result<(), Failure> {
+    put(transaction, &KeyRecord { state: KeyState::Removing, ..record.clone() })
 }
 
 /// Puts a key into the trash, in a transaction that does more. Keys that have no record, or are
@@ -262,6 +301,9 @@ pub(super) fn set_owner(
     owner: &KeyOwner,
 ) -> Result<KeyRecord, Failure> {
     let before = required(transaction, repository, id)?;
+    if before.state != KeyState::Present {
+        return Err(conflict(&before).into());
+    }
     let old_owner = owner_key(&before.owner);
     let mut index = transaction.open_table(KEYS_BY_OWNER)?;
     index.remove((old_owner.as_slice(), repository, id.as_bytes()))?;

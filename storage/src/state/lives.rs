@@ -3,13 +3,14 @@
 //! history in the same transaction: nothing is ever removed from there, and a change without an
 //! entry cannot be made. Keys that the zone takes change their owner in that transaction too, so
 //! no two zones take one key; keys that the zone forgets go into the trash in that transaction,
-//! unless another zone shares them, so that a dead key can never be taken for a fresh one.
+//! unless another zone shares them, so that a dead key can never be taken for a fresh one. A zone
+//! goes as a whole: its life, what is remembered of it, and its keys, in one transaction.
 
 use super::StateStore;
 use super::error::{Failure, StateError};
 use super::keys;
-use super::records::KeyOwner;
-use super::tables::{HISTORY, LIVES, zone_key};
+use super::records::{KeyOwner, KeyState};
+use super::tables::{ANNOUNCED, HISTORY, LIVES, ZONES, zone_key};
 use super::values::decode_name;
 use super::values::life::{decode_entry, decode_life, encode_entry, encode_life};
 use dnssec::enforcer::history::{KeyEvent, events};
@@ -18,14 +19,48 @@ use dnssec::key::KeyId;
 use dnssec::{Name, Timestamp};
 use redb::{ReadableTable, Table, WriteTransaction};
 use std::collections::BTreeSet;
+use std::fmt;
+
+/// A user of this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// The number that the system knows the user by.
+    pub id: u32,
+    /// The name that went with the number then; `None`: there was none.
+    pub name: Option<String>,
+}
+
+impl fmt::Display for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => f.write_str(name),
+            None => write!(f, "user {}", self.id),
+        }
+    }
+}
+
+/// Why something was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cause {
+    /// The enforcer's own pass, or the command.
+    pub text: String,
+    /// Who gave the command; `None`: nobody did, or nobody noted it.
+    pub by: Option<User>,
+}
+
+impl From<&str> for Cause {
+    fn from(text: &str) -> Cause {
+        Cause { text: text.to_owned(), by: None }
+    }
+}
 
 /// One change of a zone's keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryEntry {
     /// When.
     pub at: Timestamp,
-    /// Why: the enforcer's own pass, or the command and who gave it.
-    pub cause: String,
+    /// Why.
+    pub cause: Cause,
     /// What happened, key by key; none when a command was noted that takes effect later.
     pub events: Vec<(KeyId, KeyEvent)>,
 }
@@ -42,7 +77,7 @@ pub struct LifeChange<'a> {
     /// When.
     pub at: Timestamp,
     /// Why.
-    pub cause: &'a str,
+    pub cause: &'a Cause,
 }
 
 impl StateStore {
@@ -87,26 +122,39 @@ impl StateStore {
             if events.is_empty() && before == *change.life {
                 return Ok(());
             }
-            trash_unused(transaction, &lives, &before, &events, change.at)?;
-            let cause = change.cause.to_owned();
+            trash_unused(transaction, (&lives, &owner), &before, &events, change.at)?;
+            let cause = change.cause.clone();
             let entry = HistoryEntry { at: change.at, cause, events };
             append(&mut transaction.open_table(HISTORY)?, &zone, &entry)
         })
     }
 
-    /// Forgets a zone's keys; its history stays, with this as its last entry.
-    pub fn life_remove(&self, zone: &Name, at: Timestamp, cause: &str) -> Result<(), StateError> {
+    /// Forgets a zone but for its last serial and its history, of which this is the last entry.
+    /// Keys that are the zone's alone go into the trash; those whose making was not seen to end
+    /// are to be destroyed. Nothing happens when the zone is not known.
+    pub fn zone_remove(&self, zone: &Name, at: Timestamp, cause: &Cause) -> Result<(), StateError> {
         self.write(|transaction| {
-            let key = zone_key(zone);
+            let (key, owner) = (zone_key(zone), KeyOwner::Zone(Box::new(zone.clone())));
+            transaction.open_table(ZONES)?.remove(key.as_slice())?;
+            transaction.open_table(ANNOUNCED)?.remove(key.as_slice())?;
             let mut lives = transaction.open_table(LIVES)?;
-            let before = match lives.remove(key.as_slice())? {
-                Some(value) => decode_life(value.value())?,
-                None => return Ok(()),
-            };
-            let events = events(&before, &ZoneLife::default());
-            trash_unused(transaction, &lives, &before, &events, at)?;
-            let entry = HistoryEntry { at, cause: cause.to_owned(), events };
-            append(&mut transaction.open_table(HISTORY)?, &key, &entry)
+            let before = lives.remove(key.as_slice())?.map(|value| decode_life(value.value()));
+            if let Some(before) = before.transpose()? {
+                let events = events(&before, &ZoneLife::default());
+                trash_unused(transaction, (&lives, &owner), &before, &events, at)?;
+                let entry = HistoryEntry { at, cause: cause.clone(), events };
+                append(&mut transaction.open_table(HISTORY)?, &key, &entry)?;
+            }
+            for record in keys::owned(transaction, &owner)? {
+                match record.state {
+                    KeyState::Present => {
+                        keys::trash(transaction, &record.repository, &record.id, at)?;
+                    }
+                    KeyState::Intent => keys::put_removing(transaction, &record)?,
+                    KeyState::Removing | KeyState::Trashed { .. } => {}
+                }
+            }
+            Ok(())
         })
     }
 
@@ -122,18 +170,26 @@ impl StateStore {
     }
 }
 
-/// Puts the keys that a zone forgot into the trash, unless another zone has them too.
+/// Puts the keys that a zone (`owner`) forgot into the trash, unless another zone has them too.
 fn trash_unused(
     transaction: &WriteTransaction,
-    lives: &Table<'_, &'static [u8], &'static [u8]>,
+    (lives, owner): (&Table<'_, &'static [u8], &'static [u8]>, &KeyOwner),
     before: &ZoneLife,
     events: &[(KeyId, KeyEvent)],
     at: Timestamp,
 ) -> Result<(), Failure> {
     let is_gone =
         |key: &&KeyLife| events.iter().any(|(id, event)| *id == key.id && *event == KeyEvent::Gone);
-    let gone: Vec<&KeyLife> = before.keys.iter().filter(is_gone).collect();
-    if gone.is_empty() {
+    let gone = before.keys.iter().filter(is_gone);
+    // Most keys are one zone's own: no other has to be looked at, of which there are many.
+    let mut shared = Vec::new();
+    for key in gone {
+        match keys::is_of(transaction, &key.repository, &key.id, owner)? {
+            true => keys::trash(transaction, &key.repository, &key.id, at)?,
+            false => shared.push(key),
+        }
+    }
+    if shared.is_empty() {
         return Ok(());
     }
     let mut used = BTreeSet::new();
@@ -141,7 +197,7 @@ fn trash_unused(
         let life = decode_life(entry?.1.value())?;
         used.extend(life.keys.into_iter().map(|key| (key.repository, key.id)));
     }
-    for key in gone {
+    for key in shared {
         if !used.contains(&(key.repository.clone(), key.id.clone())) {
             keys::trash(transaction, &key.repository, &key.id, at)?;
         }

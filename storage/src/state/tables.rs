@@ -27,6 +27,9 @@ pub(super) const LIVES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("li
 /// Zone and number, from 0, to `EntryValue`; append-only.
 pub(super) const HISTORY: TableDefinition<(&[u8], u64), &[u8]> = TableDefinition::new("history");
 
+/// Zone to the digest of what its parent acknowledged last.
+pub(super) const ANNOUNCED: TableDefinition<&[u8], &[u8]> = TableDefinition::new("announced");
+
 const FORMAT: &str = "format";
 const CREATED: &str = "created";
 
@@ -48,6 +51,7 @@ pub(super) fn create_missing(transaction: &WriteTransaction) -> Result<(), Failu
     transaction.open_table(KEYS_BY_OWNER)?;
     transaction.open_table(LIVES)?;
     transaction.open_table(HISTORY)?;
+    transaction.open_table(ANNOUNCED)?;
     Ok(())
 }
 
@@ -60,7 +64,8 @@ pub(super) fn are_complete(transaction: &ReadTransaction) -> Result<bool, Failur
     };
     let lives = is_missing(transaction.open_table(LIVES).err())?;
     let history = is_missing(transaction.open_table(HISTORY).err())?;
-    Ok(!lives && !history)
+    let announced = is_missing(transaction.open_table(ANNOUNCED).err())?;
+    Ok(!lives && !history && !announced)
 }
 
 /// The format of the file; `None` when it has no such entry.

@@ -139,7 +139,7 @@ fn a_zone_that_comes_back_goes_on_above_its_serial() {
     let (store, zone) = (memory(), name("example."));
     store.zone_add(&zone, "default").unwrap();
     store.commit_version(&zone, &version(10, 1)).unwrap();
-    store.zone_remove(&zone).unwrap();
+    store.zone_remove(&zone, NOW, &"zone delete".into()).unwrap();
     assert_eq!(store.zone(&zone).unwrap(), None);
     let state = store.zone_add(&zone, "lab").unwrap();
     assert_eq!(state.output_serial, Some(Serial(10)));
@@ -348,7 +348,7 @@ fn differences_keep_the_generation_and_snapshots_the_serial() {
     assert!(matches!(refused, Err(StateError::WrongGeneration { last: 3, new: 1, .. })));
     store.commit_difference(&zone, &version(13, 3)).unwrap();
     // The serial outlives the zone.
-    store.zone_remove(&zone).unwrap();
+    store.zone_remove(&zone, NOW, &"zone delete".into()).unwrap();
     assert_eq!(store.zone_add(&zone, "default").unwrap().output_serial, Some(Serial(13)));
     let unknown = store.commit_difference(&name("other."), &version(2, 1));
     assert!(matches!(unknown, Err(StateError::ZoneUnknown { .. })));

@@ -10,8 +10,13 @@ use dnssec::{Algorithm, Name, Serial, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// The newest version byte of every value there is.
-const NEWEST_VERSION: u8 = 0;
+/// The newest version byte of a table's values.
+fn newest_version(table: &str) -> u8 {
+    match table {
+        "history" => 1,
+        _ => 0,
+    }
+}
 
 #[derive(Serialize, Deserialize)]
 enum PolicyValue {
@@ -221,7 +226,7 @@ pub(super) fn encode(table: &'static str, value: &impl Serialize) -> Result<Vec<
 
 pub(super) fn decode<T: DeserializeOwned>(table: &'static str, bytes: &[u8]) -> Result<T, Failure> {
     let problem = match (bytes.first(), postcard::take_from_bytes(bytes)) {
-        (Some(&version), _) if version > NEWEST_VERSION => ValueProblem::Newer { version },
+        (Some(&version), _) if version > newest_version(table) => ValueProblem::Newer { version },
         (_, Ok((value, []))) => return Ok(value),
         _ => ValueProblem::Malformed,
     };

@@ -179,15 +179,6 @@ impl StateStore {
             Ok(())
         })
     }
-
-    /// Forgets a zone but for its last serial; nothing happens when it is not known. Its keys
-    /// stay: they leave by the steps of their own.
-    pub fn zone_remove(&self, zone: &Name) -> Result<(), StateError> {
-        self.write(|transaction| {
-            transaction.open_table(ZONES)?.remove(zone_key(zone).as_slice())?;
-            Ok(())
-        })
-    }
 }
 
 fn get_zone(table: &ZoneTable<'_>, zone: &Name, key: &[u8]) -> Result<ZoneState, Failure> {

@@ -4,11 +4,13 @@
 
 use super::*;
 use crate::faults::{DiskChange, DiskFault, Fate};
+use dnssec::enforcer::ZoneLife;
 
 type Step = fn(&StateStore) -> Result<(), StateError>;
 
-/// A small life: a zone signed twice, a key made and another removed.
-const STEPS: [Step; 9] = [
+/// A small life: a zone signed twice, a key made and another removed, a third begun; then the zone
+/// goes, with its keys.
+const STEPS: [Step; 12] = [
     |store| store.policy_put("default", &PolicyState { salt: vec![7; 8], salt_changed: NOW }),
     |store| match store.zone_add(&name("example."), "default") {
         Err(StateError::ZoneExists { .. }) => Ok(()),
@@ -21,6 +23,15 @@ const STEPS: [Step; 9] = [
     |store| store.key_removing("SoftHSM", &key_id(2)).map(|_| ()),
     |store| store.commit_version(&name("example."), &version(11, 2)),
     |store| store.key_remove("SoftHSM", &key_id(2)),
+    |store| store.key_intent(&new_key(3, zone_owner(&name("example.")))).map(|_| ()),
+    |store| {
+        let mut life = ZoneLife::default();
+        life.roll_now.zsk = true;
+        let cause = &Cause { text: "key rollover".into(), by: Some(User { id: 0, name: None }) };
+        let zone = &name("example.");
+        store.life_commit(&LifeChange { zone, life: &life, taken: &[], at: NOW, cause })
+    },
+    |store| store.zone_remove(&name("example."), NOW, &"zone delete".into()),
 ];
 
 fn open(disk: &FaultDisk) -> Result<StateStore, StateError> {
@@ -31,7 +42,8 @@ fn open(disk: &FaultDisk) -> Result<StateStore, StateError> {
 fn facts(store: &StateStore) -> String {
     let (policies, zones) = (store.policies().unwrap(), store.zones().unwrap());
     let (keys, owned) = (store.keys().unwrap(), store.keys_of_zone(&name("example.")).unwrap());
-    format!("{policies:?} {zones:?} {keys:?} {owned:?}")
+    let (lives, history) = (store.lives().unwrap(), store.history(&name("example.")).unwrap());
+    format!("{policies:?} {zones:?} {keys:?} {owned:?} {lives:?} {history:?}")
 }
 
 /// The facts after the opening and after each step, and where the log stood then.

@@ -3,7 +3,7 @@
 
 use crate::StateStore;
 use crate::faults::FaultDisk;
-use crate::state::{BackupState, KeyOwner, KeyState, LifeChange, NewKey};
+use crate::state::{BackupState, Cause, KeyOwner, KeyState, LifeChange, NewKey, User};
 use dnssec::enforcer::{
     Backup, DsAtParent, KeyLife, KeyUse, Minimize, OldTerms, PerRole, RecordKind, RecordLife,
     RecordState, Succession, Terms, ZoneLife,
@@ -43,7 +43,7 @@ fn keys() -> impl Strategy<Value = KeyLife> {
     let kinds = (records(), records(), records(), records());
     let choices = (0usize..3, 0usize..6, 0usize..3, any::<bool>(), any::<Option<u64>>());
     let id = proptest::collection::vec(any::<u8>(), 1..64);
-    (id, any::<u16>(), any::<u64>(), choices, any::<[bool; 4]>(), kinds).prop_map(
+    (id, any::<u16>(), any::<u64>(), choices, any::<[bool; 5]>(), kinds).prop_map(
         |(id, number, at, (role, parent, backup, standby, revoked), flags, records)| {
             let role = [KeyRole::Ksk, KeyRole::Zsk, KeyRole::Csk][role];
             let of = |kind: RecordKind, record| kind.applies_to(role).then_some(record);
@@ -58,6 +58,7 @@ fn keys() -> impl Strategy<Value = KeyLife> {
                 introducing: flags[3],
                 purpose: if standby { KeyUse::Standby } else { KeyUse::Regular },
                 revoked: revoked.map(Timestamp),
+                is_anchor: flags[4],
                 minimize: Minimize { ds: flags[0], dnskey: flags[1], rrsig: flags[2] },
                 ds_at_parent: [
                     DsAtParent::Unsubmitted,
@@ -120,7 +121,7 @@ proptest! {
         let mut expected = Vec::new();
         for (at, life) in [(2, &first), (3, &second)] {
             let change =
-                LifeChange { zone: &zone, life, taken: &[], at: Timestamp(at), cause: "pass" };
+                LifeChange { zone: &zone, life, taken: &[], at: Timestamp(at), cause: &"pass".into() };
             store.life_commit(&change).unwrap();
             let stored = store.life(&zone).unwrap();
             prop_assert_eq!(stored.as_ref(), Some(life));
@@ -139,8 +140,13 @@ proptest! {
 fn a_pass_that_changes_nothing_leaves_no_entry() {
     let (store, zone) = (store(), zone());
     let life = ZoneLife::default();
-    let change =
-        LifeChange { zone: &zone, life: &life, taken: &[], at: Timestamp(5), cause: "pass" };
+    let change = LifeChange {
+        zone: &zone,
+        life: &life,
+        taken: &[],
+        at: Timestamp(5),
+        cause: &"pass".into(),
+    };
     store.life_commit(&change).unwrap();
     store.life_commit(&change).unwrap();
     assert_eq!(store.history(&zone).unwrap(), []);
@@ -167,14 +173,15 @@ fn a_key_is_taken_from_the_pool_with_the_change_that_takes_it() {
     let taken = [("token".to_owned(), id.clone())];
     let life = ZoneLife::default();
     let at = Timestamp(9);
-    let change = LifeChange { zone: &zone, life: &life, taken: &taken, at, cause: "pass" };
+    let change = LifeChange { zone: &zone, life: &life, taken: &taken, at, cause: &"pass".into() };
     store.life_commit(&change).unwrap();
     assert_eq!(store.keys_of_policy("default").unwrap(), []);
     assert_eq!(store.keys_of_zone(&zone).unwrap().len(), 1);
     // A key that nobody knows: nothing of the change is made.
     let other = Name::parse(b"other.", None).unwrap();
     let unknown = [("token".to_owned(), KeyId::new(&[8]).unwrap())];
-    let change = LifeChange { zone: &other, life: &life, taken: &unknown, at, cause: "pass" };
+    let change =
+        LifeChange { zone: &other, life: &life, taken: &unknown, at, cause: &"pass".into() };
     assert!(store.life_commit(&change).is_err());
     assert_eq!(store.life(&other).unwrap(), None);
 }
@@ -182,16 +189,19 @@ fn a_key_is_taken_from_the_pool_with_the_change_that_takes_it() {
 #[test]
 fn history_outlives_the_zone() {
     let (store, zone) = (store(), zone());
-    store.life_remove(&zone, Timestamp(1), "zone delete").unwrap();
+    store.zone_remove(&zone, Timestamp(1), &"zone delete".into()).unwrap();
     assert_eq!(store.history(&zone).unwrap(), []);
     let mut life = ZoneLife::default();
     life.roll_now.zsk = true;
     let at = Timestamp(4);
-    let change = LifeChange { zone: &zone, life: &life, taken: &[], at, cause: "key rollover" };
+    let change =
+        LifeChange { zone: &zone, life: &life, taken: &[], at, cause: &"key rollover".into() };
     store.life_commit(&change).unwrap();
-    store.life_remove(&zone, Timestamp(6), "zone delete").unwrap();
+    let by = Some(User { id: 1000, name: Some("alice".to_owned()) });
+    let removal = Cause { text: "zone delete".to_owned(), by };
+    store.zone_remove(&zone, Timestamp(6), &removal).unwrap();
     let causes: Vec<_> = store.history(&zone).unwrap().into_iter().map(|e| e.cause).collect();
-    assert_eq!(causes, ["key rollover", "zone delete"]);
+    assert_eq!(causes, [Cause::from("key rollover"), removal]);
     assert_eq!(store.life(&zone).unwrap(), None);
 }
 
@@ -236,7 +246,9 @@ fn a_forgotten_key_is_in_the_trash_until_it_is_wanted_back_or_destroyed() {
     let with = ZoneLife { keys: vec![key.clone()], ..ZoneLife::default() };
     let commit = |zone: &Name, life: &ZoneLife, at| {
         let at = Timestamp(at);
-        store.life_commit(&LifeChange { zone, life, taken: &[], at, cause: "pass" }).unwrap();
+        store
+            .life_commit(&LifeChange { zone, life, taken: &[], at, cause: &"pass".into() })
+            .unwrap();
     };
     let state = || store.key("token", &key.id).unwrap().unwrap().state;
     commit(&zone, &with, 2);
@@ -250,4 +262,35 @@ fn a_forgotten_key_is_in_the_trash_until_it_is_wanted_back_or_destroyed() {
     store.key_restore("token", &key.id).unwrap();
     assert_eq!(state(), KeyState::Present);
     assert!(store.key_restore("token", &key.id).is_err());
+}
+
+#[test]
+fn a_zone_that_goes_takes_its_keys_along_and_leaves_those_of_others() {
+    let (store, zone) = (store(), zone());
+    let key = |number: u8, owner: &KeyOwner| NewKey {
+        id: KeyId::new(&[number]).unwrap(),
+        repository: "token".to_owned(),
+        role: KeyRole::Zsk,
+        algorithm: Algorithm::EcdsaP256Sha256,
+        bits: 256,
+        flags: 256,
+        owner: owner.clone(),
+        inception: Timestamp(1),
+        backup: BackupState::NotRequired,
+    };
+    let own = KeyOwner::Zone(Box::new(zone.clone()));
+    let other = KeyOwner::Zone(Box::new(Name::parse(b"other.", None).unwrap()));
+    let public_key = PublicKey { algorithm: Algorithm::EcdsaP256Sha256, bytes: vec![1; 64] };
+    // Two that the zone never took, one of them only begun.
+    for (number, owner) in [(1, &own), (2, &own), (3, &other)] {
+        store.key_intent(&key(number, owner)).unwrap();
+        if number != 2 {
+            let id = KeyId::new(&[number]).unwrap();
+            store.key_present("token", &id, &public_key, Timestamp(1)).unwrap();
+        }
+    }
+    store.zone_remove(&zone, Timestamp(5), &"zone delete".into()).unwrap();
+    let states: Vec<_> = store.keys().unwrap().into_iter().map(|key| key.state).collect();
+    let trashed = KeyState::Trashed { since: Timestamp(5) };
+    assert_eq!(states, [trashed, KeyState::Removing, KeyState::Present]);
 }

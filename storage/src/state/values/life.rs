@@ -2,8 +2,8 @@
 //! bytes, and back. The same rules as in [`super`]: a variant's struct never changes.
 
 use super::{RoleV0, decode, encode};
-use crate::state::HistoryEntry;
 use crate::state::error::{Failure, ValueProblem};
+use crate::state::{Cause, HistoryEntry, User};
 use dnssec::enforcer::history::KeyEvent;
 use dnssec::enforcer::{
     Backup, DsAtParent, KeyLife, KeyUse, Minimize, OldTerms, PerRole, RecordKind, RecordLife,
@@ -55,13 +55,23 @@ struct RecordV0 {
 
 #[derive(Serialize, Deserialize)]
 enum EntryValue {
+    /// Without the user who gave the command.
     V0(EntryV0),
+    V1(EntryV1),
 }
 
 #[derive(Serialize, Deserialize)]
 struct EntryV0 {
     at: u64,
     cause: String,
+    events: Vec<(Vec<u8>, EventV0)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct EntryV1 {
+    at: u64,
+    cause: String,
+    user: Option<(u32, Option<String>)>,
     events: Vec<(Vec<u8>, EventV0)>,
 }
 
@@ -92,6 +102,8 @@ const AT_PARENT: [DsAtParent; 6] = [
     DsAtParent::Retracted,
 ];
 const PURPOSES: [KeyUse; 2] = [KeyUse::Regular, KeyUse::Standby];
+/// Bit of `purpose`: validators may follow the key (RFC 5011).
+const ANCHOR: u8 = 0x80;
 const BACKUPS: [Backup; 3] = [Backup::NotRequired, Backup::Missing, Backup::Done];
 
 /// A choice as its place in the list of all choices; the lists above never change their order.
@@ -217,7 +229,7 @@ fn encode_key_life(key: &KeyLife) -> KeyLifeV0 {
         key_tag: key.key_tag.0,
         inception: key.inception.0,
         introducing: key.introducing,
-        purpose: number(PURPOSES, key.purpose),
+        purpose: number(PURPOSES, key.purpose) | if key.is_anchor { ANCHOR } else { 0 },
         revoked: key.revoked.map(|at| at.0),
         minimize: [key.minimize.ds, key.minimize.dnskey, key.minimize.rrsig],
         ds_at_parent: number(AT_PARENT, key.ds_at_parent),
@@ -246,8 +258,9 @@ fn decode_key_life(value: KeyLifeV0) -> Result<KeyLife, Failure> {
         key_tag: KeyTag(value.key_tag),
         inception: Timestamp(value.inception),
         introducing: value.introducing,
-        purpose: choice(PURPOSES, value.purpose)?,
+        purpose: choice(PURPOSES, value.purpose & !ANCHOR)?,
         revoked: value.revoked.map(Timestamp),
+        is_anchor: value.purpose & ANCHOR != 0,
         minimize: Minimize { ds: minimize_ds, dnskey: minimize_dnskey, rrsig: minimize_rrsig },
         ds_at_parent: choice(AT_PARENT, value.ds_at_parent)?,
         backup: choice(BACKUPS, value.backup)?,
@@ -260,19 +273,24 @@ fn decode_key_life(value: KeyLifeV0) -> Result<KeyLife, Failure> {
 
 pub(in crate::state) fn encode_entry(entry: &HistoryEntry) -> Result<Vec<u8>, Failure> {
     let event = |(id, event): &(KeyId, KeyEvent)| (id.as_bytes().to_vec(), encode_event(event));
-    let value = EntryV0 {
+    let value = EntryV1 {
         at: entry.at.0,
-        cause: entry.cause.clone(),
+        cause: entry.cause.text.clone(),
+        user: entry.cause.by.clone().map(|user| (user.id, user.name)),
         events: entry.events.iter().map(event).collect(),
     };
-    encode("history", &EntryValue::V0(value))
+    encode("history", &EntryValue::V1(value))
 }
 
 pub(in crate::state) fn decode_entry(bytes: &[u8]) -> Result<HistoryEntry, Failure> {
-    let EntryValue::V0(value) = decode("history", bytes)?;
+    let value = match decode("history", bytes)? {
+        EntryValue::V0(EntryV0 { at, cause, events }) => EntryV1 { at, cause, user: None, events },
+        EntryValue::V1(value) => value,
+    };
     let event = |(id, event): (Vec<u8>, EventV0)| Ok((key_id(&id)?, decode_event(event)?));
     let events = value.events.into_iter().map(event).collect::<Result<_, Failure>>()?;
-    Ok(HistoryEntry { at: Timestamp(value.at), cause: value.cause, events })
+    let by = value.user.map(|(id, name)| User { id, name });
+    Ok(HistoryEntry { at: Timestamp(value.at), cause: Cause { text: value.cause, by }, events })
 }
 
 fn encode_event(event: &KeyEvent) -> EventV0 {

@@ -1,6 +1,8 @@
 //! Values: every record comes back, the bytes are those of `FORMAT.md`, other bytes are errors.
 
 use super::*;
+use crate::state::{Cause, HistoryEntry, User};
+use dnssec::enforcer::history::KeyEvent;
 use proptest::prelude::*;
 
 #[track_caller]
@@ -39,6 +41,31 @@ fn the_bytes_of_format_md() {
     }
     let surplus = [&bytes[..], &[0]].concat();
     assert_eq!(problem(decode_zone(&surplus)), ValueProblem::Malformed);
+}
+
+/// Entries of both versions are read; the newer one is the example of `FORMAT.md`.
+#[test]
+fn history_of_an_earlier_version_is_read() {
+    let of = |cause: Cause| HistoryEntry {
+        at: Timestamp(300),
+        cause,
+        events: vec![(KeyId::new(&[0xCA, 0xFE]).unwrap(), KeyEvent::Revoked)],
+    };
+    let old = [0, 0xAC, 2, 4, b'p', b'a', b's', b's', 1, 2, 0xCA, 0xFE, 5];
+    assert_eq!(life::decode_entry(&old).ok(), Some(of("pass".into())));
+    let by = Some(User { id: 1000, name: Some("eve".to_owned()) });
+    let entry = of(Cause { text: "roll".to_owned(), by });
+    let bytes = [
+        1, 0xAC, 2, 4, b'r', b'o', b'l', b'l', 1, 0xE8, 7, 1, 3, b'e', b'v', b'e', 1, 2, 0xCA,
+        0xFE, 5,
+    ];
+    assert_eq!(life::encode_entry(&entry).ok(), Some(bytes.to_vec()));
+    assert_eq!(life::decode_entry(&bytes).ok(), Some(entry));
+    let drawn: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert!(include_str!("../../../FORMAT.md").contains(&drawn.join(" ")));
+    let newer = [&[2], &bytes[1..]].concat();
+    assert_eq!(problem(life::decode_entry(&newer)), ValueProblem::Newer { version: 2 });
+    assert_eq!(problem(decode_zone(&[1, 0])), ValueProblem::Newer { version: 1 });
 }
 
 #[test]
