@@ -111,18 +111,6 @@ fn lists_have_opendnssecs_columns() {
 }
 
 #[test]
-fn signconf_files_name_the_keys() {
-    let lab = Lab::start(installation());
-    assert_eq!(lab.done("signconf"), "");
-    let text = lab.installation.read("signer/ods1.xml");
-    for key in lab.keys() {
-        assert!(text.contains(&format!("<Locator>{}</Locator>", key[8])), "{text}");
-    }
-    assert!(text.ends_with("</SignerConfiguration>\n"), "{text}");
-    lab.daemon.stop();
-}
-
-#[test]
 fn time_stands_still_without_permission() {
     let installation = installation();
     let mut daemon = installation.start();

@@ -5,6 +5,7 @@
 use anchorite_tests::daemon::{Daemon, Installation, WAIT};
 use anchorite_tests::judges::dnssec_verify;
 use anchorite_tests::program::anchorite;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -163,6 +164,18 @@ impl Lab {
         let fields = |line: &str| line.split(';').map(str::to_owned).collect();
         self.done("key list -d -p").lines().map(fields).collect()
     }
+}
+
+/// The name of the user who gives the commands.
+pub(crate) fn user() -> String {
+    nix::unistd::User::from_uid(nix::unistd::getuid()).unwrap().unwrap().name
+}
+
+/// Writes a program that the daemon may run.
+pub(crate) fn write_program(installation: &Installation, name: &str, text: &str) {
+    installation.write(name, text);
+    let mode = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(installation.path(name), mode).unwrap();
 }
 
 /// Whether a key of `key list -d -p` is everywhere it can be.

@@ -6,3 +6,6 @@ mod answers;
 mod lab;
 mod parent;
 mod rolls;
+mod same_tag;
+mod schedule;
+mod signconf;

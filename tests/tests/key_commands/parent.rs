@@ -1,23 +1,21 @@
-//! `<DelegationSignerSubmitCommand>`: what it is given, and that one that fails is run again; keys
-//! that wait for their backup; keys made ahead.
+//! `<DelegationSignerSubmitCommand>` and `<DelegationSignerRetractCommand>`: what they are given,
+//! and that one that fails is run again; keys that wait for their backup; keys made by hand.
 
-use crate::lab::{Lab, ZONE, installation, is_everywhere};
-use std::os::unix::fs::PermissionsExt;
+use crate::lab::{Lab, ZONE, installation, is_everywhere, user, write_program};
 
 #[test]
 fn a_submit_command_that_fails_is_run_again() {
     let installation = installation();
     let folder = installation.path("");
     let folder = folder.to_str().unwrap().trim_end_matches('/').to_owned();
-    installation.write(
+    write_program(
+        &installation,
         "submit",
         &format!(
             "#!/bin/sh\ncat >> {folder}/given\n[ -e {folder}/failed ] && exit 0\n\
              : > {folder}/failed\nexit 1\n"
         ),
     );
-    let mode = std::fs::Permissions::from_mode(0o755);
-    std::fs::set_permissions(installation.path("submit"), mode).unwrap();
     let element = "</AutomaticKeyGenerationPeriod>";
     let command = format!(
         "{element}<DelegationSignerSubmitCommand>{folder}/submit --cka_id\
@@ -84,6 +82,58 @@ fn keys_wait_for_their_backup() {
     assert_eq!(lab.done("backup commit"), "info: keys marked backup done: 4\n");
     lab.settle();
     assert!(lab.keys().iter().all(|key| key[3] == "omnipresent"), "{:?}", lab.keys());
+    let history = lab.anchorite(&format!("key history {ZONE}")).stdout;
+    let made = format!(" backup commit (by {})\n", user());
+    let (_, after) = history.split_once(&made).unwrap_or_else(|| panic!("{history}"));
+    assert_eq!(after.matches(" backup made\n").count(), 2, "{history}");
+    lab.daemon.stop();
+}
+
+/// Its words are no shell's, and what it says by its exit code counts.
+#[test]
+fn a_retract_command_that_fails_is_run_again() {
+    let installation = installation();
+    let folder = installation.path("");
+    let folder = folder.to_str().unwrap().trim_end_matches('/').to_owned();
+    write_program(
+        &installation,
+        "retract",
+        &format!(
+            "#!/bin/sh\nprintf '%s|' \"$@\" >> {folder}/given\ncat >> {folder}/given\n\
+             [ -e {folder}/failed ] && exit 0\n: > {folder}/failed\nexit 3\n"
+        ),
+    );
+    let element = "</AutomaticKeyGenerationPeriod>";
+    let command = format!(
+        "{element}<DelegationSignerRetractCommand>{folder}/retract $HOME `id` ;x &gt;{folder}/y\
+         </DelegationSignerRetractCommand>"
+    );
+    installation.edit("conf.xml", element, &command);
+    let mut lab = Lab::start(installation);
+    lab.step_until(|keys| keys.iter().all(|key| is_everywhere(key)));
+    let old = lab.keys().into_iter().find(|key| key[1] == "KSK").unwrap()[8].clone();
+    lab.done(&format!("key rollover -z {ZONE} -t KSK"));
+    lab.settle();
+    let is_to_retract = |lab: &Lab| lab.done("key list -t KSK").contains("waiting for ds-retract");
+    for _ in 0..20 {
+        if is_to_retract(&lab) {
+            break;
+        }
+        lab.step();
+    }
+    let failure = ["<DelegationSignerRetractCommand> for key ", "exit status: 3", "again in 60"];
+    let line = lab.daemon.wait_for(&failure);
+    assert!(line.contains(&old), "{line}");
+    assert!(is_to_retract(&lab));
+    lab.done(&format!("time leap -t {}", lab.now() + 61));
+    lab.until("key list -t KSK", |text| text.contains("waiting for ds-gone"));
+    let given = lab.installation.read("given");
+    let lines: Vec<&str> = given.lines().collect();
+    assert_eq!((lines.len(), lines[0]), (2, lines[1]), "{given}");
+    let words = format!("$HOME|`id`|;x|>{folder}/y|{ZONE}. 3600 IN DNSKEY 257 3 13 ");
+    assert!(lines[0].starts_with(&words), "{given}");
+    assert!(!lab.installation.path("y").exists());
+    lab.step_until(|keys| keys.iter().any(|key| key[8] == old && key[2] == "hidden"));
     lab.daemon.stop();
 }
 

@@ -1,6 +1,6 @@
 //! Whole rolls by commands and time leaps; BIND's dnssec-verify accepts the zone at each step.
 
-use crate::lab::{Lab, ZONE, installation, is_everywhere, is_nowhere};
+use crate::lab::{Lab, ZONE, installation, is_everywhere, is_nowhere, user};
 
 fn of_role<'k>(keys: &'k [Vec<String>], role: &str) -> Vec<&'k Vec<String>> {
     keys.iter().filter(|key| key[1] == role).collect()
@@ -34,8 +34,10 @@ fn a_ksk_and_a_zsk_are_rolled_and_the_dead_keys_purged_restored_and_imported() {
     let zsk = roll(&lab, "ZSK");
     let history = lab.anchorite(&format!("key history {ZONE}")).stdout;
     for event in ["key rollover -z ods1 -t KSK", "key ds-seen -a", "key ds-gone -a"] {
-        assert!(history.contains(event), "{event} is not in {history}");
+        let line = format!(" {event} (by {})\n", user());
+        assert!(history.contains(&line), "{line} is not in {history}");
     }
+    assert!(history.contains(" enforcer\n"), "{history}");
     assert!(history.contains(&format!("{ksk} DNSKEY unretentive -> hidden")), "{history}");
 
     let purged = lab.done(&format!("key purge -z {ZONE}"));
