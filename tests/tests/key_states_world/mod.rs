@@ -160,6 +160,7 @@ impl World {
             policy: Arc::new(policy),
             input: self.path("zone"),
             output: self.path("signed"),
+            signconf: None,
             limits: Limits::default(),
         }
     }
