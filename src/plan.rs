@@ -6,17 +6,20 @@
 
 use crate::arguments::PROGRAMS;
 use crate::front_ends;
+use actors::enforcer::{TRASH_PERIOD, scene};
 use actors::io::config_files;
-use appliance_config::{FILE_BYTES_MAX, parse_duration, read_kasp};
+use actors::settings::{EnforcerSettings, capacities, enforcer_settings};
+use appliance_config::{FILE_BYTES_MAX, parse_duration, read_conf, read_kasp};
 use console_protocol::messages::FrontEnd;
 use console_protocol::options::{Known, Place, take_apart};
 use console_protocol::parse::{Invocation, parse};
-use dnssec::enforcer::ZoneLife;
 use dnssec::enforcer::plan::{
-    Assumptions, PARENT_DELAY_DEFAULT, ZonePlan, icalendar, json, plan, table,
+    Assumptions, DsCommands, PARENT_DELAY_DEFAULT, ZonePlan, fill_repositories, icalendar, json,
+    plan, table,
 };
+use dnssec::enforcer::{DsSighting, ZoneLife};
 use dnssec::{Seconds, Timestamp};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -108,29 +111,63 @@ fn fresh(path: &Path, asked: &Invocation) -> Result<String, PlanError> {
     }
     let now = u64::try_from(jiff::Timestamp::now().as_second()).map_or(Timestamp(0), Timestamp);
     let until = now.plus(Seconds(years(asked)? * 365 * 86_400));
-    let (parent_delay, none) = (parent_delay(asked)?, BTreeSet::new());
-    let plans: Vec<ZonePlan> = policies
-        .iter()
-        .map(|policy| {
-            let assumptions = Assumptions {
-                policy,
-                now,
-                until,
-                parent_delay,
-                rollover_notification: Seconds(0),
-                submits: false,
-                retracts: false,
-                backed_up: &none,
-            };
-            let plan = plan(&ZoneLife::default(), &assumptions);
-            ZonePlan { zone: "a new zone".to_owned(), policy: policy.name.clone(), plan }
-        })
-        .collect();
+    let parent_delay = parent_delay(asked)?;
+    let habits = Habits::read(asked.value("config"), path)?;
+    let none: &[DsSighting] = &[];
+    let mut plans = Vec::new();
+    for policy in &policies {
+        let parent = policy.parent.agents.as_ref().map(|_| none);
+        let assumptions = Assumptions {
+            scene: scene(policy, now, &[], parent, &habits.settings),
+            until,
+            parent_delay,
+            commands: DsCommands {
+                submits: habits.settings.submit_command.is_some(),
+                retracts: habits.settings.retract_command.is_some(),
+            },
+            backed_up: &habits.settings.backed_up,
+            keys_by_hand: habits.settings.manual_key_generation,
+            // The first one is made with the zone.
+            salted: Some(now),
+        };
+        let plan = plan(&ZoneLife::default(), &assumptions);
+        let zone = "a new zone".to_owned();
+        let mut one = [ZonePlan { zone, policy: policy.name.clone(), plan }];
+        // Each policy by itself: whether they will have zones, and how many, is not known.
+        fill_repositories(&mut one, &habits.free, TRASH_PERIOD);
+        plans.extend(one);
+    }
     Ok(match (asked.has("json"), asked.has("ics")) {
         (true, _) => json(&plans),
         (_, true) => icalendar(&plans),
         _ => table(&plans),
     })
+}
+
+/// What conf.xml says that plans depend on.
+#[derive(Default)]
+struct Habits {
+    settings: EnforcerSettings,
+    /// `<Capacity>` of the repositories that have one, as if they were empty.
+    free: BTreeMap<String, u64>,
+}
+
+impl Habits {
+    /// From the file that is named, or from the conf.xml beside kasp.xml; where there is none,
+    /// nothing is assumed that only a conf.xml says.
+    fn read(named: Option<&str>, kasp: &Path) -> Result<Habits, PlanError> {
+        let path = match named {
+            Some(named) => PathBuf::from(named),
+            None => kasp.with_file_name("conf.xml"),
+        };
+        if named.is_none() && !path.exists() {
+            return Ok(Habits::default());
+        }
+        let bytes = config_files::read(&path, FILE_BYTES_MAX)?;
+        let conf = read_conf(&path.to_string_lossy(), &bytes)?.value;
+        let free = capacities(&conf);
+        Ok(Habits { settings: enforcer_settings(&conf), free })
+    }
 }
 
 fn years(asked: &Invocation) -> Result<u64, PlanError> {

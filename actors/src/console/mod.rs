@@ -30,6 +30,7 @@ mod key_signconf;
 mod key_view;
 mod output;
 mod plan_commands;
+mod policy_change;
 mod policy_commands;
 mod preview;
 mod signer_commands;

@@ -1,31 +1,28 @@
 //! `plan`, `explain key`, `explain zone`, `key timeline`: what will happen to keys, and why they
-//! are where they are. In: the store's lives and histories, policies, conf.xml. Out: text made by
-//! `dnssec::enforcer::plan`. Never: changes; files of the client's, which the client itself reads
+//! are where they are. In: what the enforcer sees of zones ([`Sights`]), histories, policies. Out:
+//! text made by `dnssec::enforcer::plan`. Never: changes; files of the client's, which the client itself reads
 //! and writes: `--kasp` carries the text of a kasp.xml, and a picture goes to standard output.
 //! Limits: [`YEARS_MAX`], and [`ZONES_MAX`] zones in one plan.
 
 use super::catalogue::Catalogue;
 use super::dispatch::{Handler, Handlers};
 use super::key_past::printable;
-use super::key_view::{KeyView, Row, ZoneView, failed, policy_of};
+use super::key_view::{KeyView, Row, ask, failed, policy_of};
 use super::output::Output;
 use super::site::Site;
-use crate::io::config_files::{self, ConfigFileError};
-use crate::settings::zone_text;
-use appliance_config::{FILE_BYTES_MAX, FileFaults, read_conf, read_kasp};
+use crate::enforcer::{Asked, EnforcerMessage, Sight, Sights, TRASH_PERIOD};
+use crate::settings::{EnforcerSettings, zone_text};
+use appliance_config::{FileFaults, read_kasp};
 use console_protocol::parse::Invocation;
+use dnssec::enforcer::KeyLife;
 use dnssec::enforcer::plan::{
-    Assumptions, Moment, PARENT_DELAY_DEFAULT, ZonePlan, explain_key, explain_zone, icalendar,
-    json, plan, strip, svg, table, timeline,
+    Assumptions, DsCommands, Moment, PARENT_DELAY_DEFAULT, ZonePlan, explain_key, explain_zone,
+    fill_repositories, icalendar, json, plan, strip, svg, table, timeline,
 };
-use dnssec::enforcer::{KeyLife, Scene, ZoneLife};
 use dnssec::key::KeyId;
-use dnssec::policy::Policy;
-use dnssec::{Seconds, Timestamp};
+use dnssec::{Name, Seconds, Timestamp};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::Arc;
 
 /// Most years of a plan.
@@ -66,8 +63,6 @@ enum PlanError {
     #[error("the daemon reads and writes no files of yours: anchorite does that for {0}")]
     File(&'static str),
     #[error(transparent)]
-    Conf(#[from] ConfigFileError),
-    #[error(transparent)]
     Faults(#[from] FileFaults),
     #[error("no key {0} is known")]
     UnknownKey(String),
@@ -85,50 +80,60 @@ impl PlanError {
     }
 }
 
-/// What conf.xml says that plans depend on.
-struct Habits {
-    rollover_notification: Seconds,
-    submits: bool,
-    retracts: bool,
-    backed_up: BTreeSet<String>,
+/// What a plan of a zone begins with, and assumes.
+pub(super) fn assumptions<'a>(
+    sight: &'a Sight,
+    settings: &'a EnforcerSettings,
+    wish: &Wish,
+) -> Assumptions<'a> {
+    Assumptions {
+        scene: sight.scene(settings),
+        until: wish.until,
+        parent_delay: wish.parent_delay,
+        commands: DsCommands {
+            submits: settings.submit_command.is_some(),
+            retracts: settings.retract_command.is_some(),
+        },
+        backed_up: &settings.backed_up,
+        keys_by_hand: settings.manual_key_generation,
+        salted: sight.salted,
+    }
 }
 
-impl Habits {
-    /// Blocks.
-    fn read(conf_file: &Path) -> Result<Habits, PlanError> {
-        let bytes = config_files::read(conf_file, FILE_BYTES_MAX)?;
-        let conf = read_conf(&conf_file.to_string_lossy(), &bytes)?.value;
-        let backed_up = conf.repositories.into_iter().filter(|one| one.require_backup);
-        Ok(Habits {
-            rollover_notification: conf.enforcer.rollover_notification.unwrap_or(Seconds(0)),
-            submits: conf.enforcer.delegation_signer_submit_command.is_some(),
-            retracts: conf.enforcer.delegation_signer_retract_command.is_some(),
-            backed_up: backed_up.map(|one| one.name).collect(),
-        })
-    }
+/// The plans of zones as the enforcer sees them.
+fn plans(sights: &Sights, wish: &Wish) -> Vec<ZonePlan> {
+    let one = |sight: &Sight| ZonePlan {
+        zone: zone_text(&sight.zone),
+        policy: sight.policy.name.clone(),
+        plan: plan(&sight.life, &assumptions(sight, &sights.settings, wish)),
+    };
+    let mut plans: Vec<ZonePlan> = sights.zones.iter().map(one).collect();
+    fill_repositories(&mut plans, &sights.free, TRASH_PERIOD);
+    plans
+}
 
-    fn assumptions<'a>(&'a self, policy: &'a Policy, wish: &Wish) -> Assumptions<'a> {
-        Assumptions {
-            policy,
-            now: wish.now,
-            until: wish.until,
-            parent_delay: wish.parent_delay,
-            rollover_notification: self.rollover_notification,
-            submits: self.submits,
-            retracts: self.retracts,
-            backed_up: &self.backed_up,
-        }
+/// What the enforcer sees of zones.
+pub(super) async fn look(site: &Site, zones: Vec<Asked>) -> Result<Sights, String> {
+    match ask(site, |reply| EnforcerMessage::Sights { zones, reply }).await {
+        Ok(Ok(sights)) => Ok(sights),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(error) => Err(error),
     }
 }
 
 /// From when to when a plan goes, and what it assumes of the parent.
-struct Wish {
+pub(super) struct Wish {
     now: Timestamp,
     until: Timestamp,
-    parent_delay: Seconds,
+    pub(super) parent_delay: Seconds,
 }
 
 impl Wish {
+    /// The next year.
+    pub(super) fn year(now: Timestamp) -> Wish {
+        Wish { now, until: now.plus(Seconds(365 * DAY)), parent_delay: PARENT_DELAY_DEFAULT }
+    }
+
     fn of(invocation: &Invocation, now: Timestamp) -> Result<Wish, PlanError> {
         let years = match invocation.value("years") {
             None => 1,
@@ -148,22 +153,11 @@ impl Wish {
     }
 }
 
-/// A zone with what its plan is made from.
-struct Subject {
-    zone: String,
-    life: ZoneLife,
-    policy: Arc<Policy>,
-}
-
 /// `plan`.
 fn plan_command(site: Arc<Site>, invocation: Invocation) -> LocalBoxFuture<'static, Output> {
     async move {
-        let view = match KeyView::look(&site).await {
-            Ok(view) => view,
-            Err(error) => return failed(error),
-        };
-        let wanted = wanted(&site, &invocation, view);
-        let (subjects, wish) = match wanted {
+        let wanted = wanted(&site, &invocation);
+        let (zones, wish) = match wanted {
             Ok(wanted) => wanted,
             Err(error) => return error.output(),
         };
@@ -172,20 +166,10 @@ fn plan_command(site: Arc<Site>, invocation: Invocation) -> LocalBoxFuture<'stat
             (_, true) => icalendar,
             _ => table,
         };
-        let conf_file = site.conf_file().to_owned();
-        let work = move || {
-            let habits = Habits::read(&conf_file)?;
-            let plans: Vec<ZonePlan> = subjects
-                .into_iter()
-                .map(|subject| ZonePlan {
-                    plan: plan(&subject.life, &habits.assumptions(&subject.policy, &wish)),
-                    zone: subject.zone,
-                    policy: subject.policy.name.clone(),
-                })
-                .collect();
-            Ok(render(&plans))
-        };
-        on_pool(&site, work).await
+        match look(&site, zones).await {
+            Ok(sights) => on_pool(&site, move || Ok(render(&plans(&sights, &wish)))).await,
+            Err(error) => failed(error),
+        }
     }
     .boxed_local()
 }
@@ -205,12 +189,8 @@ async fn on_pool(
 }
 
 /// The zones that are meant, with the policy that each has or is to have.
-fn wanted(
-    site: &Site,
-    invocation: &Invocation,
-    view: KeyView,
-) -> Result<(Vec<Subject>, Wish), PlanError> {
-    let wish = Wish::of(invocation, view.now)?;
+fn wanted(site: &Site, invocation: &Invocation) -> Result<(Vec<Asked>, Wish), PlanError> {
+    let wish = Wish::of(invocation, site.staff.clock.now())?;
     let proposed = match invocation.value("kasp") {
         None => None,
         Some(text) if text.trim_start().starts_with('<') => {
@@ -232,14 +212,12 @@ fn wanted(
         };
         let lost = || PlanError::NoPolicy { zone: zone.clone(), policy: printable(&policy) };
         let policy = found.ok_or_else(lost)?;
-        let life = view.zones.iter().find(|zone| zone.name == name);
-        let life = life.map(|zone| zone.life.clone()).unwrap_or_default();
-        subjects.push(Subject { zone, life, policy });
+        subjects.push((name, policy));
     }
     Ok((subjects, wish))
 }
 
-fn meant(invocation: &Invocation, catalogue: &Catalogue) -> Result<Vec<dnssec::Name>, PlanError> {
+fn meant(invocation: &Invocation, catalogue: &Catalogue) -> Result<Vec<Name>, PlanError> {
     if invocation.has("all") {
         return match catalogue.zones.len() {
             count if count > ZONES_MAX => Err(PlanError::TooManyZones(count)),
@@ -258,52 +236,60 @@ fn explain_zone_command(
     site: Arc<Site>,
     invocation: Invocation,
 ) -> LocalBoxFuture<'static, Output> {
-    explain(site, invocation, |site, invocation, view| {
+    explain(site, invocation, |invocation, view| {
         let typed = invocation.operands.first().ok_or(PlanError::NoZone)?;
         let zone = view.zone(typed).ok_or_else(|| PlanError::UnknownZone(printable(typed)))?;
-        told(site, zone, view.now, |zone, life, scene| Some(explain_zone(zone, life, scene)))
+        Ok((zone.name.clone(), None))
     })
 }
 
 /// `explain key`.
 fn explain_key_command(site: Arc<Site>, invocation: Invocation) -> LocalBoxFuture<'static, Output> {
-    explain(site, invocation, |site, invocation, view| {
+    explain(site, invocation, |invocation, view| {
         let typed = invocation.operands.first().map_or("", String::as_str);
         let row = find_key(view, typed, invocation.value("zone"))?;
-        told(site, row.zone, view.now, |zone, life, scene| {
-            explain_key(zone, life, scene, &row.key.id)
-        })
+        Ok((row.zone.name.clone(), Some(row.key.id.clone())))
     })
 }
 
-type Explain = fn(&Site, &Invocation, &KeyView) -> Result<String, PlanError>;
+/// The zone that is to be explained, or one of its keys.
+type Explained = fn(&Invocation, &KeyView) -> Result<(Name, Option<KeyId>), PlanError>;
 
+/// Explains by the scene in which the enforcer decides.
 fn explain(
     site: Arc<Site>,
     invocation: Invocation,
-    explain: Explain,
+    explained: Explained,
 ) -> LocalBoxFuture<'static, Output> {
     async move {
         let view = match KeyView::look(&site).await {
             Ok(view) => view,
             Err(error) => return failed(error),
         };
-        explain(&site, &invocation, &view).map_or_else(PlanError::output, Output::done)
+        let (zone, key) = match explained(&invocation, &view) {
+            Ok(explained) => explained,
+            Err(error) => return error.output(),
+        };
+        let Some(policy) = policy_of(&site, &zone) else { return PlanError::NoPolicies.output() };
+        let sights = match look(&site, vec![(zone, policy)]).await {
+            Ok(sights) => sights,
+            Err(error) => return failed(error),
+        };
+        on_pool(&site, move || explanation(&sights, key)).await
     }
     .boxed_local()
 }
 
-/// Explains by the scene in which the enforcer decides.
-fn told(
-    site: &Site,
-    zone: &ZoneView,
-    now: Timestamp,
-    explain: impl FnOnce(&str, &ZoneLife, &Scene<'_>) -> Option<String>,
-) -> Result<String, PlanError> {
-    let policy = policy_of(site, &zone.name).ok_or(PlanError::NoPolicies)?;
-    let scene = Scene { waits_for_publication: true, ..Scene::new(&policy, now, &[]) };
-    let text = explain(&zone.text(), &zone.life, &scene);
-    text.ok_or_else(|| PlanError::UnknownKey(zone.text()))
+fn explanation(sights: &Sights, key: Option<KeyId>) -> Result<String, PlanError> {
+    let sight = sights.zones.first().ok_or(PlanError::NoPolicies)?;
+    let wish = Wish::year(sight.now);
+    let assumptions = assumptions(sight, &sights.settings, &wish);
+    let zone = zone_text(&sight.zone);
+    match key {
+        None => Ok(explain_zone(&zone, &sight.life, &assumptions)),
+        Some(id) => explain_key(&zone, &sight.life, &assumptions, &id)
+            .ok_or_else(|| PlanError::UnknownKey(id.to_string())),
+    }
 }
 
 /// A key by its tag or its CKA_ID; a tag may be that of several.
@@ -359,14 +345,17 @@ fn key_timeline(site: Arc<Site>, invocation: Invocation) -> LocalBoxFuture<'stat
             Err(error) => return failed(error),
         };
         let past: Vec<Moment> = entries.into_iter().map(|entry| (entry.at, entry.events)).collect();
-        let (name, life) = (zone.text(), zone.life.clone());
-        let conf_file = site.conf_file().to_owned();
+        let sights = match look(&site, vec![(zone.name.clone(), policy)]).await {
+            Ok(sights) => sights,
+            Err(error) => return failed(error),
+        };
         let work = move || {
-            let habits = Habits::read(&conf_file)?;
-            let next = plan(&life, &habits.assumptions(&policy, &wish));
+            let sight = sights.zones.first().ok_or(PlanError::NoPolicies)?;
+            let (name, policy) = (zone_text(&sight.zone), sight.policy.name.as_str());
+            let next = plan(&sight.life, &assumptions(sight, &sights.settings, &wish));
             let first = past.first().map_or(wish.now, |(at, _)| *at);
             let from = first.max(wish.now.minus(PAST));
-            let picture = timeline((&name, &policy.name), &life, &past, &next, from);
+            let picture = timeline((&name, policy), &sight.life, &past, &next, from);
             Ok(if is_picture { svg(&picture) } else { strip(&picture) })
         };
         on_pool(&site, work).await

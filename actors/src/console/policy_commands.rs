@@ -6,6 +6,8 @@
 use super::catalogue::Catalogue;
 use super::dispatch::{Handler, Handlers};
 use super::output::Output;
+use super::plan_commands::look;
+use super::policy_change::differences;
 use super::preview;
 use super::site::Site;
 use super::update::settle;
@@ -19,7 +21,6 @@ use appliance_config::write_kasp;
 use console_protocol::parse::Invocation;
 use dnssec::policy::{DenialPolicy, Policy};
 use futures_util::FutureExt;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use storage::state::{KeyOwner, KeyState, PolicyState};
 
@@ -74,6 +75,8 @@ pub(super) enum ImportError {
     Settings(#[from] SettingsError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("the enforcer does not say what it sees of the zones: {0}")]
+    Enforcer(String),
     #[error(
         "Duplicated Policy Key elements in KASP XML is not allowed!\nPolicy {0} has one key twice"
     )]
@@ -177,29 +180,22 @@ async fn has_keys(site: &Site, policy: &str) -> Result<bool, StoreError> {
     Ok(keys.iter().any(|key| matches!(key.state, KeyState::Present | KeyState::Intent)))
 }
 
-/// What the zones of changed policies are in for, a line each. The evaluations run on a worker.
+/// What differs in each policy, and what its zones are in for. Evaluations and plans run on a
+/// worker.
 async fn previewed(
     site: &Site,
     catalogue: &Catalogue,
     updated: &[(Arc<Policy>, Arc<Policy>)],
 ) -> Result<String, ImportError> {
-    if updated.is_empty() {
-        return Ok(String::new());
+    let mut text = String::new();
+    for (old, new) in updated {
+        text += &format!("Policy {} changes:\n{}", old.name, differences(old, new));
+        let zones = catalogue.zones.iter().filter(|zone| zone.policy == old.name);
+        let asked = zones.flat_map(|zone| [old, new].map(|one| (zone.name.clone(), one.clone())));
+        let sights = look(site, asked.collect()).await.map_err(ImportError::Enforcer)?;
+        text += &site.staff.pool.run(move || preview::lines(&sights))?.await?;
     }
-    let by_name: BTreeMap<String, (Arc<Policy>, Arc<Policy>)> =
-        updated.iter().map(|pair| (pair.0.name.clone(), pair.clone())).collect();
-    let policies = catalogue.zones.iter().map(|zone| (zone.name.clone(), zone.policy.clone()));
-    let policies: BTreeMap<_, _> = policies.collect();
-    let lives = site.staff.zones.store().lives().await?;
-    let now = site.staff.clock.now();
-    let lines = move || {
-        let affected = lives.iter().filter_map(|(zone, life)| {
-            let (old, new) = by_name.get(policies.get(zone)?)?;
-            Some(preview::line(zone, life, old, new, now))
-        });
-        affected.collect::<String>()
-    };
-    Ok(site.staff.pool.run(lines)?.await?)
+    Ok(text)
 }
 
 async fn purge(site: Arc<Site>) -> Output {

@@ -11,7 +11,7 @@ use hsm::SlotError;
 use storage::state::{KeyRecord, KeyState};
 
 /// How long a forgotten key stays in its token.
-pub(crate) const TRASH_PERIOD: Seconds = Seconds(7 * 86_400);
+pub const TRASH_PERIOD: Seconds = Seconds(7 * 86_400);
 
 /// Why a key was not destroyed.
 #[derive(Debug, thiserror::Error)]

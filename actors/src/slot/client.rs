@@ -7,6 +7,10 @@ use dnssec::Algorithm;
 use dnssec::key::{KeyId, PublicKey};
 use hsm::{GenerateRequest, Slot, SlotError};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Longest wait for an answer that can be done without.
+const GLANCE: Duration = Duration::from_secs(2);
 
 /// What zones and the enforcer hold of a slot.
 pub struct SlotClient {
@@ -60,6 +64,14 @@ impl SlotClient {
     /// How many more keys there is room for; `None` where conf.xml names no `<Capacity>`.
     pub async fn room(&self) -> Result<Option<u64>, SlotFailure> {
         self.ask(|reply| SlotMessage::Room { reply }).await
+    }
+
+    /// [`SlotClient::room`] for those who do not need to know: `None` also where the slot does not
+    /// answer soon.
+    pub async fn room_if_known(&self) -> Option<u64> {
+        let (reply, answer) = Reply::channel();
+        self.outbox.tell(SlotMessage::Room { reply }).ok()?;
+        answer.within(self.outbox.to(), GLANCE).await.ok()?.ok().flatten()
     }
 
     /// Says that a leased slot failed.

@@ -80,12 +80,13 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         path: "plan",
         usage: "plan --zone ZONE | --all [--years N] [--kasp FILE] [--policy NAME]\n    \
-                [--parent-delay DURATION] [--json | --ics]\n",
+                [--parent-delay DURATION] [--config FILE] [--json | --ics]\n",
         help: "\n    Say what will happen to keys in the next years (1, unless told), and who\n    \
                acts: with the policies that are, or with those of FILE; with each zone's\n    \
                policy, or with NAME. A DS is at the parent DURATION (P1D) after it was handed\n    \
-               over. With --kasp and without a zone: for a new zone, and no daemon is asked.\n",
-        parameters: &[ZONE, ALL, YEARS, KASP, POLICY, PARENT_DELAY, JSON, ICS],
+               over. With --kasp and without a zone: for a new zone, and no daemon is asked;\n    \
+               conf.xml is then the FILE of --config, or the one beside kasp.xml.\n",
+        parameters: &[ZONE, ALL, YEARS, KASP, POLICY, PARENT_DELAY, CONFIG, JSON, ICS],
         ..LOOK
     },
     Command {
@@ -119,6 +120,7 @@ const REPOSITORY: Parameter =
     Parameter { long: "repository", short: 'r', value: Some("repository") };
 
 const ALL: Parameter = Parameter { long: "all", short: 'a', value: None };
+const CONFIG: Parameter = Parameter { long: "config", short: 'c', value: Some("file") };
 const YEARS: Parameter = Parameter { long: "years", short: 'y', value: Some("number") };
 const KASP: Parameter = Parameter { long: "kasp", short: 'k', value: Some("file") };
 const POLICY: Parameter = Parameter { long: "policy", short: 'p', value: Some("policy") };

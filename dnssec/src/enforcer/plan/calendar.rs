@@ -3,8 +3,8 @@
 //! [`super::table`], [`super::json`] and [`super::ics`].
 
 use super::forward::Assumptions;
-use super::names::{KeyName, find};
-use super::{Moment, date};
+use super::names::{KeyName, find, shell_word};
+use super::{Moment, ZonePlan, date};
 use crate::Timestamp;
 use crate::enforcer::history::KeyEvent;
 use crate::enforcer::{Backup, DsAtParent, KeyUse, RecordKind, RecordState};
@@ -41,6 +41,10 @@ pub(super) enum Note {
     RollSoon { role: KeyRole, at: Timestamp },
     /// The policy has no keys.
     GoesUnsigned,
+    /// The keys that are there are used up, and more are made by hand only.
+    KeysByHand { role: KeyRole },
+    /// The policy's salt is made anew.
+    Resalt,
 }
 
 /// What happens.
@@ -72,6 +76,12 @@ pub enum What {
     RollSoon(KeyRole, Timestamp),
     /// The zone becomes unsigned, step by step.
     GoesUnsigned,
+    /// Keys of a role are to be made by hand.
+    KeysByHand(KeyRole),
+    /// No more keys go into this repository (`<Capacity>`), and one is wanted.
+    NoRoom(String),
+    /// The NSEC3 salt is made anew.
+    Resalt,
 }
 
 /// One line of a calendar.
@@ -122,6 +132,8 @@ fn noted(at: Timestamp, note: Note) -> Entry {
         Note::RollByHand { role } => (Actor::You, What::RollByHand(role)),
         Note::RollSoon { role, at } => (Actor::Machine, What::RollSoon(role, at)),
         Note::GoesUnsigned => (Actor::Machine, What::GoesUnsigned),
+        Note::KeysByHand { role } => (Actor::You, What::KeysByHand(role)),
+        Note::Resalt => (Actor::Machine, What::Resalt),
     };
     Entry { at, actor, key: None, what }
 }
@@ -148,6 +160,8 @@ fn move_in(
 /// What an event means for a calendar, and who does it.
 fn happened(event: &KeyEvent, assumptions: &Assumptions<'_>) -> Vec<(Actor, What)> {
     let by = |is_machine| if is_machine { Actor::Machine } else { Actor::You };
+    let scene = &assumptions.scene;
+    let observer = by(scene.parent.is_some());
     match event {
         KeyEvent::Taken { .. } => vec![(Actor::Machine, What::Taken)],
         KeyEvent::Goal { introducing: false } => vec![(Actor::Machine, What::Leaves)],
@@ -158,13 +172,17 @@ fn happened(event: &KeyEvent, assumptions: &Assumptions<'_>) -> Vec<(Actor, What
         KeyEvent::Backup { backup: Backup::Done } => vec![(Actor::You, What::BackedUp)],
         KeyEvent::Backup { .. } => Vec::new(),
         KeyEvent::DsAtParent { to, .. } => match to {
-            DsAtParent::Submitted => vec![(by(assumptions.submits), What::Told(true))],
-            DsAtParent::Retracted => vec![(by(assumptions.retracts), What::Told(false))],
+            DsAtParent::Submitted => {
+                vec![(by(assumptions.commands.submits || scene.publishes_cds), What::Told(true))]
+            }
+            DsAtParent::Retracted => {
+                vec![(by(assumptions.commands.retracts || scene.publishes_cds), What::Told(false))]
+            }
             DsAtParent::Seen => {
-                vec![(Actor::Parent, What::Shows(true)), (Actor::You, What::Heard(true))]
+                vec![(Actor::Parent, What::Shows(true)), (observer, What::Heard(true))]
             }
             DsAtParent::Unsubmitted => {
-                vec![(Actor::Parent, What::Shows(false)), (Actor::You, What::Heard(false))]
+                vec![(Actor::Parent, What::Shows(false)), (observer, What::Heard(false))]
             }
             DsAtParent::Submit | DsAtParent::Retract => Vec::new(),
         },
@@ -182,18 +200,36 @@ impl Entry {
             What::Purpose(KeyUse::Regular) => "is called to sign".to_owned(),
             What::Revoked => "is revoked (RFC 5011)".to_owned(),
             What::Gone => "is removed".to_owned(),
-            What::Told(true) => "hand the DS to the parent".to_owned(),
-            What::Told(false) => "ask the parent to remove the DS".to_owned(),
+            What::Told(comes) => match (comes, self.actor) {
+                (true, Actor::Machine) => "the DS is announced to the parent".to_owned(),
+                (true, _) => "hand the DS to the parent".to_owned(),
+                (false, Actor::Machine) => "the parent is asked to remove the DS".to_owned(),
+                (false, _) => "ask the parent to remove the DS".to_owned(),
+            },
             What::Shows(true) => "shows the DS".to_owned(),
             What::Shows(false) => "has removed the DS".to_owned(),
-            What::Heard(true) => "see that the parent shows the DS, and say so".to_owned(),
-            What::Heard(false) => "see that the DS is gone, and say so".to_owned(),
+            What::Heard(comes) => match (comes, self.actor) {
+                (true, Actor::Machine) => {
+                    "all servers of the parent are seen to show it".to_owned()
+                }
+                (true, _) => "see that the parent shows the DS, and say so".to_owned(),
+                (false, Actor::Machine) => "no server of the parent is seen to show it".to_owned(),
+                (false, _) => "see that the DS is gone, and say so".to_owned(),
+            },
             What::BackedUp => "make a backup: the key is not used before".to_owned(),
             What::RollByHand(role) => format!("roll the {role}s: their lifetime is over"),
             What::RollSoon(role, at) => {
                 format!("announces that the {role}s roll on {}", date::date(*at))
             }
             What::GoesUnsigned => "the policy has no keys: the zone becomes unsigned".to_owned(),
+            What::KeysByHand(role) => {
+                format!("make keys: no {role} is left, and keys are made by hand")
+            }
+            What::NoRoom(repository) => format!(
+                "no key left in repository {repository}: raise its Capacity, or remove keys that \
+                 are out of use"
+            ),
+            What::Resalt => "the NSEC3 salt is made anew, and the NSEC3 chain with it".to_owned(),
         }
     }
 
@@ -217,29 +253,39 @@ impl Entry {
             What::RollByHand(_) => "roll-by-hand",
             What::RollSoon(..) => "roll-announced",
             What::GoesUnsigned => "unsigned",
+            What::KeysByHand(_) => "generate-by-hand",
+            What::NoRoom(_) => "repository-full",
+            What::Resalt => "resalt",
         }
     }
 
-    /// What the operator types; `None` where somebody else acts. `zone` is a word for a shell.
-    pub fn command(&self, zone: &str, names: &[KeyName]) -> Option<String> {
+    /// What the operator types; `None` where somebody else acts.
+    pub fn command(&self, plan: &ZonePlan) -> Option<String> {
         if self.actor != Actor::You {
             return None;
         }
+        let (zone, names) = (&shell_word(&plan.zone), &plan.plan.names);
         let name = self.key.as_ref().and_then(|id| find(names, id));
         let key = match name.and_then(|name| name.tag) {
             Some(tag) => format!("--keytag {tag}"),
             None => "--keytag KEYTAG".to_owned(),
         };
         match &self.what {
-            What::Told(_) | What::Heard(_) => {
-                Some(format!("ods-enforcer key {} --zone {zone} {key}", self.code()))
-            }
+            // That it was told needs no saying: where no command of the configuration does it,
+            // the enforcer takes it for done.
+            What::Told(_) => Some(format!("ods-enforcer key export --zone {zone} --ds")),
+            What::Heard(_) => Some(format!("ods-enforcer key {} --zone {zone} {key}", self.code())),
             What::BackedUp => {
                 Some("ods-enforcer backup prepare; ods-enforcer backup commit".to_owned())
             }
             What::RollByHand(role) => {
                 Some(format!("ods-enforcer key rollover --zone {zone} --keytype {role}"))
             }
+            What::KeysByHand(_) => {
+                let policy = shell_word(&plan.policy);
+                Some(format!("ods-enforcer key generate --policy {policy} --duration P1Y"))
+            }
+            What::NoRoom(_) => Some(format!("ods-enforcer key purge --zone {zone} --delete")),
             _ => None,
         }
     }

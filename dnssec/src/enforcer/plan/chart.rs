@@ -3,6 +3,7 @@
 //! so the picture survives colour-blind eyes and printers without colours.
 //! Never: scripts, links, fonts from elsewhere.
 
+use super::agenda;
 use super::date::{self, DAY};
 use super::names::plain;
 use super::timeline::{Mark, Span, Timeline, Track};
@@ -13,8 +14,8 @@ use crate::enforcer::{RecordKind, RecordState};
 /// Width of the picture; all lengths are in pixels of SVG.
 const WIDTH: f64 = 1200.0;
 /// Where the plot begins and ends.
-const LEFT: f64 = 176.0;
-const RIGHT: f64 = 1176.0;
+pub(super) const LEFT: f64 = 176.0;
+pub(super) const RIGHT: f64 = 1176.0;
 /// Where the rows begin.
 const TOP: f64 = 124.0;
 /// Height of a key's first row, of a record's row, and of the bar in it.
@@ -29,6 +30,11 @@ const BAR_LEAST: f64 = 4.0;
 /// Room for a mark, and for a group of marks with their dates.
 const MARK_WIDTH: f64 = 13.0;
 const MARK_ROOM: f64 = 112.0;
+/// What is printable of an A4 page, landscape, in millimetres.
+const PAGE_WIDTH: f64 = 277.0;
+const PAGE_HEIGHT: f64 = 190.0;
+/// Width of a letter of a mark's dates.
+const LETTER: f64 = 6.6;
 /// Most dates on the axis.
 const TICKS_MAX: usize = 13;
 
@@ -56,33 +62,45 @@ text { font-family: "DejaVu Sans", Verdana, Arial, sans-serif; font-size: 12px; 
 .open { fill: #fff; stroke: #111; stroke-width: 1.4 }
 .halo { stroke: #fff; stroke-width: 4 }
 .now { stroke: #111; stroke-width: 1.6; stroke-dasharray: 6 3 }
+.plan { fill: #f3f4f6 }
+.number { fill: #111 }
+.inverse { font-size: 11px; font-weight: bold; fill: #fff; stroke: none }
+@page { size: A4 landscape; margin: 10mm }
 </style>
 "##;
 
 /// The picture.
 pub fn svg(timeline: &Timeline) -> String {
+    let lane = if timeline.yours.is_empty() { 0.0 } else { agenda::LANE };
+    let first = TOP + lane;
     let rows: f64 = timeline.tracks.iter().map(height).sum();
-    let bottom = TOP + rows.max(ROW);
-    let height = bottom + BOTTOM;
+    let bottom = first + rows.max(ROW);
+    let list = agenda::height(timeline);
+    let height = bottom + BOTTOM + list;
+    let scale = (PAGE_WIDTH / WIDTH).min(PAGE_HEIGHT / height);
     let title = format!("Keys of {}", plain(&timeline.zone));
     let mut out = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
-         <svg xmlns=\"http://www.w3.org/2000/svg\" version=\"1.1\" width=\"{WIDTH}\" \
-         height=\"{height}\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\">\n\
+         <svg xmlns=\"http://www.w3.org/2000/svg\" version=\"1.1\" width=\"{:.1}mm\" \
+         height=\"{:.1}mm\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\">\n\
          <title>{}</title>\n",
+        WIDTH * scale,
+        height * scale,
         escape(&title)
     );
     out += STYLE;
     out += &format!("<rect width=\"{WIDTH}\" height=\"{height}\" fill=\"#fff\"/>\n");
+    plan_ground(&mut out, timeline, bottom);
     head(&mut out, timeline, &title);
     axis(&mut out, timeline, bottom);
-    let mut top = TOP;
+    let mut top = first;
     for track in &timeline.tracks {
         draw_track(&mut out, timeline, track, top);
         top += self::height(track);
     }
     now_line(&mut out, timeline, bottom);
-    top = TOP;
+    agenda::lane(&mut out, timeline, TOP);
+    top = first;
     for track in &timeline.tracks {
         draw_marks(&mut out, timeline, track, top);
         top += self::height(track);
@@ -93,7 +111,18 @@ pub fn svg(timeline: &Timeline) -> String {
         (_, count) => format!("{count} more keys are not shown."),
     };
     label(&mut out, "small", (LEFT, bottom + 32.0), "start", &more);
+    agenda::list(&mut out, timeline, bottom + BOTTOM - 4.0);
     out + "</svg>\n"
+}
+
+/// A ground under what is planned.
+fn plan_ground(out: &mut String, timeline: &Timeline, bottom: f64) {
+    let x = place(timeline, timeline.now);
+    out.push_str(&format!(
+        "<rect class=\"plan\" x=\"{x:.1}\" y=\"{TOP}\" width=\"{:.1}\" height=\"{:.1}\"/>\n",
+        RIGHT - x,
+        bottom - TOP
+    ));
 }
 
 fn height(track: &Track) -> f64 {
@@ -103,7 +132,8 @@ fn height(track: &Track) -> f64 {
 fn head(out: &mut String, timeline: &Timeline, title: &str) {
     label(out, "title", (24.0, 34.0), "start", title);
     let text = format!(
-        "Policy {}. {} to {}, UTC. Left of the dashed line: what happened; right of it: the plan.",
+        "Policy {}. {} to {}, UTC. Left of the dashed line: what happened; right of it, on grey: the \
+         plan.",
         plain(&timeline.policy),
         date::date(timeline.from),
         date::date(timeline.until)
@@ -206,6 +236,7 @@ fn bar(
 fn draw_marks(out: &mut String, timeline: &Timeline, track: &Track, top: f64) {
     let mut rest = track.marks.as_slice();
     let y = top + 12.0;
+    let mut free_from = LEFT;
     while let Some((first, _)) = rest.first() {
         let x = place(timeline, *first).clamp(LEFT + 5.0, RIGHT - MARK_ROOM);
         let is_near = |at: Timestamp| place(timeline, at) < x + MARK_ROOM;
@@ -223,7 +254,20 @@ fn draw_marks(out: &mut String, timeline: &Timeline, track: &Track, top: f64) {
             }
         }
         let behind = x + MARK_WIDTH * group.len() as f64 - 4.0;
-        label(out, "small", (behind, y + 4.0), "start", &dates.join(", "));
+        let dates = dates.join(", ");
+        let length = LETTER * dates.len() as f64;
+        let now = place(timeline, timeline.now);
+        // The line of the present does not cross the dates: they stand before the marks then, or
+        // behind the line.
+        let is_crossed = now > behind - 3.0 && now < behind + length;
+        let begin = x - 8.0 - length;
+        let (place, anchor) = match is_crossed {
+            true if begin > free_from => (x - 8.0, "end"),
+            true => (now + 6.0, "start"),
+            false => (behind, "start"),
+        };
+        free_from = if anchor == "end" { behind } else { place + length };
+        label(out, "small", (place, y + 4.0), anchor, &dates);
     }
 }
 
@@ -258,13 +302,13 @@ fn now_line(out: &mut String, timeline: &Timeline, bottom: f64) {
     label(out, "small", (x, top - 4.0), anchor, &text);
 }
 
-fn place(timeline: &Timeline, at: Timestamp) -> f64 {
+pub(super) fn place(timeline: &Timeline, at: Timestamp) -> f64 {
     let length = timeline.until.since(timeline.from).0.max(1) as f64;
     let part = at.since(timeline.from).0 as f64 / length;
     LEFT + (RIGHT - LEFT) * part.min(1.0)
 }
 
-fn label(out: &mut String, class: &str, (x, y): (f64, f64), anchor: &str, text: &str) {
+pub(super) fn label(out: &mut String, class: &str, (x, y): (f64, f64), anchor: &str, text: &str) {
     if !text.is_empty() {
         out.push_str(&format!(
             "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" \
@@ -306,7 +350,8 @@ fn day(at: Timestamp) -> String {
 pub(super) fn ticks(from: Timestamp, until: Timestamp, most: usize) -> Vec<(Timestamp, String)> {
     let length = until.since(from).0;
     let most = most.max(2) as u64;
-    let steps = [60, 300, 900, 3600, 3 * 3600, 6 * 3600, 12 * 3600, DAY, 2 * DAY, 7 * DAY];
+    let steps =
+        [60, 300, 900, 3600, 3 * 3600, 6 * 3600, 12 * 3600, DAY, 2 * DAY, 7 * DAY, 14 * DAY];
     if let Some(step) = steps.into_iter().find(|step| length / step < most) {
         let first = from.0.div_ceil(step).saturating_mul(step);
         let moments = (0..most).map(|index| Timestamp(first.saturating_add(index * step)));

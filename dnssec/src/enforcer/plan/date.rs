@@ -48,7 +48,7 @@ pub(super) fn date(at: Timestamp) -> String {
 }
 
 /// `2026-11-22 10:16`; "never" for what is after the year 9999.
-pub(super) fn minute(at: Timestamp) -> String {
+pub fn minute(at: Timestamp) -> String {
     if at.0 > LAST {
         return "never".to_owned();
     }
@@ -68,7 +68,7 @@ pub(super) fn compact(at: Timestamp) -> String {
 }
 
 /// A length in its two largest units: `14d 12h`, `1h 5m`, `0s`.
-pub(super) fn length(length: Seconds) -> String {
+pub fn length(length: Seconds) -> String {
     let units = [("d", DAY), ("h", 3600), ("m", 60), ("s", 1)];
     let mut rest = length.0;
     let mut parts = Vec::new();

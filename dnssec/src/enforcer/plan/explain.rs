@@ -1,12 +1,14 @@
 //! Why keys are where they are: the chain of conditions of each record on its way, each true or
 //! false with its evidence, and who acts next with which command.
-//! In: life, scene: the same that the enforcer decides by. Out: text of [`super::table::WIDTH`]
-//! columns, unless a command is longer. Never: changes.
+//! In: life, scene: the same that the enforcer decides by; the plan from there, for the moments at
+//! which records are expected to move. Out: text of [`super::table::WIDTH`] columns, unless a
+//! command is longer. Never: changes.
 
+use super::calendar::What;
 use super::date::{length, minute};
 use super::names::{KeyName, plain, shell_word};
 use super::table::wrap;
-use super::words;
+use super::{Assumptions, Plan, plan, words};
 use crate::Timestamp;
 use crate::enforcer::{
     Action, Backup, Condition, DsAtParent, Evaluation, Gate, KeyLife, KeyUse, Obstacle, RecordKind,
@@ -25,13 +27,16 @@ struct Step {
 /// What explanations are made from.
 struct Told<'a> {
     zone: &'a str,
-    scene: &'a Scene<'a>,
+    scene: Scene<'a>,
+    assumptions: &'a Assumptions<'a>,
     evaluation: Evaluation,
+    plan: Plan,
 }
 
-/// Why the keys of a zone are where they are.
-pub fn explain_zone(zone: &str, life: &ZoneLife, scene: &Scene<'_>) -> String {
-    let told = Told { zone, scene, evaluation: evaluate(life, scene) };
+/// Why the keys of a zone are where they are. `assumptions`: the scene as it is, and how far to
+/// look ahead for what is expected.
+pub fn explain_zone(zone: &str, life: &ZoneLife, assumptions: &Assumptions<'_>) -> String {
+    let told = Told::new(zone, life, assumptions);
     let mut text = told.zone_head();
     let mut steps = told.zone_steps();
     for key in &told.evaluation.life.keys {
@@ -43,11 +48,35 @@ pub fn explain_zone(zone: &str, life: &ZoneLife, scene: &Scene<'_>) -> String {
 }
 
 /// Why one key is where it is; `None`: the zone has no such key.
-pub fn explain_key(zone: &str, life: &ZoneLife, scene: &Scene<'_>, id: &KeyId) -> Option<String> {
-    let told = Told { zone, scene, evaluation: evaluate(life, scene) };
+pub fn explain_key(
+    zone: &str,
+    life: &ZoneLife,
+    assumptions: &Assumptions<'_>,
+    id: &KeyId,
+) -> Option<String> {
+    let told = Told::new(zone, life, assumptions);
     let key = told.evaluation.life.keys.iter().find(|key| key.id == *id)?;
     let text = told.key(key);
     Some(text + "\n" + &told.steps(told.key_steps(key)))
+}
+
+impl<'a> Told<'a> {
+    fn new(zone: &'a str, life: &ZoneLife, assumptions: &'a Assumptions<'a>) -> Told<'a> {
+        let scene = assumptions.scene;
+        let evaluation = evaluate(life, &scene);
+        Told { zone, scene, assumptions, evaluation, plan: plan(life, assumptions) }
+    }
+
+    /// When a record is expected to come to a state.
+    fn expected(&self, obstacle: &Obstacle) -> Option<Timestamp> {
+        let entries = self.plan.entries.iter();
+        let mut entries = entries.filter(|entry| entry.key.as_ref() == Some(&obstacle.id));
+        let moved = entries.find(|entry| match &entry.what {
+            What::Moved(moves) => moves.contains(&(obstacle.kind, obstacle.wants)),
+            _ => false,
+        });
+        moved.map(|entry| entry.at)
+    }
 }
 
 impl Told<'_> {
@@ -122,9 +151,19 @@ impl Told<'_> {
     }
 
     fn conditions(&self, key: &KeyLife, obstacle: &Obstacle) -> String {
-        let mut text = format!("    becomes {} when all of this is true:\n", obstacle.wants);
+        let expected = match self.expected(obstacle) {
+            Some(at) if at > self.scene.now => format!(", expected {}", self.when(at)),
+            _ => String::new(),
+        };
+        let line = format!("    becomes {} when all of this is true{expected}:", obstacle.wants);
+        let mut text = wrap(&line, 4);
         for condition in &obstacle.conditions {
-            let sign = if condition.is_met { "true " } else { "FALSE" };
+            let is_later = condition.gate == Gate::Time && self.waits_for_word(obstacle);
+            let sign = match (condition.is_met, is_later) {
+                (_, true) => "later",
+                (true, false) => "true ",
+                (false, false) => "FALSE",
+            };
             let evidence = self.evidence(key, obstacle, condition);
             let line = format!("    {sign}  {}{evidence}", words::gate(condition.gate));
             text += &wrap(&line, 11);
@@ -137,15 +176,16 @@ impl Told<'_> {
         match condition.gate {
             Gate::DsAtParent(_) => {
                 let since = key.ds.unwrap_or_default().since;
-                format!(": the DS is known as {}, since {}", key.ds_at_parent, minute(since))
+                format!(": it is known as {}, since {}", key.ds_at_parent, minute(since))
             }
+            Gate::ParentShows(_) if !condition.is_met => self.sighting(key),
             Gate::Backup => match key.backup {
                 Backup::Missing => ": no backup was made".to_owned(),
                 Backup::Done | Backup::NotRequired => String::new(),
             },
             Gate::Time if self.waits_for_word(obstacle) => {
                 let sum = words::terms(&condition.terms);
-                format!(": begins when this is said, and lasts {sum}")
+                format!(": the wait begins when the parent has acted, and lasts {sum}")
             }
             Gate::Rule(_) if !condition.is_met => self.on_their_way(obstacle),
             Gate::Published if condition.at.is_none() => ": not published yet".to_owned(),
@@ -156,6 +196,18 @@ impl Told<'_> {
                     sum if sum.is_empty() => at,
                     sum => format!("{at}; {sum}"),
                 }
+            }
+        }
+    }
+
+    /// What the parent's servers were last seen to show.
+    fn sighting(&self, key: &KeyLife) -> String {
+        let seen = self.scene.parent.unwrap_or_default().iter().find(|one| one.id == key.id);
+        match seen {
+            None => ": nothing certain was seen yet".to_owned(),
+            Some(seen) => {
+                let shown = words::gate(Gate::ParentShows(seen.shown));
+                format!(": {shown}, since {}", minute(seen.since))
             }
         }
     }
@@ -204,7 +256,17 @@ impl Told<'_> {
             }),
             Action::KeyWanted { policy_key, .. } => {
                 let role = self.scene.policy.keys.keys.get(*policy_key)?.role;
-                let text = format!("makes a {role}, unless keys are made by hand (key generate)");
+                if self.assumptions.keys_by_hand {
+                    let policy = shell_word(&self.scene.policy.name);
+                    return Some(Step {
+                        who: "you",
+                        text: format!("make a {role}: none is left, and keys are made by hand"),
+                        command: Some(format!(
+                            "ods-enforcer key generate --policy {policy} --duration P1Y"
+                        )),
+                    });
+                }
+                let text = format!("makes a {role}");
                 Some(Step { who: "machine", text, command: None })
             }
             Action::LifetimeTooShort { policy_key, lifetime, .. } => {
@@ -239,15 +301,11 @@ impl Told<'_> {
         let step = |who, text: String, command| Some(Step { who, text, command });
         match condition.gate {
             Gate::DsAtParent(_) => self.parent_step(key, &name),
-            Gate::ParentShows(_) => step(
-                "parent",
-                format!("all of its servers have to show the new state of the DS of {name}"),
-                None,
-            ),
+            Gate::ParentShows(_) => step("machine", self.watching(&name), None),
             Gate::Backup => step(
                 "you",
                 format!("make a backup of {name}"),
-                Some("ods-enforcer backup prepare, then ods-enforcer backup commit".to_owned()),
+                Some("ods-enforcer backup prepare; ods-enforcer backup commit".to_owned()),
             ),
             Gate::Published => step(
                 "machine",
@@ -265,31 +323,72 @@ impl Told<'_> {
         }
     }
 
+    /// How the parent is looked at.
+    fn watching(&self, name: &str) -> String {
+        let agents = self.scene.policy.parent.agents.as_ref();
+        let often = agents.map_or(String::new(), |one| format!(" every {}", length(one.interval)));
+        format!("asks the parent's servers{often} until they agree about the DS of {name}")
+    }
+
+    /// What is to be done so that the parent acts, and is known to have acted.
     fn parent_step(&self, key: &KeyLife, name: &str) -> Option<Step> {
         let may_retract =
             self.evaluation.actions.contains(&Action::RetractDs { id: key.id.clone() });
-        let (text, verb) = match key.ds_at_parent {
-            DsAtParent::Submit => {
-                (format!("hand the DS of {name} to the parent, then say so"), "ds-submit")
-            }
-            DsAtParent::Submitted => {
-                (format!("wait until the parent shows the DS of {name}, then say so"), "ds-seen")
-            }
-            DsAtParent::Retract if may_retract => {
-                (format!("ask the parent to remove the DS of {name}, then say so"), "ds-retract")
-            }
-            DsAtParent::Retracted => {
-                (format!("wait until the DS of {name} is gone, then say so"), "ds-gone")
-            }
-            DsAtParent::Retract => {
-                let text = format!("keeps the DS of {name} until the parent has another one");
-                return Some(Step { who: "machine", text, command: None });
-            }
-            DsAtParent::Unsubmitted | DsAtParent::Seen => return None,
-        };
         let zone = shell_word(self.zone);
-        let command = format!("ods-enforcer key {verb} --zone {zone} --cka_id {}", key.id);
-        Some(Step { who: "you", text, command: Some(command) })
+        let say = |verb: &str| format!("ods-enforcer key {verb} --zone {zone} --cka_id {}", key.id);
+        let export = || format!("ods-enforcer key export --zone {zone} --cka_id {} --ds", key.id);
+        let machine = |text: String| Some(Step { who: "machine", text, command: None });
+        let you = |text: String, command| Some(Step { who: "you", text, command: Some(command) });
+        let (commands, is_cds) = (self.assumptions.commands, self.scene.publishes_cds);
+        let is_watched = self.scene.parent.is_some();
+        match key.ds_at_parent {
+            DsAtParent::Submit => machine(match commands.submits {
+                true => format!(
+                    "hands over the DS of {name} with the DelegationSignerSubmitCommand, again \
+                     each minute until that succeeds"
+                ),
+                false => format!("takes the DS of {name} for handed over"),
+            }),
+            DsAtParent::Retract if may_retract => machine(match commands.retracts {
+                true => format!(
+                    "takes back the DS of {name} with the DelegationSignerRetractCommand, again \
+                     each minute until that succeeds"
+                ),
+                false => format!("takes the DS of {name} for called back"),
+            }),
+            DsAtParent::Retract => {
+                machine(format!("keeps the DS of {name} until the parent has another one"))
+            }
+            DsAtParent::Submitted if is_watched && (commands.submits || is_cds) => None,
+            DsAtParent::Submitted if is_watched => {
+                you(format!("hand the DS of {name} to the parent, unless you did"), export())
+            }
+            DsAtParent::Submitted if commands.submits || is_cds => {
+                you(format!("when the parent shows the DS of {name}, say so"), say("ds-seen"))
+            }
+            DsAtParent::Submitted => you(
+                format!(
+                    "hand the DS of {name} (key export --ds prints it) to the parent, unless you \
+                     did; when the parent shows it, say so"
+                ),
+                say("ds-seen"),
+            ),
+            DsAtParent::Retracted if is_watched && (commands.retracts || is_cds) => None,
+            DsAtParent::Retracted if is_watched => {
+                you(format!("have the parent remove the DS of {name}, unless you did"), export())
+            }
+            DsAtParent::Retracted if commands.retracts || is_cds => {
+                you(format!("when the DS of {name} is gone, say so"), say("ds-gone"))
+            }
+            DsAtParent::Retracted => you(
+                format!(
+                    "have the parent remove the DS of {name}, unless you did; when it is gone, \
+                     say so"
+                ),
+                say("ds-gone"),
+            ),
+            DsAtParent::Unsubmitted | DsAtParent::Seen => None,
+        }
     }
 
     fn steps(&self, steps: Vec<Step>) -> String {

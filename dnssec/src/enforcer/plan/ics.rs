@@ -5,7 +5,7 @@
 //! that is not made yet by the day on which it is taken.
 
 use super::calendar::{Actor, Entry};
-use super::names::{find, plain, shell_word};
+use super::names::{find, plain};
 use super::{ZonePlan, date};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -55,7 +55,7 @@ fn event(out: &mut String, zone: &ZonePlan, entry: &Entry, seen: &mut BTreeMap<S
         Actor::Machine => String::new(),
     };
     let summary = format!("{who}{} {key}{}", plain(&zone.zone), entry.text());
-    let command = entry.command(&shell_word(&zone.zone), names);
+    let command = entry.command(zone);
     let mut description =
         format!("Policy {}. Planned on {}.", plain(&zone.policy), date::date(zone.plan.from));
     if let Some(command) = command {

@@ -2,7 +2,7 @@
 //! and seconds since 1970.
 
 use super::calendar::{Entry, What};
-use super::names::{find, shell_word};
+use super::names::find;
 use super::{ZonePlan, date};
 use crate::Timestamp;
 
@@ -62,7 +62,7 @@ fn event(zone: &ZonePlan, entry: &Entry) -> String {
         }
         _ => String::new(),
     };
-    let command = entry.command(&shell_word(&zone.zone), names);
+    let command = entry.command(zone);
     format!(
         "  {{\"at\":{},\"at_seconds\":{},\"who\":\"{}\",\"event\":\"{}\",\"key\":{key}{records},\
          \"text\":{},\"command\":{}}}",

@@ -18,6 +18,8 @@ pub struct KeyName {
     pub algorithm: Algorithm,
     /// Its key tag; `None`: it is not made yet.
     pub tag: Option<KeyTag>,
+    /// The repository that holds it; empty where that is not known.
+    pub repository: String,
     /// `KSK 12345`, or `KSK of 2027-11-22` for one that is not made yet.
     pub text: String,
 }
@@ -25,12 +27,14 @@ pub struct KeyName {
 impl KeyName {
     /// A key that exists.
     pub(super) fn known(key: &KeyLife) -> KeyName {
-        KeyName::tagged(key.id.clone(), key.role, key.algorithm, key.key_tag)
+        let name = KeyName::tagged(key.id.clone(), key.role, key.algorithm, key.key_tag);
+        KeyName { repository: key.repository.clone(), ..name }
     }
 
     /// One that existed, from a history.
     pub(super) fn tagged(id: KeyId, role: KeyRole, algorithm: Algorithm, tag: KeyTag) -> KeyName {
-        KeyName { id, role, algorithm, tag: Some(tag), text: format!("{role} {tag}") }
+        let (repository, text) = (String::new(), format!("{role} {tag}"));
+        KeyName { id, role, algorithm, tag: Some(tag), repository, text }
     }
 
     /// One that is to be made; `others` have their names already.
@@ -44,7 +48,7 @@ impl KeyName {
         // One of so many names is free: there are more of them than other keys.
         let text = (1..=others.len() + 1).map(numbered).find(is_free).unwrap_or(first.clone());
         let (id, role, algorithm) = (key.id.clone(), key.role, key.algorithm);
-        KeyName { id, role, algorithm, tag: None, text }
+        KeyName { id, role, algorithm, tag: None, repository: key.repository.clone(), text }
     }
 }
 

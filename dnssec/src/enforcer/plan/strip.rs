@@ -1,6 +1,7 @@
 //! A timeline for terminals: a line for each record, 80 columns, ASCII.
 //! In: a timeline. Out: text. `/` comes, `#` is everywhere, `\` goes, `.` is in no cache.
 
+use super::agenda::LINES_MAX;
 use super::chart::ticks;
 use super::date;
 use super::names::plain;
@@ -42,8 +43,24 @@ pub fn strip(timeline: &Timeline) -> String {
     if timeline.left_out > 0 {
         text += &format!("and {} more keys\n", timeline.left_out);
     }
-    text + "\n/ is coming   # in all caches   \\ is going   . in no cache\n\
-            DS: S handed to the parent, s seen there; R to be removed, r gone\n"
+    text += "\n/ is coming   # in all caches   \\ is going   . in no cache\n\
+             DS: S handed to the parent, s seen there; R to be removed, r gone\n";
+    text + &yours(timeline)
+}
+
+/// What operators have to do.
+fn yours(timeline: &Timeline) -> String {
+    let mut text = String::new();
+    for (at, told) in timeline.yours.iter().take(LINES_MAX) {
+        text += &super::table::wrap(&format!("  {}  {}", date::minute(*at), plain(told)), 20);
+    }
+    match timeline.yours.len() {
+        0 => text,
+        count if count > LINES_MAX => {
+            format!("\nYou:\n{text}  and {} more (plan tells them)\n", count - LINES_MAX)
+        }
+        _ => format!("\nYou:\n{text}"),
+    }
 }
 
 fn column(timeline: &Timeline, at: Timestamp) -> usize {

@@ -2,7 +2,7 @@
 //! In: plans. Out: text.
 
 use super::calendar::{Actor, Entry};
-use super::names::{find, plain, shell_word};
+use super::names::{find, plain};
 use super::{ZonePlan, date};
 
 /// Columns of a terminal.
@@ -61,7 +61,7 @@ fn lines(zone: &ZonePlan, entries: &[Entry]) -> String {
     let front = format!("{:<18}{who:<9}", date::minute(first.at));
     let mut text = front + wrapped.trim_start();
     for entry in entries {
-        let command = entry.command(&shell_word(&zone.zone), names);
+        let command = entry.command(zone);
         text += &command.map_or(String::new(), |command| format!("    $ {command}\n"));
     }
     text

@@ -3,6 +3,7 @@
 //! What a history does not tell, because it begins too late, is taken from the life.
 //! Limit: 40 keys (`TRACKS_MAX`); the first ones that begin in the window are shown.
 
+use super::calendar::Actor;
 use super::names::{KeyName, find};
 use super::{Moment, Plan};
 use crate::Timestamp;
@@ -74,6 +75,8 @@ pub struct Timeline {
     pub tracks: Vec<Track>,
     /// Keys beyond those that are shown.
     pub left_out: usize,
+    /// What operators have to do, by time.
+    pub yours: Vec<(Timestamp, String)>,
 }
 
 /// What is known of one key so far.
@@ -115,7 +118,19 @@ pub fn timeline(
         until,
         tracks,
         left_out,
+        yours: yours(plan),
     }
+}
+
+/// What the plan has for operators.
+fn yours(plan: &Plan) -> Vec<(Timestamp, String)> {
+    let entries = plan.entries.iter().filter(|entry| entry.actor == Actor::You);
+    let told = entries.map(|entry| {
+        let name = entry.key.as_ref().and_then(|id| find(&plan.names, id));
+        let name = name.map_or(String::new(), |name| format!("{}: ", name.text));
+        (entry.at, format!("{name}{}", entry.text()))
+    });
+    told.collect()
 }
 
 fn begins(track: &Track) -> Timestamp {

@@ -24,8 +24,12 @@ pub(super) fn gate(gate: Gate) -> String {
         }
         Gate::Time => "caches have forgotten what was there before".to_owned(),
         Gate::Published => "a published version of the zone shows the present state".to_owned(),
-        Gate::DsAtParent(DsAtParent::Seen) => "somebody said ds-seen".to_owned(),
-        Gate::DsAtParent(DsAtParent::Unsubmitted) => "somebody said ds-gone".to_owned(),
+        Gate::DsAtParent(DsAtParent::Seen) => {
+            "the parent is known to show the DS (ds-seen)".to_owned()
+        }
+        Gate::DsAtParent(DsAtParent::Unsubmitted) => {
+            "the DS is known to be gone from the parent (ds-gone)".to_owned()
+        }
         Gate::DsAtParent(other) => format!("the DS at the parent is known as {other}"),
         Gate::ParentShows(DsShown::Everywhere) => {
             "all servers of the parent show the DS".to_owned()

@@ -21,15 +21,15 @@ pub(super) fn assumed<'a>(
     backed_up: &'a BTreeSet<String>,
     (now, days): (Timestamp, u64),
 ) -> Assumptions<'a> {
+    let scene = Scene { waits_for_publication: true, ..Scene::new(policy, now, &[]) };
     Assumptions {
-        policy,
-        now,
+        scene,
         until: now.plus(Seconds(days * DAY)),
         parent_delay: PARENT_DELAY_DEFAULT,
-        rollover_notification: Seconds(0),
-        submits: false,
-        retracts: false,
+        commands: DsCommands::default(),
         backed_up,
+        keys_by_hand: false,
+        salted: None,
     }
 }
 

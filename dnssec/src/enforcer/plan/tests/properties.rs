@@ -100,8 +100,9 @@ proptest! {
         let next = plan(&life, &assumed(&edited, &backed_up, (now, days)));
         prop_assert!(next.entries.windows(2).all(|pair| pair[0].at <= pair[1].at));
         prop_assert!(next.entries.iter().all(|entry| entry.at >= now && entry.at <= next.until));
-        let scene = Scene::new(&edited, now, &[]);
-        explain_zone("example.com", &life, &scene);
+        explain_zone("example.com", &life, &assumed(&edited, &backed_up, (now, days)));
+        let followed = rolls(&life, &next);
+        prop_assert!(followed.iter().all(|roll| roll.ends.is_none_or(|at| at >= roll.begins)));
         let picture = timeline(("example.com", "p"), &life, &past.moments, &next, MARCH);
         let records = picture.tracks.iter().flat_map(|track| &track.records);
         for span in records.flat_map(|one| &one.spans) {

@@ -89,19 +89,119 @@ fn what_is_the_operators_is_marked() {
     policy.keys.keys[1].manual_rollover = true;
     let backed_up = ["token".to_owned()].into();
     let plan = plan(&ZoneLife::default(), &assumed(&policy, &backed_up, (MARCH, 100)));
-    let yours = plan.entries.iter().filter(|entry| entry.actor == Actor::You);
+    let plan = named(&policy, plan);
+    let yours = plan.plan.entries.iter().filter(|entry| entry.actor == Actor::You);
     let yours = yours.map(|entry| {
-        let command = entry.command("example.com", &plan.names).unwrap_or_default();
+        let command = entry.command(&plan).unwrap_or_default();
         format!("{} {}: {command}\n", date::date(entry.at), entry.text())
     });
     expect_file!["yours.txt"].assert_eq(&yours.collect::<String>());
     let none = BTreeSet::new();
-    let commands =
-        Assumptions { submits: true, retracts: true, ..assumed(&policy, &none, (MARCH, 400)) };
+    let commands = Assumptions {
+        commands: DsCommands { submits: true, retracts: true },
+        ..assumed(&policy, &none, (MARCH, 400))
+    };
     let plan = super::plan(&ZoneLife::default(), &commands);
     let told = plan.entries.iter().filter(|entry| matches!(entry.what, What::Told(_)));
     let told: Vec<Actor> = told.map(|entry| entry.actor).collect();
     assert_eq!(told, [Actor::Machine; 3]);
+}
+
+#[test]
+fn rolls_begin_and_end() {
+    let policy = quick();
+    let plan = fresh(&policy, 230);
+    let told = rolls(&ZoneLife::default(), &plan).into_iter().map(|roll| {
+        let at = |at: Option<Timestamp>| at.map_or("-".to_owned(), date::minute);
+        let (begins, ds, ends) = (date::minute(roll.begins), at(roll.ds), at(roll.ends));
+        format!("{} {begins}, DS {ds}, ends {ends}\n", roll.role)
+    });
+    expect![[r#"
+        KSK 2026-03-01 08:00, DS 2026-03-02 20:00, ends 2026-03-03 23:46
+        ZSK 2026-03-01 08:00, DS -, ends 2026-03-02 20:00
+        ZSK 2026-05-30 08:00, DS -, ends 2026-06-13 14:00
+        ZSK 2026-08-28 08:00, DS -, ends 2026-09-11 14:00
+        KSK 2026-09-17 08:00, DS 2026-09-17 22:00, ends 2026-09-20 01:46
+    "#]]
+    .assert_eq(&told.collect::<String>());
+    // In the middle of the first KSK roll.
+    let (past, next) = later(&policy, 201, 60);
+    let first = rolls(&past.end, &next).into_iter().next();
+    let first = first.map(|roll| (roll.role, roll.is_under_way, date::minute(roll.ends.unwrap())));
+    assert_eq!(first, Some((KeyRole::Ksk, true, "2026-09-20 01:46".to_owned())));
+}
+
+#[test]
+fn a_full_repository_is_said() {
+    let policy = quick();
+    let told = |free: u64| {
+        let mut plans = [named(&policy, fresh(&policy, 230)), named(&policy, fresh(&policy, 230))];
+        fill_repositories(&mut plans, &[("token".to_owned(), free)].into(), Seconds(7 * DAY));
+        let full = |plan: &ZonePlan| {
+            let is_full = |entry: &&Entry| matches!(entry.what, What::NoRoom(_));
+            let entries = plan.plan.entries.iter().filter(is_full);
+            entries.map(|entry| date::date(entry.at)).collect::<Vec<_>>()
+        };
+        plans.each_ref().map(full)
+    };
+    // Two keys each, three as a ZSK rolls; the KSK rolls before the dead ZSK has left its token.
+    let none = || Vec::<String>::new();
+    let day = |day: &str| vec![day.to_owned()];
+    assert_eq!(told(8), [none(), none()]);
+    assert_eq!(told(7), [none(), day("2026-09-17")]);
+    assert_eq!(told(6), [day("2026-09-17"), day("2026-09-17")]);
+}
+
+#[test]
+fn keys_by_hand_and_salts_are_events() {
+    let mut policy = quick();
+    policy.denial = crate::policy::DenialPolicy::Nsec3(crate::policy::Nsec3Policy {
+        param_ttl: Seconds(0),
+        opt_out: false,
+        resalt: Seconds(40 * DAY),
+        hash_algorithm: 1,
+        iterations: 0,
+        salt_length: 8,
+    });
+    let none = BTreeSet::new();
+    let by_hand = Assumptions {
+        keys_by_hand: true,
+        salted: Some(MARCH.minus(Seconds(30 * DAY))),
+        ..assumed(&policy, &none, (MARCH, 100))
+    };
+    let plan = named(&policy, super::plan(&ZoneLife::default(), &by_hand));
+    let entries = plan.plan.entries.iter().filter(|entry| entry.key.is_none());
+    let told = entries.map(|entry| {
+        let command = entry.command(&plan).map_or(String::new(), |text| format!(" $ {text}"));
+        format!("{} {}: {}{command}\n", date::date(entry.at), entry.actor, entry.code())
+    });
+    expect![[r#"
+        2026-03-01 you: generate-by-hand $ ods-enforcer key generate --policy default --duration P1Y
+        2026-03-01 you: generate-by-hand $ ods-enforcer key generate --policy default --duration P1Y
+        2026-03-11 machine: resalt
+        2026-04-20 machine: resalt
+        2026-05-30 machine: resalt
+    "#]]
+    .assert_eq(&told.collect::<String>());
+}
+
+#[test]
+fn a_watched_parent_needs_no_words() {
+    let mut policy = quick();
+    policy.parent.publishes_cds = true;
+    let none = BTreeSet::new();
+    let watched = assumed(&policy, &none, (MARCH, 230));
+    let scene = Scene { parent: Some(&[]), ..watched.scene };
+    let plan = super::plan(&ZoneLife::default(), &Assumptions { scene, ..watched });
+    assert!(plan.entries.iter().all(|entry| entry.actor != Actor::You), "{:?}", plan.entries);
+    let shown = plan.entries.iter().filter(|entry| entry.actor == Actor::Parent);
+    let shown = shown.map(|entry| format!("{} {}\n", date::minute(entry.at), entry.text()));
+    expect![[r#"
+        2026-03-03 20:00 shows the DS
+        2026-09-18 22:00 has removed the DS
+        2026-09-18 22:00 shows the DS
+    "#]]
+    .assert_eq(&shown.collect::<String>());
 }
 
 #[test]
@@ -111,7 +211,8 @@ fn a_zone_is_explained() {
     // Two days after its first KSK began to roll.
     let (past, _) = later(&policy, 60, 1);
     let now = MARCH.plus(Seconds(60 * DAY + 600));
-    let scene = Scene { waits_for_publication: true, ..Scene::new(&policy, now, &[]) };
+    let none = BTreeSet::new();
+    let scene = assumed(&policy, &none, (now, 365));
     expect_file!["explain-zone.txt"].assert_eq(&explain_zone("example.com", &past.end, &scene));
     let id = &past.end.keys[0].id;
     let key = explain_key("example.com", &past.end, &scene, id).unwrap();
@@ -125,8 +226,8 @@ fn a_zone_is_explained() {
         Roll of the ZSKs: due
 
         Next:
-          machine: makes a KSK, unless keys are made by hand (key generate)
-          machine: makes a ZSK, unless keys are made by hand (key generate)
+          machine: makes a KSK
+          machine: makes a ZSK
           machine: looks at the zone again: 2026-04-30 08:11 (in 1m)
     "#]]
     .assert_eq(&empty);
@@ -138,7 +239,8 @@ fn names_never_reach_a_terminal_raw() {
     let policy = Policy { name: "p\u{1b}[2J\u{202e}".to_owned(), ..quick() };
     let (past, next) = later(&policy, 100, 100);
     let zone = name.to_string();
-    let scene = Scene::new(&policy, next.from, &[]);
+    let none = BTreeSet::new();
+    let scene = assumed(&policy, &none, (next.from, 100));
     let picture = timeline((&zone, &policy.name), &past.end, &past.moments, &next, MARCH);
     let plans = [ZonePlan { zone: zone.clone(), policy: policy.name.clone(), plan: next }];
     let texts = [
