@@ -7,7 +7,7 @@ use console_protocol::frame::{
 use console_protocol::messages::{Answer, FrontEnd, Request};
 use nix::errno::Errno;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -57,6 +57,22 @@ fn words_of(error: &io::Error) -> String {
     }
 }
 
+/// How an answer ends.
+enum Ended {
+    Exit(u8),
+    Question(String),
+}
+
+/// Longest answer to a question that is read as one, in octets.
+const YES_OCTETS_MAX: u64 = 1024;
+
+/// Whether what is typed begins with a y, as OpenDNSSEC 1.x takes it; the end of input is a no.
+fn is_yes(terminal: &mut Terminal<'_>) -> bool {
+    let mut line = Vec::new();
+    let read = (&mut *terminal.stdin).take(YES_OCTETS_MAX).read_until(b'\n', &mut line);
+    read.is_ok() && matches!(line.first(), Some(b'y' | b'Y'))
+}
+
 /// A connection to the daemon.
 pub struct Connection {
     stream: UnixStream,
@@ -78,7 +94,27 @@ impl Connection {
         words: Vec<String>,
         terminal: &mut Terminal<'_>,
     ) -> Result<u8, ClientError> {
-        let frame = encode(&Request { front_end, words }, REQUEST_OCTETS_MAX)?;
+        let mut request = Request { front_end, words, is_confirmed: false };
+        loop {
+            match self.exchange(&request, terminal)? {
+                Ended::Exit(exit_code) => return Ok(exit_code),
+                Ended::Question(text) => terminal.say(&text),
+            }
+            if !is_yes(terminal) {
+                terminal.say("Okay, quitting...\n");
+                return Ok(0);
+            }
+            request.is_confirmed = true;
+        }
+    }
+
+    /// One request, and what it prints.
+    fn exchange(
+        &mut self,
+        request: &Request,
+        terminal: &mut Terminal<'_>,
+    ) -> Result<Ended, ClientError> {
+        let frame = encode(request, REQUEST_OCTETS_MAX)?;
         self.stream.write_all(&frame).map_err(broken)?;
         let mut octets = vec![0; READ_OCTETS];
         loop {
@@ -89,7 +125,10 @@ impl Connection {
                     Answer::Stderr(text) => drop(terminal.stderr.write_all(&text)),
                     Answer::End { exit_code } => {
                         let _ = terminal.stdout.flush();
-                        return Ok(exit_code);
+                        return Ok(Ended::Exit(exit_code));
+                    }
+                    Answer::Question(text) => {
+                        return Ok(Ended::Question(String::from_utf8_lossy(&text).into_owned()));
                     }
                 }
             }

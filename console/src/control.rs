@@ -15,6 +15,8 @@ pub enum Outcome {
     Exit(u8),
     /// `hsm`: the words are for `ods-hsmutil`.
     Hsm(Vec<String>),
+    /// `ksm`: the words are for `ods-ksmutil`.
+    Ksm(Vec<String>),
 }
 
 /// Runs `ods-control`.
@@ -25,6 +27,8 @@ pub fn main(arguments: &[String], terminal: &mut Terminal<'_>) -> Outcome {
     };
     let exit_code = match first {
         "hsm" => return Outcome::Hsm(rest.to_vec()),
+        // Of OpenDNSSEC 1.x; the usage is that of 2.x.
+        "ksm" => return Outcome::Ksm(rest.to_vec()),
         "enforcer" => pass(&ENFORCER, rest, terminal),
         "signer" => pass(&SIGNER, rest, terminal),
         "start" => match pass(&ENFORCER, &with("start", rest), terminal) {

@@ -1,8 +1,10 @@
-//! Front ends of the daemon: `ods-enforcer`, `ods-signer`, `ods-control`, `anchorite COMMAND`. They
-//! speak the control protocol and nothing else; the commands come from the one table.
+//! Front ends of the daemon: `ods-enforcer`, `ods-signer`, `ods-control`, `ods-ksmutil`,
+//! `anchorite COMMAND`. They speak the control protocol and nothing else; the commands come from
+//! the one table.
 //!
 //! [`client`] is a connection to the daemon, [`tool`] OpenDNSSEC's two clients, [`control`] the
-//! script around them, [`appliance`] ours. In: words and a [`Terminal`]. Out: exit codes.
+//! script around them, [`ksmutil`] the client of 1.x, [`appliance`] ours. In: words and a
+//! [`Terminal`]. Out: exit codes.
 //! Never: printing by themselves, or starting processes; the binary lends them both.
 //! Not yet: the shell, SSH, the Nagios plugin.
 #![forbid(unsafe_code)]
@@ -10,6 +12,7 @@
 pub mod appliance;
 pub mod client;
 pub mod control;
+pub mod ksmutil;
 pub mod tool;
 
 use std::io::{BufRead, Write};

@@ -6,8 +6,8 @@ use super::connection::Peer;
 use super::output::Output;
 use super::site::Site;
 use super::{
-    appliance_commands, enforcer_commands, key_commands, ksm_commands, parent_commands, plan_commands, policy_commands,
-    signer_commands, zone_commands,
+    appliance_commands, enforcer_commands, key_commands, ksm_commands, parent_commands,
+    plan_commands, policy_commands, signer_commands, zone_commands,
 };
 use crate::io::privileges::user_name;
 use console_protocol::help;
@@ -50,7 +50,12 @@ fn tables(family: Family) -> &'static [Handlers] {
         ],
         Family::Signer => &[signer_commands::HANDLERS],
         Family::Appliance => {
-            &[appliance_commands::HANDLERS, key_commands::APPLIANCE, plan_commands::HANDLERS, parent_commands::HANDLERS]
+            &[
+                appliance_commands::HANDLERS,
+                key_commands::APPLIANCE,
+                plan_commands::HANDLERS,
+                parent_commands::HANDLERS,
+            ]
         }
         Family::Ksmutil => &[ksm_commands::HANDLERS],
     }

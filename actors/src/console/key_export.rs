@@ -134,7 +134,7 @@ fn waits(at_parent: DsAtParent) -> bool {
     !matches!(at_parent, DsAtParent::Unsubmitted | DsAtParent::Seen)
 }
 
-fn rdata(row: Row<'_>, public: &PublicKey) -> Vec<u8> {
+pub(super) fn rdata(row: Row<'_>, public: &PublicKey) -> Vec<u8> {
     let revoke = if row.key.revoked.is_some() { REVOKE } else { 0 };
     dnskey_rdata(row.key.role.flags() | revoke, public)
 }

@@ -23,6 +23,8 @@ pub struct Output {
     pub exit_code: u8,
     /// What is to be done after the answer was sent.
     pub wish: Option<Wish>,
+    /// Nothing was done yet: the front end is to ask this first, on standard output.
+    pub question: Option<String>,
 }
 
 impl Output {
@@ -41,6 +43,11 @@ impl Output {
         Output { stderr: stderr.into(), exit_code, ..Output::default() }
     }
 
+    /// A question, with what is to be read before it; a confirmed request is not asked again.
+    pub fn ask(stdout: impl Into<String>, question: &str) -> Output {
+        Output { question: Some(question.to_owned()), ..Output::done(stdout) }
+    }
+
     /// The same, with a wish.
     pub fn then(self, wish: Wish) -> Output {
         Output { wish: Some(wish), ..self }
@@ -48,10 +55,13 @@ impl Output {
 
     /// The pieces in which it travels, the end last.
     pub(super) fn into_answers(self) -> impl Iterator<Item = Answer> {
-        let exit_code = self.exit_code;
+        let end = match self.question {
+            Some(question) => Answer::Question(question.into_bytes()),
+            None => Answer::End { exit_code: self.exit_code },
+        };
         let stdout = pieces(self.stdout).map(Answer::Stdout);
         let stderr = pieces(self.stderr).map(Answer::Stderr);
-        stdout.chain(stderr).chain([Answer::End { exit_code }])
+        stdout.chain(stderr).chain([end])
     }
 }
 

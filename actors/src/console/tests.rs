@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 #[test]
 fn every_command_has_one_handler_and_every_handler_a_command() {
-    for family in [Family::Enforcer, Family::Signer, Family::Appliance] {
+    for family in [Family::Enforcer, Family::Signer, Family::Appliance, Family::Ksmutil] {
         let commands: BTreeSet<_> = table::of(family).iter().map(|command| command.path).collect();
         let paths: Vec<_> = handlers(family).map(|(path, _)| *path).collect();
         let handled: BTreeSet<_> = paths.iter().copied().collect();
@@ -32,6 +32,7 @@ fn a_long_answer_travels_in_pieces_and_comes_back_whole() {
             }
             Answer::Stderr(piece) => stderr.extend(piece),
             Answer::End { exit_code } => ends.push(exit_code),
+            Answer::Question(_) => panic!("nothing was asked"),
         }
     }
     assert_eq!((stdout, stderr, ends), (text.into_bytes(), b"warning\n".to_vec(), vec![3]));

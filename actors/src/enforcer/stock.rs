@@ -5,9 +5,11 @@
 
 use super::keys::{KeysError, Telling};
 use super::pass::Pass;
+use crate::store::{StoreClient, StoreError};
 use dnssec::Seconds;
 use dnssec::enforcer::supply_demand;
 use dnssec::first_keys::{algorithm_without_nsec3, wanted_bits};
+use dnssec::key::KeyId;
 use dnssec::policy::{KeyPolicy, Policy};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -23,6 +25,8 @@ pub(super) struct StockOrder {
     pub(super) period: Seconds,
     /// Zones that have the policy.
     pub(super) zones: usize,
+    /// Zones that keys are made for.
+    pub(super) pools: usize,
     /// Whether the log has what is to be made.
     pub(super) is_told: bool,
 }
@@ -46,23 +50,13 @@ impl Pass {
                 KeyState::Removing | KeyState::Trashed { .. } => {}
             }
         }
-        let mut used = BTreeSet::new();
-        if policy.keys.share_keys {
-            for (_, life) in self.parts.store.lives().await? {
-                used.extend(life.keys.into_iter().map(|key| key.id));
-            }
-        }
-        let is_free = |record: &&KeyRecord| !used.contains(&record.id);
-        let unused = |wanted: &KeyPolicy| {
-            records.iter().filter(is_free).filter(|record| fits(record, wanted)).count()
-        };
-        let unused: Vec<usize> = policy.keys.keys.iter().map(unused).collect();
-        let missing = supply_demand(&policy, order.period, &unused, order.zones);
+        let used = used_by(&self.parts.store, &policy).await?;
+        let stock = stock(&policy, order.period, (order.zones, order.pools), &records, &used);
         if !order.is_told {
             order.is_told = true;
-            tell(order, &unused, &missing);
+            tell(order, &stock);
         }
-        for (wanted, _) in policy.keys.keys.iter().zip(missing).filter(|(_, count)| *count > 0) {
+        for wanted in stock.iter().filter(|one| one.missing() > 0).map(|one| &one.key) {
             let slot = self.slot(&policy.name, &wanted.repository)?;
             if slot.room().await? == Some(0) {
                 tracing::error!(target: "enforcer", repository = %wanted.repository,
@@ -85,15 +79,79 @@ pub(super) fn fits(record: &KeyRecord, wanted: &KeyPolicy) -> bool {
         && record.repository == wanted.repository
 }
 
-fn tell(order: &StockOrder, unused: &[usize], missing: &[usize]) {
-    let keys = order.policy.keys.keys.iter().zip(unused).zip(missing);
-    for ((wanted, unused), missing) in keys.filter(|(_, missing)| **missing > 0) {
-        let policy = &order.policy.name;
+/// What a policy has and needs of one of its keys.
+#[derive(Clone, Debug)]
+pub struct Stock {
+    /// Which.
+    pub key: KeyPolicy,
+    /// So many unused ones are to be there.
+    pub needed: usize,
+    /// So many are.
+    pub unused: usize,
+}
+
+impl Stock {
+    /// So many are to be made.
+    pub fn missing(&self) -> usize {
+        self.needed.saturating_sub(self.unused)
+    }
+}
+
+/// What a policy has and needs so that `pools` zones need no other keys for a period.
+pub async fn stock_of(
+    store: &StoreClient,
+    policy: &Policy,
+    period: Seconds,
+    pools: usize,
+) -> Result<Vec<Stock>, StoreError> {
+    let mut records = store.keys_of(&KeyOwner::Policy(policy.name.clone())).await?;
+    records.retain(|record| record.state == KeyState::Present);
+    let used = used_by(store, policy).await?;
+    Ok(stock(policy, period, (pools, pools), &records, &used))
+}
+
+/// The keys of a policy's pool that zones have all the same: they share them.
+async fn used_by(store: &StoreClient, policy: &Policy) -> Result<BTreeSet<KeyId>, StoreError> {
+    let mut used = BTreeSet::new();
+    if policy.keys.share_keys {
+        for (_, life) in store.lives().await? {
+            used.extend(life.keys.into_iter().map(|key| key.id));
+        }
+    }
+    Ok(used)
+}
+
+/// `zones` have the policy, and keys are made for `pools` of them.
+fn stock(
+    policy: &Policy,
+    period: Seconds,
+    (zones, pools): (usize, usize),
+    records: &[KeyRecord],
+    used: &BTreeSet<KeyId>,
+) -> Vec<Stock> {
+    let unused = |wanted: &KeyPolicy| {
+        let is_free = |record: &&KeyRecord| !used.contains(&record.id) && fits(record, wanted);
+        records.iter().filter(is_free).count()
+    };
+    let needed = supply_demand(policy, period, &[], zones);
+    let keys = policy.keys.keys.iter().zip(needed);
+    keys.map(|(key, needed)| Stock {
+        key: key.clone(),
+        needed: needed.saturating_mul(pools),
+        unused: unused(key),
+    })
+    .collect()
+}
+
+fn tell(order: &StockOrder, stock: &[Stock]) {
+    for one in stock.iter().filter(|one| one.missing() > 0) {
+        let (policy, missing) = (&order.policy.name, one.missing());
         tracing::info!(target: "enforcer", %policy,
             "{} keys needed for {} zones covering {} seconds, generating {missing} keys for \
              policy {policy}",
-            unused + missing, order.zones, order.period.0);
+            one.needed, order.zones, order.period.0);
         tracing::info!(target: "enforcer", %policy,
-            "{missing} new {}(s) ({} bits) need to be created.", wanted.role, wanted_bits(wanted));
+            "{missing} new {}(s) ({} bits) need to be created.", one.key.role,
+            wanted_bits(&one.key));
     }
 }

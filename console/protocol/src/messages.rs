@@ -12,6 +12,8 @@ pub enum FrontEnd {
     Signer,
     /// `anchorite`: all commands.
     Appliance,
+    /// `ods-ksmutil`, OpenDNSSEC 1.x's.
+    Ksmutil,
 }
 
 /// One command line.
@@ -21,6 +23,8 @@ pub struct Request {
     pub front_end: FrontEnd,
     /// The command, its operands and options.
     pub words: Vec<String>,
+    /// The user said yes to the [`Answer::Question`] that these words were answered with.
+    pub is_confirmed: bool,
 }
 
 /// A part of the answer to one command line.
@@ -35,4 +39,7 @@ pub enum Answer {
         /// 0 is success.
         exit_code: u8,
     },
+    /// The end, instead: nothing was done yet. The front end asks this, and when the user says
+    /// yes it sends the request again, confirmed.
+    Question(Vec<u8>),
 }

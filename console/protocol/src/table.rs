@@ -9,8 +9,11 @@ mod appliance;
 mod enforcer;
 mod key_texts;
 mod keys;
+mod ksmutil;
 mod signer;
 mod zones;
+
+pub use ksmutil::DATE_HELP;
 
 use crate::messages::FrontEnd;
 
@@ -23,6 +26,8 @@ pub enum Family {
     Signer,
     /// Ours.
     Appliance,
+    /// OpenDNSSEC 1.x's front end; nobody else sees these.
+    Ksmutil,
 }
 
 /// What somebody must be to give a command; each may do what those before it may.
@@ -115,10 +120,11 @@ pub fn of(family: Family) -> &'static [Command] {
         Family::Enforcer => enforcer::COMMANDS,
         Family::Signer => signer::COMMANDS,
         Family::Appliance => appliance::COMMANDS,
+        Family::Ksmutil => ksmutil::COMMANDS,
     }
 }
 
-/// Every command.
+/// Every command of OpenDNSSEC 2.x's front ends and ours.
 pub fn all() -> impl Iterator<Item = &'static Command> {
     [Family::Appliance, Family::Enforcer, Family::Signer].into_iter().flat_map(of)
 }
@@ -129,6 +135,7 @@ pub fn seen_by(front_end: FrontEnd) -> Vec<&'static Command> {
         FrontEnd::Enforcer => of(Family::Enforcer).iter().collect(),
         FrontEnd::Signer => of(Family::Signer).iter().collect(),
         FrontEnd::Appliance => all().collect(),
+        FrontEnd::Ksmutil => of(Family::Ksmutil).iter().collect(),
     }
 }
 

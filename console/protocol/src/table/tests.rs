@@ -9,7 +9,7 @@ fn words(line: &str) -> Vec<String> {
 
 #[test]
 fn every_entry_is_well_formed() {
-    for command in all() {
+    for command in all().chain(of(Family::Ksmutil)) {
         let name = command.path;
         assert!(!name.is_empty() && !name.contains("  ") && name.trim() == name, "{name:?}");
         let lines = command.usage;
@@ -31,7 +31,7 @@ fn every_entry_is_well_formed() {
 #[test]
 fn a_path_is_once_in_a_family_and_ours_where_both_daemons_have_it() {
     let paths = |family| of(family).iter().map(|command| command.path).collect::<Vec<_>>();
-    for family in [Family::Enforcer, Family::Signer, Family::Appliance] {
+    for family in [Family::Enforcer, Family::Signer, Family::Appliance, Family::Ksmutil] {
         let unique: BTreeSet<_> = paths(family).into_iter().collect();
         assert_eq!(unique.len(), of(family).len(), "{family:?}");
         assert!(of(family).iter().all(|command| command.family == family));
