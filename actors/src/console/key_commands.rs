@@ -4,7 +4,7 @@
 use super::dispatch::{Handler, Handlers};
 use super::{
     key_backup, key_change, key_ds, key_export, key_import, key_list, key_past, key_schedule,
-    key_signconf,
+    key_signconf, look_ahead,
 };
 
 /// Those of OpenDNSSEC's enforcer.
@@ -29,6 +29,7 @@ pub(super) const ENFORCER: Handlers = &[
     ("signconf", Handler::Later(key_signconf::signconf)),
     ("queue", Handler::Later(key_schedule::queue)),
     ("flush", Handler::Now(key_schedule::flush)),
+    ("look-ahead", Handler::Later(look_ahead::look_ahead)),
     ("time leap", Handler::Later(key_schedule::time_leap)),
 ];
 

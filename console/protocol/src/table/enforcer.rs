@@ -63,6 +63,7 @@ pub(super) const COMMANDS: &[Command] = &[
     keys::SIGNCONF,
     keys::QUEUE,
     keys::FLUSH,
+    keys::LOOK_AHEAD,
     keys::TIME_LEAP,
     Command { path: "start", parameters: START, ..CONTROL },
     Command { path: "running", role: Role::Monitor, effect: Effect::Read, ..CONTROL },

@@ -249,6 +249,19 @@ pub(super) const FLUSH_HELP: &str = "\
 Execute all scheduled tasks immediately.\n\
 ";
 
+pub(super) const LOOK_AHEAD_USAGE: &str = "\
+look-ahead\n\
+\t--zone <zonename>\taka -z\n\
+\t--steps <n>\t\taka -s\n\
+";
+pub(super) const LOOK_AHEAD_HELP: &str = "\
+Shows the n next state changes for a zone.\n\
+\n\
+Options:\n\
+zone\t\tZone to show the state for.\n\
+steps\t\tNumber of steps to take in to the future.\n\
+";
+
 pub(super) const TIME_LEAP_USAGE: &str = "\
 time leap\n\
 \t--time <time>\t\t\t\taka -t \n\

@@ -24,6 +24,7 @@ const PARSABLE: Parameter = flag("parsable", 'p');
 const POLICY: Parameter = value("policy", 'p', "policy");
 const REPOSITORY: Parameter = value("repository", 'r', "repository");
 const SHA1: Parameter = flag("sha1", 's');
+const STEPS: Parameter = value("steps", 's', "n");
 const TIME: Parameter = value("time", 't', "time");
 const VERBOSE: Parameter = flag("verbose", 'v');
 const ZONE: Parameter = value("zone", 'z', "zone");
@@ -157,6 +158,14 @@ pub(super) const QUEUE: Command =
     Command { path: "queue", usage: texts::QUEUE_USAGE, help: texts::QUEUE_HELP, ..LOOK };
 pub(super) const FLUSH: Command =
     Command { path: "flush", usage: texts::FLUSH_USAGE, help: texts::FLUSH_HELP, ..CHANGE };
+/// Of the development line.
+pub(super) const LOOK_AHEAD: Command = Command {
+    path: "look-ahead",
+    usage: texts::LOOK_AHEAD_USAGE,
+    help: texts::LOOK_AHEAD_HELP,
+    parameters: &[ZONE, STEPS],
+    ..LOOK
+};
 pub(super) const TIME_LEAP: Command = Command {
     path: "time leap",
     usage: texts::TIME_LEAP_USAGE,
