@@ -21,8 +21,8 @@ const DS_TTL: u32 = 2 * 3600;
 enum Says {
     /// There is no DS.
     Nothing,
-    /// A DS with this RDATA.
-    Ds(Vec<u8>),
+    /// DSs with these RDATAs.
+    Ds(Vec<Vec<u8>>),
     /// REFUSED.
     Refused,
 }
@@ -60,7 +60,7 @@ fn answer(query: &[u8], says: &Says) -> Vec<u8> {
     let question_end = 12 + 1 + ZONE.len() + 1 + 4;
     let (rcode, counts) = match says {
         Says::Nothing => (0, [0, 1, 0, 0, 0, 1, 0, 0]),
-        Says::Ds(_) => (0, [0, 1, 0, 1, 0, 0, 0, 0]),
+        Says::Ds(all) => (0, [0, 1, 0, all.len() as u8, 0, 0, 0, 0]),
         Says::Refused => (5, [0, 1, 0, 0, 0, 0, 0, 0]),
     };
     let mut octets = query[..2].to_vec();
@@ -74,11 +74,13 @@ fn answer(query: &[u8], says: &Says) -> Vec<u8> {
             octets.extend([0, 0, 6, 0, 1, 0, 0, 14, 16, 0, 22, 0, 0]);
             octets.extend([0; 20]);
         }
-        Says::Ds(rdata) => {
-            octets.extend([0xc0, 12, 0, 43, 0, 1]);
-            octets.extend(DS_TTL.to_be_bytes());
-            octets.extend((rdata.len() as u16).to_be_bytes());
-            octets.extend(rdata);
+        Says::Ds(all) => {
+            for rdata in all {
+                octets.extend([0xc0, 12, 0, 43, 0, 1]);
+                octets.extend(DS_TTL.to_be_bytes());
+                octets.extend((rdata.len() as u16).to_be_bytes());
+                octets.extend(rdata);
+            }
         }
         Says::Refused => {}
     }
@@ -102,18 +104,18 @@ fn leap(installation: &Installation, seconds: u64) {
     enforcer(installation, &format!("time leap -t {}", now + seconds));
 }
 
-/// State of the DS of the one KSK.
-fn ds_state(installation: &Installation) -> String {
+/// States of the DSs of the KSKs, the older key first.
+fn ds_states(installation: &Installation) -> Vec<String> {
     let list = enforcer(installation, "key list -d -p");
-    let ksk = list.lines().find(|line| line.split(';').nth(1) == Some("KSK")).unwrap();
-    ksk.split(';').nth(2).unwrap().to_owned()
+    let ksks = list.lines().filter(|line| line.split(';').nth(1) == Some("KSK"));
+    ksks.map(|ksk| ksk.split(';').nth(2).unwrap().to_owned()).collect()
 }
 
 #[track_caller]
-fn until_ds_is(installation: &Installation, wanted: &str) {
+fn until_ds_are(installation: &Installation, wanted: &[&str]) {
     let begin = Instant::now();
-    while ds_state(installation) != wanted {
-        assert!(begin.elapsed() < WAIT, "the DS is {}", ds_state(installation));
+    while ds_states(installation) != wanted {
+        assert!(begin.elapsed() < WAIT, "the DSs are {:?}", ds_states(installation));
         std::thread::park_timeout(Duration::from_millis(20));
     }
 }
@@ -147,20 +149,27 @@ fn installation(servers: &[Server]) -> Installation {
     installation
 }
 
-#[test]
-fn a_ds_goes_on_when_every_server_shows_it_and_its_ttl_is_over() {
-    let servers = [Server::start(), Server::start()];
-    let installation = installation(&servers);
+/// A daemon at the moment when the DS of its first KSK is to be submitted, and that DS.
+fn until_submitted(installation: &Installation) -> (Daemon, Vec<u8>) {
     let mut command = installation.command();
     command.args(["--set-time", "now"]);
     let mut daemon = Daemon::spawn(command);
     daemon.wait_for(&["[STATS]", ZONE]);
     // Until the DNSKEYs are everywhere, and then the signatures.
-    leap(&installation, 24 * HOUR);
+    leap(installation, 24 * HOUR);
     daemon.wait_for_all(&[&["DNSKEY rumoured -> omnipresent"], &["skip write zone"]]);
-    leap(&installation, 24 * HOUR);
-    let ds = Says::Ds(ds_rdata(&daemon.wait_for(&[" IN DS "])));
-    until_ds_is(&installation, "rumoured");
+    leap(installation, 24 * HOUR);
+    let ds = ds_rdata(&daemon.wait_for(&[" IN DS "]));
+    until_ds_are(installation, &["rumoured"]);
+    (daemon, ds)
+}
+
+#[test]
+fn a_ds_goes_on_when_every_server_shows_it_and_its_ttl_is_over() {
+    let servers = [Server::start(), Server::start()];
+    let installation = installation(&servers);
+    let (mut daemon, ds) = until_submitted(&installation);
+    let ds = Says::Ds(vec![ds]);
 
     // One server lags, then it errs: nothing moves, whatever the time, and the log says why.
     servers[0].say(ds.clone());
@@ -170,7 +179,7 @@ fn a_ds_goes_on_when_every_server_shows_it_and_its_ttl_is_over() {
     servers[1].say(Says::Refused);
     leap(&installation, HOUR);
     daemon.wait_for(&["do not agree about the DS of zone ods1", "RCODE 5"]);
-    assert_eq!(ds_state(&installation), "rumoured");
+    assert_eq!(ds_states(&installation), ["rumoured"]);
     assert_eq!(daemon.count("but not on"), 1, "{}", daemon.log());
     assert_eq!(daemon.count("the parent's servers agree"), 0, "{}", daemon.log());
 
@@ -181,8 +190,58 @@ fn a_ds_goes_on_when_every_server_shows_it_and_its_ttl_is_over() {
     // The policy's hour and delay (9999 s) are over then, the servers' two hours are not.
     leap(&installation, 9999 + HOUR);
     enforcer(&installation, "enforce");
-    assert_eq!(ds_state(&installation), "rumoured");
+    assert_eq!(ds_states(&installation), ["rumoured"]);
     leap(&installation, HOUR);
-    until_ds_is(&installation, "omnipresent");
+    until_ds_are(&installation, &["omnipresent"]);
+    daemon.stop();
+}
+
+#[test]
+fn an_old_ds_is_gone_when_no_server_shows_it() {
+    let servers = [Server::start(), Server::start()];
+    let installation = installation(&servers);
+    let (mut daemon, old) = until_submitted(&installation);
+    let say = |shown: [&[&Vec<u8>]; 2]| {
+        for (server, all) in servers.iter().zip(shown) {
+            server.say(Says::Ds(all.iter().map(|rdata| rdata.to_vec()).collect()));
+        }
+    };
+    let seen = &["the parent's servers agree about the DS of key"];
+    say([&[&old], &[&old]]);
+    leap(&installation, HOUR);
+    daemon.wait_for(seen);
+    leap(&installation, 24 * HOUR);
+    until_ds_are(&installation, &["omnipresent"]);
+
+    // Another key comes, and the parent has both DSs for a while.
+    enforcer(&installation, "key rollover -z ods1 -t KSK");
+    daemon.wait_for(&["KSK rollover of zone ods1 has begun"]);
+    daemon.wait_for(&["[STATS]", ZONE]);
+    leap(&installation, 24 * HOUR);
+    let new = ds_rdata(&daemon.wait_for(&[" IN DS "]));
+    assert_ne!(new, old);
+    say([&[&old, &new], &[&old, &new]]);
+    leap(&installation, HOUR);
+    daemon.wait_for(seen);
+    leap(&installation, 24 * HOUR);
+    daemon.wait_for(&["please retract DS with keytag"]);
+    until_ds_are(&installation, &["unretentive", "omnipresent"]);
+
+    // One server lags: the old DS is not gone, whatever the time.
+    say([&[&new], &[&old, &new]]);
+    leap(&installation, HOUR);
+    daemon.wait_for(&["do not agree about the DS of zone ods1"]);
+    leap(&installation, 48 * HOUR);
+    enforcer(&installation, "enforce");
+    assert_eq!(ds_states(&installation), ["unretentive", "omnipresent"]);
+    assert!(enforcer(&installation, "key list -t KSK").contains("waiting for ds-"));
+
+    // Now it is, and the caches have it for as long as the servers said.
+    say([&[&new], &[&new]]);
+    leap(&installation, HOUR);
+    daemon.wait_for(seen);
+    assert_eq!(ds_states(&installation), ["unretentive", "omnipresent"]);
+    leap(&installation, 9999 + 2 * HOUR);
+    until_ds_are(&installation, &["hidden", "omnipresent"]);
     daemon.stop();
 }

@@ -50,6 +50,23 @@ fn key_count(installation: &Installation) -> usize {
 }
 
 #[test]
+fn keys_made_ahead_stop_at_the_capacity() {
+    let installation = with_token("tld-optout", "tld");
+    // Two in use, and ahead one KSK and five ZSKs: two are too many.
+    installation.edit("conf.xml", ">PT0S</Automatic", ">P1Y</Automatic");
+    installation.edit("conf.xml", "</PIN>", "</PIN><Capacity>6</Capacity>");
+    let mut daemon = installation.start();
+    daemon.wait_for_all(&[
+        &["[STATS] a.example "],
+        &["5", "keys needed for 1 zones covering 31536000 seconds, generating 5 keys"],
+        &["Repository SoftHSM is full, cannot create more ZSKs for policy tld"],
+    ]);
+    assert_eq!(key_count(&installation), 6);
+    daemon.stop();
+    dnssec_verify(&installation.signed(ZONE), ZONE).unwrap();
+}
+
+#[test]
 fn zones_are_signed_with_keys_in_softhsm_and_again_after_a_restart() {
     let installation = with_token("tld-optout", "tld");
     let mut daemon = installation.start();

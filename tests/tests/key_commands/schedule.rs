@@ -1,5 +1,5 @@
 //! What conf.xml has the enforcer do ahead: keys for a time (`<AutomaticKeyGenerationPeriod>`), and
-//! the notice of a roll (`<RolloverNotification>`).
+//! the notice of a roll (`<RolloverNotification>`); and what it says that comes next (`look-ahead`).
 
 use crate::lab::{Lab, ZONE, installation, is_everywhere};
 
@@ -57,5 +57,50 @@ fn a_roll_that_is_near_is_told() {
     lab.done("time leap");
     lab.daemon.wait_for(&["KSK Rollover for zone ods1 is impending, rollover will happen at "]);
     assert_eq!(lab.keys().len(), 2, "it has not begun");
+    lab.daemon.stop();
+}
+
+/// The rows of a table of `look-ahead`, without the times.
+fn states(table: &str) -> Vec<Vec<String>> {
+    let is_row = |line: &&str| ["KSK ", "ZSK "].iter().any(|role| line.starts_with(role));
+    let fields = |line: &str| line.split_whitespace().take(5).map(str::to_owned).collect();
+    table.lines().filter(is_row).map(fields).collect()
+}
+
+/// The same as `key list` has it.
+fn listed(lab: &Lab) -> Vec<Vec<String>> {
+    lab.keys().iter().map(|key| key[1..6].to_vec()).collect()
+}
+
+#[test]
+fn the_next_steps_come_as_they_are_said() {
+    let lab = Lab::start(installation());
+    let text = lab.done(&format!("look-ahead -z {ZONE}"));
+    let steps: Vec<&str> = text.split("\non ").collect();
+    assert!(steps[0].starts_with("Current state:\nKey role:     DS:          DNSKEY: "), "{text}");
+    for event in ["Submitting DS to parent zone.", "Marking DS as seen."] {
+        assert!(text.contains(&format!("\n - {event}\n")), "{event} is not in {text}");
+    }
+    assert!(text.contains("waiting for ds-seen"), "{text}");
+    assert_eq!(states(steps[0]), listed(&lab));
+
+    let first = lab.done(&format!("look-ahead --zone {ZONE} --steps 1"));
+    assert_eq!(first.split("\non ").collect::<Vec<_>>()[1].trim(), steps[1].trim());
+    lab.done("time leap");
+    lab.settle();
+    let (moment, _) = steps[1].split_once(" zone ods1 will look like:\n").unwrap();
+    assert!(lab.done("queue").contains(&format!("It is now {moment}")), "{moment}");
+    assert_eq!(states(steps[1]), listed(&lab));
+
+    lab.done(&format!("key rollover -z {ZONE} -t ZSK"));
+    lab.settle();
+    let rolling = lab.done(&format!("look-ahead -z {ZONE} -s 20"));
+    assert!(rolling.contains("\n - Writing signconf.\n"), "{rolling}");
+
+    let missing = lab.enforcer("look-ahead");
+    assert_eq!((missing.code, missing.stderr.lines().next()), (255, Some("--zone required")));
+    let unknown = lab.enforcer("look-ahead -z nowhere");
+    assert_eq!(unknown.stderr, "Could not find zone nowhere in database\n");
+    assert_eq!(lab.enforcer(&format!("look-ahead -z {ZONE} -s many")).code, 255);
     lab.daemon.stop();
 }
