@@ -1,12 +1,16 @@
-//! `ods-enforcer`, `ods-signer`, `ods-control` and `anchorite COMMAND` on this process's own
-//! terminal. In: words. Out: exit codes.
+//! `ods-enforcer`, `ods-signer`, `ods-control`, `ods-ksmutil` and `anchorite COMMAND` on this
+//! process's own terminal. In: words. Out: exit codes.
 
+use actors::io::config_files;
+use appliance_config::{FILE_BYTES_MAX, read_conf};
 use console::Terminal;
 use console::appliance;
 use console::control::{self, Outcome};
-use console::tool::{self, Tool};
+use console::ksmutil::{self, Surroundings};
+use console::tool::{self, ENFORCER_SOCKET, Tool};
 use std::io::{self, BufRead, BufReader, IsTerminal};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 /// What a daemon that was told to writes to standard output when it runs.
@@ -32,7 +36,29 @@ pub(crate) fn control(arguments: &[String]) -> ExitCode {
     match on_terminal(|terminal| control::main(arguments, terminal)) {
         Outcome::Exit(code) => ExitCode::from(code),
         Outcome::Hsm(words) => crate::hsm::hsmutil::main("ods-hsmutil", &words),
+        Outcome::Ksm(words) => ksm("ods-ksmutil", &words),
     }
+}
+
+/// `ods-ksmutil`.
+pub(crate) fn ksm(program: &str, arguments: &[String]) -> ExitCode {
+    // Without a folder of its own, a process has no relative paths either.
+    let folder = std::env::current_dir().unwrap_or_default();
+    let around = Surroundings { folder: &folder, socket_of: &socket_of };
+    ExitCode::from(on_terminal(|terminal| ksmutil::main(program, arguments, &around, terminal)))
+}
+
+/// Where the daemon of a conf.xml takes commands. The usual one need not be there, and not every
+/// operator may read it: it can hold PINs.
+fn socket_of(conf_file: Option<&Path>) -> Result<String, String> {
+    let path = conf_file.unwrap_or(Path::new("/etc/opendnssec/conf.xml"));
+    let bytes = match config_files::read(path, FILE_BYTES_MAX) {
+        Ok(bytes) => bytes,
+        Err(_) if conf_file.is_none() => return Ok(ENFORCER_SOCKET.to_owned()),
+        Err(error) => return Err(error.to_string()),
+    };
+    let conf = read_conf(&path.to_string_lossy(), &bytes).map_err(|error| error.to_string())?;
+    Ok(conf.value.enforcer.socket_file.to_string_lossy().into_owned())
 }
 
 /// `anchorite COMMAND`; `programs` are the other words that may stand first.
