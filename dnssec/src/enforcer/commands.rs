@@ -145,7 +145,8 @@ fn has_other_chain(life: &ZoneLife, id: &KeyId) -> bool {
 }
 
 /// Revokes a key by hand (RFC 5011 §2.1). Its DNSKEY becomes another one by that, so its DS and
-/// its signatures over the zone have to be gone, and another key has to be there.
+/// its signatures over the zone have to be gone, and another key has to be there; where validators
+/// follow the zone, for as long as they need to trust it.
 pub fn revoke(life: &ZoneLife, id: &KeyId, now: Timestamp) -> Result<ZoneLife, CommandError> {
     let before = life;
     let mut life = life.clone();
@@ -159,9 +160,11 @@ pub fn revoke(life: &ZoneLife, id: &KeyId, now: Timestamp) -> Result<ZoneLife, C
     if !is_free(before, key) || !key.is_published() {
         return Err(CommandError::StillInUse { id: id.clone() });
     }
+    let trusted = revocation::another_trusted_at(before, key);
+    let is_trusted = !key.is_anchor || trusted.is_some_and(|at| at <= now);
     key.introducing = false;
     revocation::revoke(key, now);
-    if has_other_chain(&life, id) {
+    if is_trusted && has_other_chain(&life, id) {
         Ok(life)
     } else {
         Err(CommandError::OnlyKey { id: id.clone() })

@@ -2,14 +2,15 @@
 //! (catalogue 4.2, `update()`). In: life, scene. Out: [`Evaluation`]. A second call at the same
 //! moment changes nothing and lets nothing happen.
 
+use super::deadlock;
 use super::judgement::{judge, next_state};
 use super::policy_pass::{Progress, RETRY, policy_pass, wanted_keys};
 use super::scene::{Action, DsShown, Evaluation, Gate, Obstacle, Scene};
 use super::state::{DsAtParent, KeyLife, RecordKind, RecordLife, RecordState, ZoneLife};
 use super::timing::{remember_terms, sighting};
 use super::{removal, revocation, successions};
-use crate::Timestamp;
 use crate::key::KeyRole;
+use crate::{Seconds, Timestamp};
 use RecordState::{Hidden, Omnipresent, Rumoured, Unretentive};
 
 /// The order in which a key's records are tried, as in 2.1: it matters where one move excludes
@@ -56,14 +57,17 @@ fn look(progress: &mut Progress, scene: &Scene<'_>) -> Vec<Obstacle> {
     remember_terms(&mut progress.life, scene);
     announce_rolls(progress, scene);
     policy_pass(progress, scene);
+    revocation::remember_anchors(&mut progress.life, scene.policy);
     removal::purge(progress, scene);
     successions::forget_dead(&mut progress.life);
     hear_parent(progress, scene);
     for _ in 0..PASSES_MAX {
-        if !move_records(progress, scene) {
+        if !move_records(progress, scene) && !resolve_deadlock(progress, scene) {
             break;
         }
     }
+    // What was just published may be followed from now on.
+    revocation::remember_anchors(&mut progress.life, scene.policy);
     speak_to_parent(progress, scene);
     let obstacles = explain(progress, scene);
     let next_purge = removal::next_purge(&progress.life, scene);
@@ -96,23 +100,43 @@ fn next_announcement(life: &ZoneLife, scene: &Scene<'_>) -> Option<Timestamp> {
     of(life.next_roll.ksk).or_else(|| of(life.next_roll.csk))
 }
 
-/// Takes what the parent's servers show for `ds-seen` and `ds-gone`.
+/// Takes what the parent's servers show for `ds-seen` and `ds-gone`. A DS that nobody has asked
+/// back is not gone because it is not there: it may have been handed over and be on its way.
 fn hear_parent(progress: &mut Progress, scene: &Scene<'_>) {
     for key in 0..progress.life.keys.len() {
         let Some(sighting) = sighting(scene, &progress.life, key) else { continue };
+        let asked_back = asked_back_at(&progress.life.keys[key], scene);
         let this = &mut progress.life.keys[key];
         let Some(ds) = &mut this.ds else { continue };
         let id = this.id.clone();
         let is_there = matches!(this.ds_at_parent, DsAtParent::Submit | DsAtParent::Submitted);
-        let is_leaving = matches!(this.ds_at_parent, DsAtParent::Retract | DsAtParent::Retracted);
-        let (at_parent, action) = match sighting.shown {
-            DsShown::Everywhere if is_there => (DsAtParent::Seen, Action::DsSeen { id }),
-            DsShown::Nowhere if is_leaving => (DsAtParent::Unsubmitted, Action::DsGone { id }),
+        let (at_parent, action) = match (sighting.shown, asked_back) {
+            (DsShown::Everywhere, _) if is_there => (DsAtParent::Seen, Action::DsSeen { id }),
+            (DsShown::Nowhere, Some(at)) if at <= scene.now => {
+                (DsAtParent::Unsubmitted, Action::DsGone { id })
+            }
+            (DsShown::Nowhere, Some(at)) => {
+                progress.look_again(at);
+                continue;
+            }
             _ => continue,
         };
         this.ds_at_parent = at_parent;
         ds.since = ds.since.max(sighting.since);
         progress.actions.push(action);
+    }
+}
+
+/// From when on a leaving DS that is nowhere is gone; `None`: it was not asked back. Where CDS
+/// says that it is to go, a parent may have read the CDS before, and act on it for a while.
+fn asked_back_at(key: &KeyLife, scene: &Scene<'_>) -> Option<Timestamp> {
+    let since = key.ds?.since;
+    let parent = &scene.policy.parent;
+    let delay = parent.registration_delay.0.saturating_add(parent.propagation_delay.0);
+    match key.ds_at_parent {
+        DsAtParent::Retracted => Some(since),
+        DsAtParent::Retract if scene.publishes_cds => Some(since.plus(Seconds(delay))),
+        _ => None,
     }
 }
 
@@ -136,6 +160,14 @@ fn move_records(progress: &mut Progress, scene: &Scene<'_>) -> bool {
         }
     }
     has_moved
+}
+
+/// Moves one record of a deadlock, if there is one. Whether it did.
+fn resolve_deadlock(progress: &mut Progress, scene: &Scene<'_>) -> bool {
+    let ripe = deadlock::ripe(&progress.life, scene);
+    let Some(ripe) = ripe.into_iter().find(|ripe| ripe.judgement.allows()) else { return false };
+    move_record(progress, ripe.key, ripe.kind, Omnipresent, scene);
+    true
 }
 
 fn move_record(
@@ -197,6 +229,11 @@ fn speak_to_parent(progress: &mut Progress, scene: &Scene<'_>) {
 fn explain(progress: &mut Progress, scene: &Scene<'_>) -> Vec<Obstacle> {
     let before = &progress.life.successions.clone();
     let timed = [Gate::Time, Gate::AddHoldDown, Gate::RemoveHoldDown];
+    for ripe in deadlock::ripe(&progress.life, scene) {
+        if let Some(at) = ripe.judgement.waits_until(&timed) {
+            progress.look_again(at);
+        }
+    }
     let mut obstacles = Vec::new();
     for key in 0..progress.life.keys.len() {
         for kind in RecordKind::ALL {

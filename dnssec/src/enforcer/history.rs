@@ -197,6 +197,7 @@ mod tests {
             introducing: true,
             purpose: KeyUse::Regular,
             revoked: None,
+            is_anchor: false,
             minimize: Minimize::default(),
             ds_at_parent: DsAtParent::Unsubmitted,
             backup: Backup::NotRequired,

@@ -36,6 +36,11 @@ impl Judgement {
         self.conditions.iter().all(|condition| condition.is_met)
     }
 
+    /// Whether a rule or the roll type is in the way: then other records have to move first.
+    pub(super) fn waits_for_others(&self) -> bool {
+        self.unmet().any(|condition| matches!(condition.gate, Gate::Rule(_) | Gate::RollType(_)))
+    }
+
     fn unmet(&self) -> impl Iterator<Item = &Condition> {
         self.conditions.iter().filter(|condition| !condition.is_met)
     }
@@ -47,7 +52,10 @@ impl Judgement {
 
     /// Whether all that is in the way is that the key has to be revoked before it leaves.
     pub(super) fn is_to_be_revoked(&self) -> bool {
-        !self.allows() && self.unmet().all(|condition| condition.gate == Gate::RemoveHoldDown)
+        let is_trusted_on = |condition: &Condition| condition.gate == Gate::AddHoldDown;
+        self.conditions.iter().any(is_trusted_on)
+            && !self.allows()
+            && self.unmet().all(|condition| condition.gate == Gate::RemoveHoldDown)
     }
 
     /// When the last of the `timed` gates opens, if nothing else is in the way but a backup; and

@@ -26,6 +26,8 @@
 //!   works: in an outage keys would pile up. (policy_pass)
 //! * In a chain of successors each takes over from the one before. 2.1 lets some stand aside.
 //!   (approval)
+//! * Where every record waits for another one, what is half-way in goes on to be everywhere. 2.1
+//!   stops. (deadlock)
 //! * What dead keys handed over is forgotten. 2.1 does it with `<Purge>` only, and gets stuck.
 //!   (successions)
 //! * `<Lifetime>` zero is never rolled; 2.1 never makes such a key. (policy_pass)
@@ -46,6 +48,8 @@
 mod approval;
 mod cache_eye;
 mod commands;
+mod commands_1x;
+mod deadlock;
 mod demand;
 mod evaluate;
 pub mod history;
@@ -68,6 +72,7 @@ mod words;
 pub use commands::{
     CommandError, ds_gone, ds_retract, ds_seen, ds_submit, is_waiting, ksk_retire, revoke, roll_now,
 };
+pub use commands_1x::stay;
 pub use demand::supply_demand;
 pub use evaluate::evaluate;
 pub use import::{ImportError, ImportState, import_key};

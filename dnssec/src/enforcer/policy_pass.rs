@@ -294,6 +294,7 @@ pub(super) fn new_key(
         introducing: true,
         purpose,
         revoked: None,
+        is_anchor: false,
         minimize: Minimize::of(wanted.roll_type),
         ds_at_parent: DsAtParent::Unsubmitted,
         backup: key.backup,

@@ -20,11 +20,21 @@ pub const ADD_HOLD_DOWN: Seconds = Seconds(30 * 86_400);
 /// How long a revoked key stays published, so that every validator sees it (RFC 5011 §2.4.2).
 pub const REMOVE_HOLD_DOWN: Seconds = Seconds(30 * 86_400);
 
-/// Whether the zone's KSKs are trust anchors somewhere: the policy says so, or it has no keys any
-/// more and the key was revoked by hand.
-fn is_followed(policy: &Policy, key: &KeyLife) -> bool {
-    let says_so = |wanted: &crate::policy::KeyPolicy| wanted.role.signs_keyset() && wanted.rfc5011;
-    key.role.signs_keyset() && (key.revoked.is_some() || policy.keys.keys.iter().any(says_so))
+/// Whether validators may have the key as a trust anchor.
+fn is_followed(key: &KeyLife) -> bool {
+    key.role.signs_keyset() && (key.revoked.is_some() || key.is_anchor)
+}
+
+/// Remembers which keys validators may follow by the policy. A policy that has no such keys at
+/// all does not say that nobody follows those that were there.
+pub(super) fn remember_anchors(life: &mut ZoneLife, policy: &Policy) {
+    let mut wanted = policy.keys.keys.iter().filter(|wanted| wanted.role.signs_keyset());
+    let says_nothing = wanted.clone().next().is_none();
+    let says_so = wanted.any(|wanted| wanted.rfc5011);
+    for key in life.keys.iter_mut().filter(|key| key.role.signs_keyset()) {
+        let is_there = key.dnskey.state != RecordState::Hidden;
+        key.is_anchor = is_there && if says_nothing { key.is_anchor } else { says_so };
+    }
 }
 
 /// Longest time between two looks of a validator at its trust anchors (RFC 5011 §2.3).
@@ -38,15 +48,16 @@ fn between_looks(ttl: Seconds) -> Seconds {
 }
 
 /// The largest TTL of a DNSKEY RRset that caches may hold.
-fn largest_ttl(life: &ZoneLife, policy: &Policy) -> Seconds {
-    let old = life.old_terms.iter().map(|old| old.terms.dnskey_ttl);
-    old.fold(policy.keys.ttl, Seconds::max)
+fn largest_ttl(life: &ZoneLife) -> Seconds {
+    let old = life.old_terms.iter().map(|old| old.terms);
+    let ttls = life.terms.into_iter().chain(old).map(|terms| terms.dnskey_ttl);
+    ttls.max().unwrap_or_default()
 }
 
 /// When every validator that follows the zone trusts a key that is omnipresent since `since`: it
 /// looks, sees it for the add hold-down time, and looks once more.
-fn trusted_at(life: &ZoneLife, policy: &Policy, since: Timestamp) -> Timestamp {
-    let ttl = largest_ttl(life, policy);
+fn trusted_at(life: &ZoneLife, since: Timestamp) -> Timestamp {
+    let ttl = largest_ttl(life);
     let look = between_looks(ttl);
     since.plus(look).plus(ADD_HOLD_DOWN.max(ttl)).plus(look)
 }
@@ -63,7 +74,7 @@ fn forgotten_at(
         true => key.dnskey.confirmed?.max(revoked),
         false => revoked,
     };
-    let ttl = largest_ttl(life, scene.policy);
+    let ttl = largest_ttl(life);
     let delays = life.old_terms.iter().map(|old| old.terms.zone_delay);
     let delay = delays.fold(scene.policy.zone.propagation_delay, Seconds::max);
     let everywhere = shown.plus(delay).plus(ttl).plus(scene.policy.keys.publish_safety);
@@ -77,13 +88,16 @@ pub(super) fn revoke(key: &mut KeyLife, now: Timestamp) {
 }
 
 /// When the first of the other keys is trusted by all who follow the zone; `None`: never yet.
-fn another_trusted_at(life: &ZoneLife, key: usize, policy: &Policy) -> Option<Timestamp> {
-    let others = life.keys.iter().enumerate().filter(|(other, _)| *other != key);
-    let staying = others.map(|(_, other)| other).filter(|other| {
+pub(super) fn another_trusted_at(life: &ZoneLife, key: &KeyLife) -> Option<Timestamp> {
+    let staying = life.keys.iter().filter(|other| {
         let is_there = other.dnskey.state == RecordState::Omnipresent && other.signs_keyset();
-        is_there && other.introducing && other.revoked.is_none()
+        other.id != key.id && is_there && other.introducing && other.revoked.is_none()
     });
-    staying.map(|other| trusted_at(life, policy, other.dnskey.since)).min()
+    staying.map(|other| trusted_at(life, other.dnskey.since)).min()
+}
+
+fn condition(gate: Gate, at: Option<Timestamp>, scene: &Scene<'_>) -> Condition {
+    Condition { gate, is_met: at.is_some_and(|at| at <= scene.now), at, terms: Vec::new() }
 }
 
 /// What has to be true of trust anchors before the record of a leaving key is withdrawn.
@@ -93,51 +107,83 @@ pub(super) fn conditions(
     kind: RecordKind,
     scene: &Scene<'_>,
 ) -> Vec<Condition> {
-    let policy = scene.policy;
+    let mut conditions = Vec::new();
+    if let Some(at) = unsigned_at(life, key, kind, scene) {
+        conditions.push(condition(Gate::RemoveHoldDown, at, scene));
+    }
     let this = &life.keys[key];
     // What validators never had long enough to trust needs no revocation.
     let is_seen = this.dnskey.state == RecordState::Omnipresent
         || this.revoked.is_some() && this.is_published();
-    let concerns = matches!(kind, RecordKind::Dnskey | RecordKind::RrsigDnskey)
-        && is_seen
-        && is_followed(policy, this);
-    if !concerns {
-        return Vec::new();
+    let concerns = matches!(kind, RecordKind::Dnskey | RecordKind::RrsigDnskey) && is_seen;
+    if !concerns || !is_followed(this) {
+        return conditions;
     }
-    let condition = |gate, at: Option<Timestamp>| Condition {
-        gate,
-        is_met: at.is_some_and(|at| at <= scene.now),
-        at,
-        terms: Vec::new(),
-    };
     if let Some(revoked) = this.revoked {
         let at = forgotten_at(life, this, revoked, scene);
-        let mut conditions = vec![condition(Gate::RemoveHoldDown, at)];
+        conditions.push(condition(Gate::RemoveHoldDown, at, scene));
         if at.is_none() {
-            conditions.push(condition(Gate::Published, None));
+            conditions.push(condition(Gate::Published, None, scene));
         }
         return conditions;
     }
-    let at = match wanted_keys(policy).is_empty() {
+    let becomes_unsigned = wanted_keys(scene.policy).is_empty();
+    let (at, is_free) = match becomes_unsigned {
         // Nobody is to trust the zone any more.
-        true => Some(this.dnskey.since),
-        false => another_trusted_at(life, key, policy),
+        true => (Some(this.dnskey.since), has_no_ds(life)),
+        false => (another_trusted_at(life, this), is_free(life, this)),
     };
-    let add = condition(Gate::AddHoldDown, at.filter(|_| is_free(life, this)));
-    let mut conditions = vec![add];
-    if conditions[0].is_met {
+    let add = condition(Gate::AddHoldDown, at.filter(|_| is_free), scene);
+    let is_met = add.is_met;
+    conditions.push(add);
+    if is_met {
         // It can be revoked now, but does not leave before it was.
-        conditions.push(condition(Gate::RemoveHoldDown, None));
+        conditions.push(condition(Gate::RemoveHoldDown, None, scene));
     }
     conditions
+}
+
+/// A trust point goes with its last key, and only when all its keys were seen revoked (§5). Until
+/// then a zone that becomes unsigned goes on being signed: its signers and their signatures stay.
+/// The outer `None`: it does not concern this record; the inner: some anchor is not revoked yet.
+fn unsigned_at(
+    life: &ZoneLife,
+    key: usize,
+    kind: RecordKind,
+    scene: &Scene<'_>,
+) -> Option<Option<Timestamp>> {
+    let this = &life.keys[key];
+    let signs = !matches!(this.state(RecordKind::Rrsig), None | Some(RecordState::Hidden));
+    let concerns = kind == RecordKind::Rrsig || kind == RecordKind::Dnskey && signs;
+    if !concerns || !wanted_keys(scene.policy).is_empty() {
+        return None;
+    }
+    let is_anchor = |one: &&KeyLife| {
+        let is_other = one.id != this.id || kind == RecordKind::Rrsig;
+        let is_trusted = one.dnskey.state == RecordState::Omnipresent || one.revoked.is_some();
+        is_other && is_followed(one) && one.is_published() && is_trusted
+    };
+    let mut anchors = life.keys.iter().filter(is_anchor).peekable();
+    anchors.peek()?;
+    let forgotten =
+        |one: &KeyLife| one.revoked.and_then(|revoked| forgotten_at(life, one, revoked, scene));
+    let times: Option<Vec<Timestamp>> = anchors.map(forgotten).collect();
+    Some(times.and_then(|times| times.into_iter().max()))
+}
+
+fn is_hidden(key: &KeyLife, kind: RecordKind) -> bool {
+    matches!(key.state(kind), None | Some(RecordState::Hidden))
+}
+
+/// Whether no cache has a DS of the zone.
+fn has_no_ds(life: &ZoneLife) -> bool {
+    life.keys.iter().all(|key| is_hidden(key, RecordKind::Ds))
 }
 
 /// Whether nothing depends on the key but the DNSKEY RRset it signs: its signatures over the zone
 /// are gone, or no DS and no other DNSKEY asks for its algorithm any more. The last signer of an
 /// algorithm stops when it is revoked.
 pub(super) fn is_free(life: &ZoneLife, key: &KeyLife) -> bool {
-    let is_hidden =
-        |key: &KeyLife, kind| matches!(key.state(kind), None | Some(RecordState::Hidden));
     let relies = |other: &KeyLife| {
         let is_other = other.id != key.id && other.algorithm == key.algorithm;
         is_other && other.is_published() && other.revoked.is_none()

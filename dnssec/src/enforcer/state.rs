@@ -168,6 +168,9 @@ pub struct KeyLife {
     /// REVOKE bit and it goes on signing the DNSKEY RRset as long as it is published. Its DNSKEY
     /// is confirmed by a version that shows it so.
     pub revoked: Option<Timestamp>,
+    /// Whether validators may follow it as a trust anchor (`<RFC5011/>`): its DNSKEY is or was
+    /// published under a policy that says so. Remembered, for a policy without keys says nothing.
+    pub is_anchor: bool,
     /// What its roll type lets wait.
     pub minimize: Minimize,
     /// What the parent shows of it; without meaning for ZSKs.

@@ -561,9 +561,97 @@ fn the_last_followed_csk_of_an_algorithm_is_revoked_and_leaves() {
     assert_eq!(to_another.picture(), "CSK HOOHr\nCSK OOOO+");
     to_another.settle(days(80));
     assert_eq!(to_another.picture(), "CSK HHHHr\nCSK OOOO+");
-    // By hand: a policy without keys says nothing of trust anchors.
+    // A policy without keys says nothing of trust anchors; that there are some is remembered.
     to_unsigned.policy.keys.keys.clear();
     to_unsigned.now = to_another.now;
     to_unsigned.settle(days(90));
-    assert_eq!(to_unsigned.picture(), "CSK HHHH");
+    assert_eq!(to_unsigned.picture(), "CSK HOOOr");
+    to_unsigned.settle(days(130));
+    assert_eq!(to_unsigned.picture(), "CSK HHHHr");
+}
+
+/// A trust point goes when all its keys were seen revoked (RFC 5011 section 5): until then the
+/// zone is signed.
+#[test]
+fn a_followed_zone_is_signed_until_its_anchors_are_forgotten() {
+    for is_passed_through in [false, true] {
+        let mut policy = usual_policy();
+        policy.keys.keys[0].rfc5011 = true;
+        let mut driver = Driver::new(policy);
+        driver.settle(days(1));
+        match is_passed_through {
+            true => driver.policy.passthrough = true,
+            false => driver.policy.keys.keys.clear(),
+        }
+        driver.settle(days(2));
+        assert_eq!(driver.picture(), "KSK HOO-r\nZSK -O-O");
+        let revoked = driver.life.keys[0].revoked.unwrap();
+        let seen = (5 + 11 + 60) * MINUTE + 17;
+        let forgotten = revoked.plus(Seconds(seen)).plus(REMOVE_HOLD_DOWN);
+        driver.run(Timestamp(forgotten.0 - 1));
+        assert_eq!(driver.picture(), "KSK HOO-r\nZSK -O-O");
+        driver.run(forgotten);
+        assert_eq!(driver.picture(), "KSK HUU-r\nZSK -U-U");
+        driver.settle(days(40));
+        assert_eq!(driver.picture(), "KSK HHH-r\nZSK -H-H");
+    }
+}
+
+/// A DS that was handed over and is not there may come yet: it is gone when it was asked back, or
+/// when CDS has said so for as long as a parent takes.
+#[test]
+fn a_ds_that_nobody_asked_back_is_not_gone() {
+    let mut driver = Driver::new(usual_policy());
+    driver.settle(days(1));
+    driver.life = roll_now(&driver.life, KeyRole::Ksk);
+    driver.run(driver.now.plus(Seconds(20 * MINUTE)));
+    driver.parent_acts();
+    let old = driver.life.keys[0].id.clone();
+    let withdrawn = driver.life.keys[0].ds.unwrap().since;
+    driver.life.keys[0].ds_at_parent = DsAtParent::Retract;
+    let nowhere =
+        [DsSighting { id: old.clone(), shown: DsShown::Nowhere, since: START, ttl: Seconds(0) }];
+    let look = |life: &ZoneLife, publishes_cds, seconds| {
+        let now = withdrawn.plus(Seconds(seconds));
+        let scene = Scene::new(&driver.policy, now, &[]);
+        let evaluation = evaluate(life, &Scene { parent: Some(&nowhere), publishes_cds, ..scene });
+        (evaluation.actions.contains(&Action::DsGone { id: old.clone() }), evaluation.next)
+    };
+    assert!(!look(&driver.life, false, days(9)).0);
+    let delay = 29 + 31;
+    let (is_gone, next) = look(&driver.life, true, delay - 1);
+    assert!(!is_gone);
+    assert_eq!(next, Some(withdrawn.plus(Seconds(delay))));
+    assert!(look(&driver.life, true, delay).0);
+    let asked = ds_retract(&driver.life, &old, withdrawn).unwrap();
+    assert!(look(&asked, false, 1).0);
+}
+
+/// In the middle of a DNSKEY swap the policy drops the coming key, too: what is half-way in goes on
+/// to be everywhere, so that the zone does not stop.
+#[test]
+fn keys_that_all_leave_in_the_middle_of_a_swap_leave() {
+    let ksk = policy(RollType::KskDoubleDs, RollType::ZskPrePublication);
+    let zsk = policy(RollType::KskDoubleSignature, RollType::ZskDoubleRrsig);
+    for (policy, role) in [(ksk, KeyRole::Ksk), (zsk, KeyRole::Zsk)] {
+        let mut driver = Driver::new(policy);
+        driver.settle(days(1));
+        driver.life = roll_now(&driver.life, role);
+        let is_half_way = |driver: &Driver| {
+            let of = |state| driver.life.keys.iter().any(|key| key.dnskey.state == state);
+            of(RecordState::Unretentive) && of(RecordState::Rumoured)
+        };
+        while !is_half_way(&driver) {
+            driver.now = driver.parent_acts().unwrap().max(driver.now);
+            driver.evaluate();
+        }
+        driver.policy.keys.keys.clear();
+        let end = driver.now.plus(Seconds(days(60)));
+        driver.run(end);
+        let is_hidden = |record: RecordLife| record.state == RecordState::Hidden;
+        let is_dead = |key: &KeyLife| {
+            RecordKind::ALL.into_iter().filter_map(|kind| key.record(kind)).all(is_hidden)
+        };
+        assert!(driver.life.keys.iter().all(is_dead), "{role}\n{}", driver.picture());
+    }
 }

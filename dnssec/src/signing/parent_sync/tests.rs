@@ -18,6 +18,7 @@ fn key(byte: u8, ds: RecordState) -> KeyLife {
         introducing: true,
         purpose: Default::default(),
         revoked: None,
+        is_anchor: false,
         minimize: Default::default(),
         ds_at_parent: Default::default(),
         backup: Default::default(),
