@@ -100,6 +100,9 @@ pub(crate) struct RunArguments {
     /// Write a line to standard output as soon as everything runs (`anchorite start` waits for it).
     #[arg(long, hide = true)]
     pub announce: bool,
+    /// End when every zone has been read and signed once.
+    #[arg(long)]
+    pub once: bool,
 }
 
 /// Runs what the words say.

@@ -87,7 +87,7 @@ pub(crate) fn command_into(
 /// Starts `anchorite run` with these options in a process group of its own, so that no Ctrl-C
 /// meant for this one reaches it, and waits until it runs or has failed. Its log lines go on to
 /// the standard error of this process.
-fn start_daemon(options: &[String]) -> bool {
+pub(crate) fn start_daemon(options: &[String]) -> bool {
     let started = std::env::current_exe().and_then(|program| {
         let mut command = Command::new(program);
         command.arg0("anchorite").args(["run", "--announce"]).args(options);

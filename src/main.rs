@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod daemons;
 mod front_ends;
 mod hsm;
 mod kaspcheck;
@@ -12,6 +13,7 @@ mod slot_host;
 
 use console::tool::{ENFORCER, SIGNER};
 use console_protocol::options;
+use daemons::{ENFORCERD, SIGNERD};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -29,6 +31,10 @@ fn main() -> ExitCode {
         ("ods-hsmspeed", _) => hsm::hsmspeed::main(&name, &words[1..]),
         (_, Some("ods-hsmutil" | "hsmutil")) => hsm::hsmutil::main("ods-hsmutil", &words[2..]),
         (_, Some("ods-hsmspeed" | "hsmspeed")) => hsm::hsmspeed::main("ods-hsmspeed", &words[2..]),
+        ("ods-enforcerd", _) => daemons::main(&ENFORCERD, program, &words[1..]),
+        ("ods-signerd", _) => daemons::main(&SIGNERD, program, &words[1..]),
+        (_, Some("ods-enforcerd")) => daemons::main(&ENFORCERD, "ods-enforcerd", &words[2..]),
+        (_, Some("ods-signerd")) => daemons::main(&SIGNERD, "ods-signerd", &words[2..]),
         ("ods-enforcer", _) => front_ends::ods(&ENFORCER, program, &words[1..]),
         ("ods-signer", _) => front_ends::ods(&SIGNER, program, &words[1..]),
         ("ods-control", _) => front_ends::control(&words[1..]),

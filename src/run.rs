@@ -10,11 +10,12 @@ use actors::console::site::{ReadSettings, Site};
 use actors::console::{self, ConsoleParts, Wish};
 use actors::io::control_socket::{ControlSocket, ControlSocketError};
 use actors::io::leftovers;
+use actors::io::pid_files::PidFiles;
 use actors::io::privileges::{self, PrivilegesError};
 use actors::io::signals::{Signal, Signals};
 use actors::runtime::{Clock, LeapError, System};
 use actors::settings::{Settings, read_settings_with};
-use actors::system;
+use actors::system::{self, RunningZone};
 use appliance_config::{Repository, Secret};
 use std::io::Write;
 use std::path::Path;
@@ -84,6 +85,10 @@ fn run(settings: &Settings, arguments: &RunArguments) -> Result<(), RunError> {
     leftovers::remove(settings, &store);
     let catalogue = Catalogue::read(&arguments.config)?;
     let sockets = listen(&catalogue)?;
+    let (_pid_files, errors) = PidFiles::write(&catalogue.pid_files);
+    for error in errors {
+        tracing::warn!(target: "engine", "no pid file: {error}");
+    }
     System::new().block_on(async {
         let mut signals = Signals::take()?;
         let (gave_up, reason) = tokio::sync::oneshot::channel();
@@ -100,7 +105,8 @@ fn run(settings: &Settings, arguments: &RunArguments) -> Result<(), RunError> {
         if arguments.announce {
             announce();
         }
-        tokio::pin!(reason);
+        let once = all_have_run(running.staff.zones.all(), arguments.once);
+        tokio::pin!(reason, once);
         loop {
             let wish = tokio::select! {
                 signal = signals.next() => match signal {
@@ -108,6 +114,7 @@ fn run(settings: &Settings, arguments: &RunArguments) -> Result<(), RunError> {
                     Signal::Reload => Wish::Reload,
                 },
                 Some(wish) = wishes.recv() => wish,
+                () = &mut once => Wish::Stop,
                 Ok(reason) = &mut reason => return Err(RunError::GaveUp(reason)),
             };
             match wish {
@@ -125,6 +132,17 @@ fn run(settings: &Settings, arguments: &RunArguments) -> Result<(), RunError> {
         tracing::info!(target: "engine", "signer shutdown");
         Ok(())
     })
+}
+
+/// Ends when every zone has been run through once, whatever came of it; never, unless it `is_once`.
+async fn all_have_run(zones: Vec<Arc<RunningZone>>, is_once: bool) {
+    if !is_once {
+        return std::future::pending().await;
+    }
+    for zone in zones {
+        // One that is gone meanwhile has no more runs.
+        let _ = zone.status.clone().wait_for(|status| status.run_count > 0).await;
+    }
 }
 
 /// The system's clock; with `--set-time` one that may be set forward.

@@ -4,6 +4,7 @@
 //! zones too that are left out of signing.
 
 use crate::io::config_files::{self, ConfigFileError};
+use crate::io::pid_files::beside;
 use appliance_config::{
     Conf, Datastore, FILE_BYTES_MAX, FileFaults, Read, Signer, ZONELIST_BYTES_MAX, ZoneEntry,
     read_conf, read_kasp, read_zonelist,
@@ -16,6 +17,9 @@ use std::sync::Arc;
 /// Where the signer's socket is when conf.xml says nothing, as OpenDNSSEC is built.
 const SIGNER_SOCKET_DEFAULT: &str = "/run/opendnssec/engine.sock";
 const SIGNER_SOCKET_NAME: &str = "engine.sock";
+/// Where the pid files are when conf.xml says nothing.
+const ENFORCER_PID_DEFAULT: &str = "/run/opendnssec/enforcerd.pid";
+const SIGNER_PID_DEFAULT: &str = "/run/opendnssec/signerd.pid";
 
 /// Why there is no catalogue.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +37,8 @@ pub enum CatalogueError {
 pub struct Catalogue {
     /// Where commands come in: the enforcer's socket, then the signer's.
     pub sockets: Vec<PathBuf>,
+    /// `<PidFile>`: the enforcer's, then the signer's.
+    pub pid_files: Vec<PathBuf>,
     /// `<Group>`: whose members are operators.
     pub group: Option<String>,
     /// kasp.xml.
@@ -72,6 +78,7 @@ impl Catalogue {
         let zones = read(&conf.zone_list_file, ZONELIST_BYTES_MAX, read_zonelist)?;
         Ok(Catalogue {
             sockets: sockets(&conf),
+            pid_files: pid_files(&conf),
             group: conf.enforcer.privileges.group.or(conf.signer.privileges.group.clone()),
             policy_file: conf.policy_file,
             zone_list_file: conf.zone_list_file,
@@ -117,6 +124,18 @@ fn sockets(conf: &Conf) -> Vec<PathBuf> {
         true => vec![enforcer],
         false => vec![enforcer, signer],
     }
+}
+
+/// The pid files: beside the sockets, unless conf.xml names other places.
+fn pid_files(conf: &Conf) -> Vec<PathBuf> {
+    let named = [
+        (&conf.enforcer.pid_file, ENFORCER_PID_DEFAULT),
+        (&conf.signer.pid_file, SIGNER_PID_DEFAULT),
+    ];
+    let socket = &conf.enforcer.socket_file;
+    let mut files = named.map(|(named, usual)| beside(socket, named, Path::new(usual))).to_vec();
+    files.dedup();
+    files
 }
 
 fn read<T>(

@@ -10,6 +10,7 @@ pub mod environment;
 pub mod folders;
 pub mod leftovers;
 pub mod local_time;
+pub mod pid_files;
 pub mod privileges;
 pub mod signals;
 pub mod signed_files;

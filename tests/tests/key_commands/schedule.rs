@@ -92,6 +92,7 @@ fn the_next_steps_come_as_they_are_said() {
     assert!(lab.done("queue").contains(&format!("It is now {moment}")), "{moment}");
     assert_eq!(states(steps[1]), listed(&lab));
 
+    lab.step_until(|keys| keys.iter().all(|key| is_everywhere(key)));
     lab.done(&format!("key rollover -z {ZONE} -t ZSK"));
     lab.settle();
     let rolling = lab.done(&format!("look-ahead -z {ZONE} -s 20"));
