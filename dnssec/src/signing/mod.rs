@@ -9,6 +9,7 @@ pub mod parent_sync;
 pub mod plan;
 pub mod reuse;
 pub mod share;
+pub mod step;
 pub mod tbs;
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use super::chunk::{
     Chunk, FLAG_CASE, OwnerKind, OwnerView, RRSET_HEADER_LENGTH, RrsetView,
     SIGNATURE_HEADER_LENGTH, SignatureView,
 };
+use super::signers::Tally;
 use crate::{RrType, Ttl};
 
 /// A chunk is closed when it has this many bytes; some hundreds of owners. Tests of this crate have
@@ -27,6 +28,7 @@ pub struct ChunkBuilder {
     signature_count: u32,
     rrset_signature_count: u8,
     earliest_expiration: Option<u32>,
+    tally: Tally,
 }
 
 /// An RRset has more records, or more bytes, than its format holds.
@@ -106,6 +108,7 @@ impl ChunkBuilder {
         self.signatures_at = None;
         self.rrset_record_count = 0;
         self.rrset_signature_count = 0;
+        self.tally.begin_rrset();
         self.bytes.extend(rtype.0.to_be_bytes());
         self.bytes.extend(ttl.0.to_be_bytes());
         self.bytes.extend([0; RRSET_HEADER_LENGTH - 6]);
@@ -127,6 +130,7 @@ impl ChunkBuilder {
         self.signatures_at.get_or_insert(self.bytes.len());
         self.rrset_signature_count += 1;
         self.signature_count += 1;
+        self.tally.note(signature.algorithm, signature.key_tag);
         let length = SIGNATURE_HEADER_LENGTH + signature.signature.len();
         self.bytes.extend((length as u16).to_be_bytes());
         self.bytes.push(signature.algorithm);
@@ -185,6 +189,6 @@ impl ChunkBuilder {
         bytes.extend(built.signature_count.to_be_bytes());
         bytes.extend(built.earliest_expiration.unwrap_or(0).to_be_bytes());
         bytes.extend((built.offsets.len() as u32).to_be_bytes());
-        Chunk::from_builder(bytes.into_boxed_slice(), entries_end, built.offsets.len())
+        Chunk::from_builder(bytes.into_boxed_slice(), entries_end, built.offsets.len(), built.tally)
     }
 }

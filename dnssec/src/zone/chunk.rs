@@ -20,6 +20,7 @@
 //! In: bytes made by [`super::build::ChunkBuilder`], maybe mapped from a snapshot. Out: views.
 //! Never: changes; a chunk is written once. Limit: 65,535 records in an RRset.
 
+use super::signers::{SignerCount, Tally};
 use crate::{Algorithm, KeyTag, RrType, Ttl};
 use std::sync::Arc;
 
@@ -54,6 +55,9 @@ pub struct Chunk {
     record_count: u32,
     signature_count: u32,
     earliest_expiration: Option<u32>,
+    // This the bytes say only one RRset after the other.
+    signed_rrset_count: u32,
+    signers: Box<[SignerCount]>,
 }
 
 /// Why some bytes are no chunk.
@@ -73,30 +77,36 @@ impl Chunk {
         let owner_count = read_u32(bytes, trailer + 12) as usize;
         let index_length = owner_count.checked_mul(4).ok_or(damaged(trailer))?;
         let entries_end = trailer.checked_sub(index_length).ok_or(damaged(trailer))?;
-        let mut at = 0;
+        let (mut at, mut tally) = (0, Tally::default());
         for owner in 0..owner_count {
             if read_u32(bytes, entries_end + 4 * owner) as usize != at {
                 return Err(damaged(entries_end + 4 * owner));
             }
-            at = check_entry(bytes, at, entries_end).ok_or(damaged(at))?;
+            at = check_entry(bytes, at, entries_end, &mut tally).ok_or(damaged(at))?;
         }
         if at != entries_end {
             return Err(damaged(at));
         }
-        Ok(Chunk::of(backing, entries_end, owner_count))
+        Ok(Chunk::of(backing, entries_end, owner_count, tally))
     }
 
     /// A chunk of bytes that the builder has just made.
-    pub(super) fn from_builder(bytes: Box<[u8]>, entries_end: usize, owner_count: usize) -> Chunk {
-        Chunk::of(Arc::new(bytes), entries_end, owner_count)
+    pub(super) fn from_builder(
+        bytes: Box<[u8]>,
+        entries_end: usize,
+        owner_count: usize,
+        tally: Tally,
+    ) -> Chunk {
+        Chunk::of(Arc::new(bytes), entries_end, owner_count, tally)
     }
 
-    fn of(backing: Backing, entries_end: usize, owner_count: usize) -> Chunk {
+    fn of(backing: Backing, entries_end: usize, owner_count: usize, tally: Tally) -> Chunk {
         let bytes = backing.as_ref().as_ref();
         let length = bytes.len();
         let field = |index: usize| read_u32(bytes, length - TRAILER_LENGTH + 4 * index);
         let (record_count, signature_count) = (field(0), field(1));
         let earliest_expiration = (signature_count > 0).then(|| field(2));
+        let (signed_rrset_count, signers) = tally.finish();
         Chunk {
             backing,
             length,
@@ -105,6 +115,8 @@ impl Chunk {
             record_count,
             signature_count,
             earliest_expiration,
+            signed_rrset_count,
+            signers,
         }
     }
 
@@ -136,6 +148,16 @@ impl Chunk {
     /// The soonest expiration of a signature here, as on the wire (RFC 4034 §3.1.5).
     pub fn earliest_expiration(&self) -> Option<u32> {
         self.earliest_expiration
+    }
+
+    /// Number of RRsets with a signature.
+    pub fn signed_rrset_count(&self) -> usize {
+        self.signed_rrset_count as usize
+    }
+
+    /// Who signs here, and how many RRsets.
+    pub fn signers(&self) -> &[SignerCount] {
+        &self.signers
     }
 
     /// The owner at `index`, which is below [`Chunk::owner_count`].
@@ -190,8 +212,8 @@ impl std::fmt::Debug for Chunk {
     }
 }
 
-/// Checks the structure of the entry at `at`; returns where it ends.
-fn check_entry(bytes: &[u8], at: usize, end: usize) -> Option<usize> {
+/// Checks the structure of the entry at `at`, and counts its signatures; returns where it ends.
+fn check_entry(bytes: &[u8], at: usize, end: usize, tally: &mut Tally) -> Option<usize> {
     let entries = &bytes[..end];
     let key_length = usize::from(get_u16(entries, at)?);
     let flags = *entries.get(at + 2)?;
@@ -215,7 +237,12 @@ fn check_entry(bytes: &[u8], at: usize, end: usize) -> Option<usize> {
         let signatures = records.checked_add(read_u32(header, 9) as usize)?;
         at = signatures.checked_add(read_u32(header, 13) as usize)?;
         check_items(entries.get(records..signatures)?, usize::from(read_u16(header, 6)), 0)?;
-        check_items(entries.get(signatures..at)?, usize::from(header[8]), SIGNATURE_HEADER_LENGTH)?;
+        let signatures = entries.get(signatures..at)?;
+        check_items(signatures, usize::from(header[8]), SIGNATURE_HEADER_LENGTH)?;
+        tally.begin_rrset();
+        for item in (Items { bytes: signatures }) {
+            tally.note(item[0], KeyTag(read_u16(item, 1)));
+        }
     }
     Some(at)
 }

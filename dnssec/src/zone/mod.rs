@@ -13,6 +13,7 @@ pub mod load;
 pub mod patch;
 pub mod render;
 pub mod replace;
+pub mod signers;
 
 #[cfg(test)]
 pub(crate) mod tests;
