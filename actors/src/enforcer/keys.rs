@@ -4,7 +4,7 @@
 //! twice. A key whose tag another key of the zone has, or would have when either is revoked, is
 //! put aside and another one is made (guard W3).
 
-use super::pass::{Pass, Turn, public_key};
+use super::pass::{Pass, Taking, Turn, public_key};
 use super::stock::fits;
 use crate::slot::{SlotClient, SlotFailure};
 use crate::store::StoreError;
@@ -275,8 +275,12 @@ impl Pass {
         Ok(slot.generate(request).await?)
     }
 
-    /// The policy's salt; a new one when it is due.
-    pub(super) async fn salt(&self, policy: &Policy) -> Result<Vec<u8>, KeysError> {
+    /// The policy's salt; a new one when it is due, which one zone makes for all.
+    pub(super) async fn salt(
+        &self,
+        policy: &Policy,
+        taking: &mut Option<Taking>,
+    ) -> Result<Vec<u8>, KeysError> {
         let DenialPolicy::Nsec3(nsec3) = &policy.denial else { return Ok(Vec::new()) };
         let now = self.now();
         let known = self.parts.store.policy(&policy.name).await?;
@@ -284,6 +288,11 @@ impl Pass {
             known.map_or((Vec::new(), Timestamp(0)), |known| (known.salt, known.salt_changed));
         if !is_salt_due(nsec3, salt.len(), changed, now) {
             return Ok(salt);
+        }
+        if taking.is_none() {
+            // Somebody may have made it while this turn waited.
+            *taking = Some(self.taking(policy).await);
+            return Box::pin(self.salt(policy, taking)).await;
         }
         let mut salt = vec![0; usize::from(nsec3.salt_length)];
         getrandom::fill(&mut salt).map_err(|_| KeysError::NoRandomness)?;

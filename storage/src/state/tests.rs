@@ -9,6 +9,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 mod faults;
+mod group;
 mod lives;
 
 const NOW: Timestamp = Timestamp(1_800_000_000);
