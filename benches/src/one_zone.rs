@@ -35,7 +35,8 @@ impl OneZone {
         OneZone { token, keys, nsec3, policy: Policy::anchorite_default("bench").signatures }
     }
 
-    fn plan(&self, serial: Option<Serial>) -> ApexPlan {
+    /// What the apex is to have; `serial` is the last published one.
+    pub fn plan(&self, serial: Option<Serial>) -> ApexPlan {
         ApexPlan {
             form: ZoneForm::Signed,
             soa_ttl: TTL,

@@ -29,7 +29,7 @@ pub struct DenialInput {
     pub nsec3: Option<Nsec3Parameters>,
     /// TTL of the chain's records (RFC 9077).
     pub ttl: Ttl,
-    /// What it was before, when it had the same apex plan and the same kind of chain.
+    /// What it was before, when it had the same kind of chain.
     pub change: Option<Change>,
 }
 
@@ -37,6 +37,8 @@ pub struct DenialInput {
 pub struct Change {
     /// The version before, unsigned and signed.
     pub previous: Stored,
+    /// What its apex had; where that is another, the apex is among the owners touched.
+    pub apex: ApexPlan,
     /// Keys of the owners that differ.
     pub touched: BTreeSet<Vec<u8>>,
 }
@@ -73,7 +75,7 @@ impl Stage for Denial {
 
 /// The cost follows the change.
 fn changed(input: &DenialInput, change: &Change) -> Result<Changed, StageError> {
-    let Change { previous, touched } = change;
+    let Change { previous, apex, touched } = change;
     let new = with_apex(&input.unsigned, &input.apex)?;
     if input.apex.form != ZoneForm::Signed {
         let names = plain_replacements(&new, touched);
@@ -85,7 +87,7 @@ fn changed(input: &DenialInput, change: &Change) -> Result<Changed, StageError> 
             hashes: Replacements::new(),
         },
         Some(parameters) => {
-            let old = with_apex(&previous.unsigned, &input.apex)?;
+            let old = with_apex(&previous.unsigned, apex)?;
             let chain = &previous.version.hashes;
             Changed {
                 names: plain_replacements(&new, touched),

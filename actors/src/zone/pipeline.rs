@@ -3,7 +3,8 @@
 //! this function owns nothing, so that a run cut short by a crash has changed nothing but what
 //! it had made durable.
 //! A run costs what changed: owners of the input that differ from what the published version was
-//! made from, and chunks with something due. All is made anew only when keys or policy changed, or
+//! made from, the apex where keys changed that sign nothing else, and chunks with something due. All
+//! is made anew only when the chain or who signs everything changed (`dnssec::signing::step`), or
 //! nothing is known of how the published version was made.
 
 use super::input::{Input, is_passed_through};
@@ -24,6 +25,7 @@ use crate::store::{StoreClient, StoreError};
 use ::audit::{Approved, Expectations};
 use dnssec::signing::SigningTimes;
 use dnssec::signing::apex::ApexPlan;
+use dnssec::signing::step::Reach;
 use dnssec::zone::ZoneVersion;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -281,19 +283,27 @@ impl Services {
         basis: &Basis,
         times: &SigningTimes,
     ) -> Result<Option<Extent>, RunError> {
-        let made_so = order.stored.as_ref().filter(|_| order.basis.as_deref() == Some(basis));
+        let known = order.stored.as_ref().zip(order.basis.as_deref());
+        let reach = known.map(|(_, last)| basis.reach_from(last));
+        let made_so = known.filter(|_| reach != Some(Some(Reach::Zone)));
         let change = match (made_so, &input.touched) {
-            (Some(stored), Touched::Owners(touched)) if touched.is_empty() => {
+            (Some((stored, _)), Touched::Owners(touched))
+                if touched.is_empty() && reach == Some(None) =>
+            {
                 let version = stored.version.clone();
                 let renewals = renewals_of(&version, times, works_ahead(order));
                 return Ok(renewals.iter().any(Option::is_some).then_some(Extent::Due(version)));
             }
-            (Some(previous), Touched::Owners(touched)) => {
-                Some(Change { previous: previous.clone(), touched: touched.clone() })
+            (Some((previous, last)), Touched::Owners(touched)) => {
+                let mut touched = touched.clone();
+                if reach == Some(Some(Reach::Apex)) {
+                    touched.insert(Vec::new());
+                }
+                Some(Change { previous: previous.clone(), apex: last.apex.clone(), touched })
             }
             _ => None,
         };
-        let last = made_so.map(|stored| stored.version.clone());
+        let last = made_so.map(|(stored, _)| stored.version.clone());
         let (unsigned, apex) = (input.unsigned.clone(), plan.clone());
         let (nsec3, ttl) = (basis.nsec3.clone(), basis.ttl);
         let denial = DenialInput { unsigned, apex, nsec3, ttl, change };

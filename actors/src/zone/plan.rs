@@ -9,6 +9,7 @@ use dnssec::denial::nsec3::Nsec3Parameters;
 use dnssec::policy::{DenialPolicy, Policy};
 use dnssec::signing::apex::{ApexPlan, ZoneForm, expected_dnskeys};
 use dnssec::signing::parent_sync::ParentSync;
+use dnssec::signing::step::{Reach, reach};
 use dnssec::signing::{SigningTimes, ZoneKey};
 use dnssec::zone::ZoneVersion;
 use dnssec::{Seconds, Serial, Timestamp, Ttl};
@@ -65,7 +66,7 @@ fn parameters(nsec3: &dnssec::policy::Nsec3Policy, keys: &ZoneKeys) -> Nsec3Para
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Basis {
     /// The apex, without the serial that stands in.
-    apex: ApexPlan,
+    pub(super) apex: ApexPlan,
     /// The keys, active or not.
     keys: Vec<ZoneKey>,
     /// Salt of the chain.
@@ -85,6 +86,20 @@ impl Basis {
             salt: keys.salt.clone(),
             nsec3: nsec3(policy, keys),
             ttl: denial_ttl(apex.soa_ttl, apex.soa_minimum),
+        }
+    }
+
+    /// How far the change from the last basis reaches; `None`: there is none.
+    pub(super) fn reach_from(&self, last: &Basis) -> Option<Reach> {
+        let is_signed = |basis: &Basis| basis.apex.form == ZoneForm::Signed;
+        let is_same_chain =
+            self.nsec3 == last.nsec3 && self.salt == last.salt && self.ttl == last.ttl;
+        match self == last {
+            true => None,
+            false if is_signed(self) && is_signed(last) && is_same_chain => {
+                Some(reach(&last.keys, &self.keys))
+            }
+            false => Some(Reach::Zone),
         }
     }
 

@@ -187,7 +187,8 @@ impl Bench {
         let unsigned = Arc::new(unsigned);
         lap.edit = milliseconds(&mut clock);
         let serial = self.state.output_serial;
-        let change = Change { previous: previous.clone(), touched };
+        let apex = self.zone.plan(serial);
+        let change = Change { previous: previous.clone(), apex, touched };
         let denial = self.zone.denial_input(unsigned.clone(), serial, Some(change));
         let Chained::Changed(changed) = Denial::run(&self.pool, denial)? else {
             return Err("not a change".into());

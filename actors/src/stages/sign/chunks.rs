@@ -7,6 +7,7 @@ use crate::runtime::WorkerPool;
 use dnssec::signing::plan::{Messages, SigningRun, plan_chunk};
 use dnssec::signing::reuse::Renewal;
 use dnssec::signing::share::{self, ChunkLife};
+use dnssec::signing::step::has_strangers;
 use dnssec::signing::{Signer, SigningTimes};
 use dnssec::zone::build::ChunkBuilder;
 use dnssec::zone::chunk::Chunk;
@@ -77,14 +78,19 @@ pub fn renewals_of(
     }
 }
 
-/// Signs anew what is due in a signed version, or taken ahead of its time; other chunks are not
-/// looked into.
+/// Signs anew what is due in a signed version, taken ahead of its time, or has signatures by keys
+/// that are gone; other chunks are not looked into.
 pub(super) fn sign_due(
     pool: &WorkerPool,
     input: &SignInput,
     version: &Arc<ZoneVersion>,
 ) -> Result<SignedLists, StageError> {
-    let renewals = renewals_of(version, &input.times, input.works_ahead);
+    let mut renewals = renewals_of(version, &input.times, input.works_ahead);
+    for (renewal, chunk) in renewals.iter_mut().zip(version.chunks()) {
+        if renewal.is_none() && has_strangers(chunk, &input.signers, &input.published) {
+            *renewal = Some(Renewal::Due);
+        }
+    }
     let sign = |list: &ChunkList, renewals: &[Option<Renewal>]| {
         let chosen = |(at, renewal): (usize, &Option<Renewal>)| renewal.map(|how| (at, how));
         let chosen: Vec<(usize, Renewal)> =
