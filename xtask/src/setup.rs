@@ -32,6 +32,8 @@ const NEEDS: &[(Proof, &str)] = &[
     (File("/usr/lib/softhsm/libsofthsm2.so"), "libsofthsm2"),
     (File(SOFTOKEN), "libnss3"),
     (Program("xmllint"), "libxml2-utils"),
+    (Program("rsvg-convert"), "librsvg2-bin"),
+    (File("/usr/lib/python3/dist-packages/icalendar/__init__.py"), "python3-icalendar"),
     (File("/usr/share/opendnssec/kasp.rng"), "opendnssec-common"),
     (Program("ods-kaspcheck"), "opendnssec-enforcer-sqlite3"),
     (Program("ods-signerd"), "opendnssec-signer"),

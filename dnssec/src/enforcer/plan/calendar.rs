@@ -264,7 +264,12 @@ impl Entry {
         if self.actor != Actor::You {
             return None;
         }
-        let (zone, names) = (&shell_word(&plan.zone), &plan.plan.names);
+        // Names have no blanks: this is a word for a zone that does not exist yet.
+        let zone = match plan.zone.contains(' ') {
+            true => "ZONE".to_owned(),
+            false => shell_word(&plan.zone),
+        };
+        let names = &plan.plan.names;
         let name = self.key.as_ref().and_then(|id| find(names, id));
         let key = match name.and_then(|name| name.tag) {
             Some(tag) => format!("--keytag {tag}"),
