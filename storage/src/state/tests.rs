@@ -205,6 +205,10 @@ fn keys_are_found_by_their_owner() {
     assert_eq!(ids(store.keys_of_zone(&zone).unwrap()), [key_id(1), key_id(3)]);
     assert_eq!(ids(store.keys_of_policy("default").unwrap()), [key_id(2)]);
     let owner = zone_owner(&zone);
+    // What may not be there yet cannot be given to anybody.
+    let refused = store.key_set_owner("SoftHSM", &key_id(2), &owner);
+    assert!(matches!(refused, Err(StateError::KeyConflict { .. })));
+    store.key_present("SoftHSM", &key_id(2), &public_key(2), NOW).unwrap();
     let moved = store.key_set_owner("SoftHSM", &key_id(2), &owner).unwrap();
     assert_eq!(moved.owner, owner);
     assert!(store.keys_of_policy("default").unwrap().is_empty());

@@ -170,6 +170,8 @@ fn a_key_is_taken_from_the_pool_with_the_change_that_takes_it() {
         backup: BackupState::NotRequired,
     };
     store.key_intent(&key).unwrap();
+    let public_key = PublicKey { algorithm: Algorithm::EcdsaP256Sha256, bytes: vec![1; 64] };
+    store.key_present("token", &id, &public_key, Timestamp(1)).unwrap();
     let taken = [("token".to_owned(), id.clone())];
     let life = ZoneLife::default();
     let at = Timestamp(9);
