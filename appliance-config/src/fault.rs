@@ -308,8 +308,12 @@ pub enum Fault {
         value: String,
     },
     /// Too few or too many servers to ask.
-    #[error("<Agents> has {count} <Agent>; it needs 1 to {most}")]
-    AgentCount {
+    #[error("<{within}> has {count} <{element}>; it needs 1 to {most}")]
+    ServerCount {
+        /// What holds them.
+        within: &'static str,
+        /// What names one of them.
+        element: &'static str,
         /// How many it has.
         count: usize,
         /// Most that are asked.
@@ -320,6 +324,19 @@ pub enum Fault {
     AgentInterval {
         /// Shortest interval.
         least: Seconds,
+    },
+    /// No trust anchor.
+    #[error("<TrustAnchor> is none: {problem}")]
+    TrustAnchor {
+        /// Why.
+        #[source]
+        problem: dnssec::parent::AnchorProblem,
+    },
+    /// A path that depends on where the daemon was started.
+    #[error("the path in <{element}> is not absolute")]
+    RelativePath {
+        /// The element.
+        element: &'static str,
     },
     // Notices: accepted, but the operator should know.
     /// Notice: an element that 2.1 does not know.
@@ -390,7 +407,9 @@ impl Fault {
                 | GroupTooSmall { .. }
                 | QuorumTooLarge { .. }
                 | Address { .. }
-                | AgentCount { .. }
+                | ServerCount { .. }
+                | TrustAnchor { .. }
+                | RelativePath { .. }
                 | AgentInterval { .. }
         )
     }

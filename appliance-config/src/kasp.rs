@@ -10,7 +10,7 @@ use dnssec::policy::{
 };
 use dnssec::{Algorithm, Seconds};
 
-use crate::agents::read_agents;
+use crate::agents::{read_agents, read_notify};
 use crate::diagnostics::{FileFaults, Findings, Read};
 use crate::duration::parse_duration;
 use crate::fault::Fault;
@@ -115,6 +115,7 @@ fn policy(element: &Element<'_>, findings: &mut Findings) -> Policy {
             registration_delay: parent(&["RegistrationDelay"], findings),
             publishes_cds: element.path(&["Parent", "CDS"]).is_some(),
             agents: element.path(&["Parent", "Agents"]).map(|agents| read_agents(agents, findings)),
+            notify: element.child("Parent").and_then(|parent| read_notify(parent, findings)),
         },
         audit: match element.all("Audit").any(|audit| audit.has("Partial")) {
             true => AuditMode::Partial,

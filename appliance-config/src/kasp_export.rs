@@ -7,11 +7,12 @@
 use dnssec::Seconds;
 use dnssec::first_keys::wanted_bits;
 use dnssec::key::KeyRole;
-use dnssec::parent::ParentalAgents;
+use dnssec::parent::{NotifyPolicy, ParentalAgents};
 use dnssec::policy::{AuditMode, DenialPolicy, KeyPolicy, Policy, RollType, SerialMode};
 
 use crate::duration::format_duration;
 use crate::zonelist_edit::escape;
+use std::net::SocketAddr;
 
 /// What 2.x assumes without `<MaxZoneTTL>`, and exports.
 const MAX_ZONE_TTL_DEFAULT: Seconds = Seconds(86_400);
@@ -187,17 +188,37 @@ impl Writer {
             if let Some(agents) = &parent.agents {
                 writer.element("Agents", |writer| writer.agents(agents));
             }
+            if let Some(notify) = &parent.notify {
+                writer.element("Notify", |writer| writer.notify(notify));
+            }
         });
     }
 
     fn agents(&mut self, agents: &ParentalAgents) {
-        for address in &agents.addresses {
-            self.element("Agent", |writer| {
+        self.servers("Agent", &agents.addresses);
+        self.duration("Interval", agents.interval);
+        for anchor in &agents.anchors {
+            self.value("TrustAnchor", anchor);
+        }
+        if let Some(file) = &agents.anchor_file {
+            self.value("TrustAnchorFile", escape(file));
+        }
+    }
+
+    fn notify(&mut self, notify: &NotifyPolicy) {
+        self.servers("Resolver", &notify.resolvers);
+        if let Some(delay) = notify.delay {
+            self.duration("Delay", delay);
+        }
+    }
+
+    fn servers(&mut self, item: &str, addresses: &[SocketAddr]) {
+        for address in addresses {
+            self.element(item, |writer| {
                 writer.value("Address", address.ip());
                 writer.value("Port", address.port());
             });
         }
-        self.duration("Interval", agents.interval);
     }
 }
 

@@ -3,7 +3,7 @@
 //! Never: defaults of its own except [`Policy::anchorite_default`], decisions, time.
 
 use crate::key::KeyRole;
-use crate::parent::ParentalAgents;
+use crate::parent::{NotifyPolicy, ParentalAgents};
 use crate::{Algorithm, Seconds};
 
 /// One `<Policy>`.
@@ -186,6 +186,8 @@ pub struct ParentPolicy {
     pub publishes_cds: bool,
     /// `<Agents>`: servers of the parent that are asked what they show; `None`: nobody asks.
     pub agents: Option<ParentalAgents>,
+    /// `<Notify>`: changes of CDS are told to the parent (RFC 9859); `None`: nobody tells.
+    pub notify: Option<NotifyPolicy>,
 }
 
 /// `<Audit>`.
@@ -261,6 +263,7 @@ impl Policy {
                 registration_delay: Seconds(0),
                 publishes_cds: false,
                 agents: None,
+                notify: None,
             },
             audit: AuditMode::Full,
         }

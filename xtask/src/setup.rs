@@ -22,6 +22,7 @@ const NEEDS: &[(Proof, &str)] = &[
     (Program("dnssec-signzone"), "bind9-utils"),
     (Program("dnssec-verify"), "bind9-utils"),
     (Program("named-compilezone"), "bind9-utils"),
+    (Program("named"), "bind9"),
     (Program("delv"), "bind9-dnsutils"),
     (Program("ldns-verify-zone"), "ldnsutils"),
     (Program("kzonecheck"), "knot-dnssecutils"),

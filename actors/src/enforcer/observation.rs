@@ -4,7 +4,7 @@
 
 use super::jobs::Task;
 use super::{EnforcerActor, Watched};
-use crate::parent::{ParentEvent, ParentMessage, WatchOrder};
+use crate::parent::{Announcement, Digest, ParentEvent, ParentMessage, WatchOrder};
 use crate::runtime::{AsyncContext, Context, Handler};
 use dnssec::enforcer::DsSighting;
 use dnssec::parent::{Sightings, WatchedKey};
@@ -61,12 +61,21 @@ impl EnforcerActor {
         }
     }
 
+    /// Has the parent of a zone told of what the zone published, when its servers have it.
+    pub(super) fn announce(&self, zone: Name, digest: Digest, at: Timestamp) {
+        let Some(watched) = self.zones.get(&zone) else { return };
+        let policy = watched.policy.parent.notify.clone();
+        let delay = policy.as_ref().and_then(|notify| notify.delay);
+        let due = at.plus(delay.unwrap_or(watched.policy.zone.propagation_delay));
+        let announcement = Announcement { digest, policy, due };
+        // A watcher that takes none now hears of it again after the zone's next run.
+        let _ = self.pass.parts.parent.tell(ParentMessage::Announce { zone, announcement });
+    }
+
     /// Has the parent of a zone that is gone watched no more.
-    pub(super) fn leave_parent(&self, zone: &Name, observation: &Observation) {
-        if observation.order.is_some() {
-            // A watcher that takes no orders now only asks in vain.
-            let _ = self.pass.parts.parent.tell(ParentMessage::Forget { zone: zone.clone() });
-        }
+    pub(super) fn leave_parent(&self, zone: &Name) {
+        // A watcher that takes no orders now only asks in vain.
+        let _ = self.pass.parts.parent.tell(ParentMessage::Leave { zone: zone.clone() });
     }
 }
 

@@ -1,6 +1,6 @@
-//! Asking one server for a zone's DS (RFC 1035, RFC 6891, RFC 7766): UDP with a random id from a
-//! port of its own, TCP when the answer is cut short.
-//! In: address, zone. Out: the response, decoded; what it means is `dnssec::parent`'s to say.
+//! Asking one server, and telling one (RFC 1035, RFC 6891, RFC 7766; RFC 1996 for NOTIFY): UDP with
+//! a random id from a port of its own, TCP when the answer is cut short.
+//! In: address, name, type. Out: the response, decoded; what it means is `dnssec::parent`'s to say.
 //! Never: an answer to another question, from another address, or with another id.
 //! Limits: [`UDP_TRIES`] of [`UDP_WAIT`], then [`TCP_WAIT`]; messages of 65,535 octets.
 
@@ -40,16 +40,51 @@ pub enum QueryError {
     #[error("answers with something else than was asked")]
     NotTheAnswer,
     /// The question could not be written.
-    #[error("cannot be asked about this zone: {0}")]
+    #[error("cannot be asked about this name: {0}")]
     Question(#[source] hickory_proto::ProtoError),
 }
 
-/// Asks `server` for the DS RRset of `zone`.
-pub async fn ask_for_ds(server: SocketAddr, zone: &Name) -> Result<Response, QueryError> {
-    let question = Question::new(zone)?;
-    let message = by_udp(server, &question).await?;
+/// Who is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// A server that has the zone.
+    Authority,
+    /// A resolver, which looks for the answer.
+    Resolver,
+}
+
+/// Asks `server` for the RRset of a name, with its signatures.
+pub async fn ask(
+    server: SocketAddr,
+    asked: Asked,
+    name: &Name,
+    rtype: RrType,
+) -> Result<Response, QueryError> {
+    let mut message = Message::new(random_id()?, MessageType::Query, OpCode::Query);
+    message.metadata.recursion_desired = asked == Asked::Resolver;
+    let mut edns = Edns::new();
+    // With signatures, which tell whose answer it is.
+    edns.set_max_payload(UDP_OCTETS).set_dnssec_ok(true);
+    message.set_edns(edns);
+    exchange(server, &Question::new(message, name, rtype)?).await
+}
+
+/// Tells `server` by NOTIFY that the RRset of a zone changed (RFC 1996 §3.7, RFC 9859 §4.2). The
+/// response is an acknowledgement when its RCODE is 0.
+pub async fn notify(
+    server: SocketAddr,
+    zone: &Name,
+    rtype: RrType,
+) -> Result<Response, QueryError> {
+    let mut message = Message::new(random_id()?, MessageType::Query, OpCode::Notify);
+    message.metadata.authoritative = true;
+    exchange(server, &Question::new(message, zone, rtype)?).await
+}
+
+async fn exchange(server: SocketAddr, question: &Question) -> Result<Response, QueryError> {
+    let message = by_udp(server, question).await?;
     let message = match message.metadata.truncation {
-        true => timeout(TCP_WAIT, by_tcp(server, &question))
+        true => timeout(TCP_WAIT, by_tcp(server, question))
             .await
             .unwrap_or(Err(QueryError::NoAnswer))?,
         false => message,
@@ -57,28 +92,30 @@ pub async fn ask_for_ds(server: SocketAddr, zone: &Name) -> Result<Response, Que
     response(&message).ok_or(QueryError::NotTheAnswer)
 }
 
+fn random_id() -> Result<u16, QueryError> {
+    let mut id = [0; 2];
+    getrandom::fill(&mut id).map_err(QueryError::Random)?;
+    Ok(u16::from_be_bytes(id))
+}
+
 struct Question {
     id: u16,
-    zone: Name,
+    op_code: OpCode,
+    name: Name,
+    rtype: RecordType,
     octets: Vec<u8>,
 }
 
 impl Question {
-    fn new(zone: &Name) -> Result<Question, QueryError> {
-        let mut id = [0; 2];
-        getrandom::fill(&mut id).map_err(QueryError::Random)?;
-        let id = u16::from_be_bytes(id);
-        let labels = zone.labels().filter(|label| !label.is_empty());
-        let mut name = WireName::from_labels(labels).map_err(QueryError::Question)?;
-        name.set_fqdn(true);
-        let mut message = Message::new(id, MessageType::Query, OpCode::Query);
-        message.add_query(Query::query(name, RecordType::DS));
-        let mut edns = Edns::new();
-        // With signatures, which tell whose answer it is.
-        edns.set_max_payload(UDP_OCTETS).set_dnssec_ok(true);
-        message.set_edns(edns);
+    fn new(mut message: Message, name: &Name, rtype: RrType) -> Result<Question, QueryError> {
+        let labels = name.labels().filter(|label| !label.is_empty());
+        let mut wire_name = WireName::from_labels(labels).map_err(QueryError::Question)?;
+        wire_name.set_fqdn(true);
+        let rtype = RecordType::from(rtype.0);
+        message.add_query(Query::query(wire_name, rtype));
         let octets = message.to_vec().map_err(QueryError::Question)?;
-        Ok(Question { id, zone: zone.to_lowercase(), octets })
+        let (id, op_code) = (message.metadata.id, message.metadata.op_code);
+        Ok(Question { id, op_code, name: name.to_lowercase(), rtype, octets })
     }
 
     /// The message in `octets`, when it is the answer.
@@ -87,10 +124,10 @@ impl Question {
         let [query] = message.queries.as_slice() else { return None };
         let is_answer = message.metadata.id == self.id
             && message.metadata.message_type == MessageType::Response
-            && message.metadata.op_code == OpCode::Query
-            && query.query_type() == RecordType::DS
+            && message.metadata.op_code == self.op_code
+            && query.query_type() == self.rtype
             && query.query_class() == DNSClass::IN
-            && name(query.name())?.to_lowercase() == self.zone;
+            && name(query.name())?.to_lowercase() == self.name;
         is_answer.then_some(message)
     }
 }
@@ -151,6 +188,8 @@ fn record(record: &Record) -> Option<AnswerRecord> {
     // Types of DNSSEC are not taken apart without hickory's feature for them.
     let rdata = match &record.data {
         RData::Unknown { rdata, .. } => rdata.anything.clone(),
+        RData::A(address) => address.octets().to_vec(),
+        RData::AAAA(address) => address.octets().to_vec(),
         _ => Vec::new(),
     };
     let rtype = RrType(record.record_type().into());

@@ -1,36 +1,40 @@
 //! The watcher of parents: asks the servers that a policy names (`<Agents>`) which DS they show,
-//! as long as one is on its way.
+//! as long as one is on its way; and tells parents of changes (`<Notify>`, see `announcing`).
 //! In: [`ParentMessage`] from the enforcer; the clock. Out: [`ParentEvent`], a log line whenever
 //! the servers disagree in another way than before.
-//! What answers mean is `dnssec::parent`'s. Nothing here is durable: after a restart the waits
-//! that count from what was seen begin anew, which is late, but safe.
+//! What answers mean is `dnssec::parent`'s. What was seen is not durable: after a restart the waits
+//! that count from it begin anew, which is late, but safe.
 //! A zone with nothing on its way costs nothing. Limits: [`ROUNDS_MAX`] zones are asked about at
 //! a time.
 
+mod announcing;
+mod asking;
 mod messages;
+mod telling;
 #[cfg(test)]
 mod tests;
 
-pub use messages::{ParentEvent, ParentMessage, WatchOrder};
+pub use announcing::{Announced, Announcement, Digest, Memory, Note, Recall, Saving};
+pub use asking::{Ask, Question, Trust};
+pub use messages::{ParentEvent, ParentMessage, ParentStatus, WatchOrder, WatchStatus};
+pub use telling::{ResolverError, Tell, TellError, Told};
 
-use crate::io::dns_query;
 use crate::runtime::{
     Actor, ActorFutureExt, AsyncContext, Child, Clock, Context, Handler, Recipient, SpawnHandle,
     Supervised, WrapFuture,
 };
 use crate::settings::zone_text;
-use dnssec::parent::{Heard, Rounds, disagreement, read_response};
+use crate::store::StoreClient;
+use announcing::Announcements;
+use dnssec::parent::{Heard, Rounds, Sightings, disagreement};
 use dnssec::{Name, Timestamp};
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Zones about which servers are asked at a time.
 const ROUNDS_MAX: usize = 64;
-
-/// How a server is asked about a zone.
-pub type Ask = Arc<dyn Fn(SocketAddr, Name) -> BoxFuture<'static, Heard> + Send + Sync>;
 
 /// What the watcher works with.
 #[derive(Clone)]
@@ -39,6 +43,29 @@ pub struct ParentParts {
     pub clock: Clock,
     /// How servers are asked.
     pub ask: Ask,
+    /// How parents are told.
+    pub tell: Tell,
+    /// What they acknowledged.
+    pub memory: Memory,
+}
+
+impl ParentParts {
+    /// Asks and tells by the network, and keeps what was acknowledged in `store`.
+    pub fn network(clock: Clock, store: StoreClient) -> ParentParts {
+        let reader = Arc::new(store);
+        let writer = reader.clone();
+        let memory = Memory {
+            recall: Arc::new(move |zone| {
+                let store = reader.clone();
+                Box::pin(async move { store.announced(&zone).await })
+            }),
+            note: Arc::new(move |zone, digest| {
+                let store = writer.clone();
+                Box::pin(async move { store.set_announced(&zone, digest).await })
+            }),
+        };
+        ParentParts { clock, ask: asking::network(), tell: telling::network(), memory }
+    }
 }
 
 /// The watcher of parents.
@@ -49,6 +76,7 @@ pub struct ParentActor {
     agenda: BTreeSet<(Timestamp, Name)>,
     under_way: usize,
     timer: Option<SpawnHandle>,
+    announcements: Announcements,
     observed: ParentObserved,
 }
 
@@ -58,6 +86,8 @@ struct Watched {
     /// Its entry in the agenda.
     next: Option<Timestamp>,
     rounds: Rounds,
+    /// What the last round showed.
+    seen: Option<Sightings>,
     /// The disagreement that the log tells of.
     told: Option<String>,
 }
@@ -69,23 +99,10 @@ pub struct ParentObserved {
     pub zones: usize,
     /// Zones whose servers did not all answer alike in the last round.
     pub disagreeing: usize,
+    /// Zones of whose changes the parent could not be told.
+    pub untold: usize,
     /// Rounds since the last start.
     pub rounds: u64,
-}
-
-/// Asks by the network.
-pub fn network() -> Ask {
-    Arc::new(|server, zone| {
-        Box::pin(async move {
-            match dns_query::ask_for_ds(server, &zone).await {
-                Ok(response) => match read_response(&zone, &response) {
-                    Ok(shown) => Heard::Shown(shown),
-                    Err(unusable) => Heard::Unusable(unusable),
-                },
-                Err(error) => Heard::Silent(error.to_string()),
-            }
-        })
-    })
 }
 
 impl ParentActor {
@@ -97,6 +114,7 @@ impl ParentActor {
             agenda: BTreeSet::new(),
             under_way: 0,
             timer: None,
+            announcements: Announcements::default(),
             observed: ParentObserved::default(),
         }
     }
@@ -112,7 +130,8 @@ impl ParentActor {
         let (rounds, told) = known.map_or_else(Default::default, |one| (one.rounds, one.told));
         let now = self.parts.clock.now();
         self.agenda.insert((now, zone.clone()));
-        self.zones.insert(zone, Watched { order, to, next: Some(now), rounds, told });
+        let seen = None;
+        self.zones.insert(zone, Watched { order, to, next: Some(now), rounds, seen, told });
         self.ask_who_is_due(ctx);
     }
 
@@ -155,8 +174,12 @@ impl ParentActor {
         self.under_way += 1;
         let (ask, own) = (self.parts.ask.clone(), order.clone());
         let of = zone.clone();
+        let now = self.parts.clock.now();
         let round = async move {
-            let one = |server: &SocketAddr| ask(*server, of.clone());
+            let trust = asking::trust(&own.agents).await;
+            let one = |server: &SocketAddr| {
+                ask(Question { server: *server, zone: of.clone(), trust: trust.clone(), now })
+            };
             join_all(own.agents.addresses.iter().map(one)).await
         };
         ctx.spawn(round.into_actor(self).map(move |heard, actor, ctx| {
@@ -180,9 +203,28 @@ impl ParentActor {
         watched.tell(&zone, disagreement(&zone, &order.keys, &asked));
         let next = now.plus(order.agents.interval);
         watched.next = Some(next);
+        watched.seen = Some(sightings.clone());
         self.agenda.insert((next, zone.clone()));
         // An enforcer that is gone asks anew when it is back.
         watched.to.do_send(ParentEvent { zone, order, sightings });
+    }
+}
+
+impl ParentActor {
+    fn status(&self, wanted: Option<Name>) -> Vec<ParentStatus> {
+        let zones: BTreeSet<&Name> = self.zones.keys().chain(self.announcements.zones()).collect();
+        let is_wanted = |zone: &&Name| wanted.as_ref().is_none_or(|wanted| wanted == *zone);
+        let status = |zone: &Name| ParentStatus {
+            zone: zone.clone(),
+            watch: self.zones.get(zone).map(|watched| WatchStatus {
+                order: watched.order.clone(),
+                seen: watched.seen.clone(),
+                disagreement: watched.told.clone(),
+                next: watched.next,
+            }),
+            announced: self.announcements.state(zone),
+        };
+        zones.into_iter().filter(is_wanted).map(status).collect()
     }
 }
 
@@ -212,6 +254,7 @@ impl Actor for ParentActor {
         self.agenda = self.zones.keys().map(|zone| (now, zone.clone())).collect();
         self.zones.values_mut().for_each(|watched| watched.next = Some(now));
         self.ask_who_is_due(ctx);
+        self.tell_who_is_due(ctx);
     }
 }
 
@@ -221,7 +264,10 @@ impl Supervised for ParentActor {
         self.under_way = 0;
         self.timer = None;
         self.observed = ParentObserved::default();
-        self.zones.values_mut().for_each(|watched| watched.rounds = Rounds::default());
+        for watched in self.zones.values_mut() {
+            (watched.rounds, watched.seen) = (Rounds::default(), None);
+        }
+        self.announcements.begin_anew(self.parts.clock.now());
     }
 }
 
@@ -230,7 +276,8 @@ impl Child for ParentActor {
 
     fn observe(&self) -> ParentObserved {
         let disagreeing = self.zones.values().filter(|watched| watched.told.is_some()).count();
-        ParentObserved { zones: self.zones.len(), disagreeing, ..self.observed }
+        let untold = self.announcements.failing();
+        ParentObserved { zones: self.zones.len(), disagreeing, untold, ..self.observed }
     }
 }
 
@@ -241,6 +288,14 @@ impl Handler<ParentMessage> for ParentActor {
         match message {
             ParentMessage::Watch { zone, order, to } => self.watch(zone, order, to, ctx),
             ParentMessage::Forget { zone } => drop(self.forget(&zone)),
+            ParentMessage::Announce { zone, announcement } => {
+                self.announce(zone, announcement, ctx);
+            }
+            ParentMessage::Leave { zone } => {
+                self.forget(&zone);
+                self.announcements.forget(&zone);
+            }
+            ParentMessage::Status { zone, reply } => reply.send(self.status(zone)),
         }
     }
 }

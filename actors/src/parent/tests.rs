@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::runtime::testing::{TEST_EPOCH, settle, test_system};
-use crate::runtime::{ChildRef, Outbox, Strategy, SupervisorSpec, start_root};
+use crate::runtime::{ChildRef, Outbox, Reply, Strategy, SupervisorSpec, start_root};
 use crate::tree;
 use dnssec::enforcer::DsShown::{self, Everywhere, Nowhere, Somewhere};
 use dnssec::key::{DigestType, KeyId, ds_rdata};
-use dnssec::parent::{ParentalAgents, ShownDs, WatchedKey};
+use dnssec::parent::{NOTIFY_ATTEMPTS_MAX, NotifyPolicy, ParentalAgents, ShownDs, WatchedKey};
 use dnssec::{Seconds, Ttl};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -22,8 +22,8 @@ impl Servers {
 
     fn ask(&self) -> Ask {
         let servers = self.clone();
-        Arc::new(move |server, _| {
-            let shown = servers.0.lock().unwrap().get(&server).cloned().flatten();
+        Arc::new(move |question: Question| {
+            let shown = servers.0.lock().unwrap().get(&question.server).cloned().flatten();
             let silent = || Heard::Silent("does not answer".to_owned());
             let heard = shown.map_or_else(silent, Heard::Shown);
             Box::pin(async move { heard })
@@ -52,7 +52,12 @@ fn order() -> Arc<WatchOrder> {
     let id = KeyId::new(&[1]).unwrap();
     let keys = vec![WatchedKey { id, dnskey: dnskey(), comes: true }];
     Arc::new(WatchOrder {
-        agents: ParentalAgents { addresses: addresses(), interval: Seconds(600) },
+        agents: ParentalAgents {
+            addresses: addresses(),
+            interval: Seconds(600),
+            anchors: Vec::new(),
+            anchor_file: None,
+        },
         keys,
     })
 }
@@ -71,9 +76,58 @@ impl Handler<ParentEvent> for Listener {
     }
 }
 
+/// A parent who is told: what he answers, and how often he was told; what is durable of that.
+#[derive(Clone, Default)]
+struct Receiver {
+    answers: Arc<Mutex<Option<Told>>>,
+    told: Arc<Mutex<usize>>,
+    durable: Arc<Mutex<Digest>>,
+}
+
+impl Receiver {
+    fn tell(&self) -> Tell {
+        let receiver = self.clone();
+        Arc::new(move |_, _| {
+            *receiver.told.lock().unwrap() += 1;
+            let address = addresses()[0];
+            let silent = || {
+                let cause = crate::io::dns_query::QueryError::NoAnswer.into();
+                TellError::Target { address, cause }
+            };
+            let answer = receiver.answers.lock().unwrap().clone().ok_or_else(silent);
+            Box::pin(async move { answer })
+        })
+    }
+
+    fn memory(&self) -> Memory {
+        let (reader, writer) = (self.clone(), self.clone());
+        Memory {
+            recall: Arc::new(move |_| {
+                let digest = *reader.durable.lock().unwrap();
+                Box::pin(async move { Ok(digest) })
+            }),
+            note: Arc::new(move |_, digest| {
+                *writer.durable.lock().unwrap() = digest;
+                Box::pin(async { Ok(()) })
+            }),
+        }
+    }
+
+    fn acknowledge(&self) {
+        let host = Box::new(Name::parse(b"scanner.example.", None).unwrap());
+        let told = Told::Acknowledged { host, address: addresses()[0] };
+        *self.answers.lock().unwrap() = Some(told);
+    }
+
+    fn told(&self) -> usize {
+        std::mem::take(&mut *self.told.lock().unwrap())
+    }
+}
+
 struct Scene {
     clock: Clock,
     servers: Servers,
+    receiver: Receiver,
     watcher: ChildRef<ParentActor>,
     outbox: Outbox<ParentMessage>,
     heard: Arc<Mutex<Vec<ParentEvent>>>,
@@ -82,15 +136,42 @@ struct Scene {
 
 impl Scene {
     fn new(clock: Clock) -> Scene {
+        Scene::with(clock, Receiver::default())
+    }
+
+    fn with(clock: Clock, receiver: Receiver) -> Scene {
         let servers = Servers::default();
-        let parts = ParentParts { clock: clock.clone(), ask: servers.ask() };
+        let parts = ParentParts {
+            clock: clock.clone(),
+            ask: servers.ask(),
+            tell: receiver.tell(),
+            memory: receiver.memory(),
+        };
         let root = SupervisorSpec::new("root", Strategy::OneForOne);
         let root = start_root(root, |failure| panic!("{failure}"));
         let watcher = root.add(&tree::parent(), move || ParentActor::new(parts.clone())).unwrap();
         let heard = Arc::new(Mutex::new(Vec::new()));
         let to = Listener(heard.clone()).start().recipient();
         let outbox = watcher.outbox();
-        Scene { clock, servers, watcher, outbox, heard, to }
+        Scene { clock, servers, receiver, watcher, outbox, heard, to }
+    }
+
+    /// The zone publishes this, and its servers have it an hour later.
+    fn publish(&self, number: u8) {
+        let resolvers = addresses();
+        let announcement = Announcement {
+            digest: (number > 0).then_some([number; 32]),
+            policy: Some(NotifyPolicy { resolvers, delay: None }),
+            due: self.clock.now().plus(Seconds(3600)),
+        };
+        self.tell(ParentMessage::Announce { zone: zone(), announcement });
+    }
+
+    async fn announced(&self) -> Option<Announced> {
+        let (reply, answer) = Reply::channel();
+        self.tell(ParentMessage::Status { zone: Some(zone()), reply });
+        let status = answer.within(&"parent".into(), Duration::from_secs(1)).await.unwrap();
+        status.into_iter().next().and_then(|status| status.announced)
     }
 
     fn watch(&self, order: Arc<WatchOrder>) {
@@ -144,7 +225,7 @@ fn one_lags_and_nothing_is_everywhere_before_both_show_it() {
         scene.leap(600).await;
         assert_eq!(scene.heard(), [(Everywhere, 1200), (Everywhere, 1200)]);
         let observed = scene.observed().await;
-        assert_eq!(observed, ParentObserved { zones: 1, disagreeing: 0, rounds: 4 });
+        assert_eq!(observed, ParentObserved { zones: 1, disagreeing: 0, untold: 0, rounds: 4 });
     });
 }
 
@@ -180,5 +261,111 @@ fn a_new_order_is_asked_about_at_once_and_a_zone_that_is_gone_never() {
         scene.leap(6000).await;
         assert_eq!(scene.heard(), []);
         assert_eq!(scene.observed().await.zones, 0);
+    });
+}
+
+#[test]
+fn a_change_is_told_once_when_every_server_has_it() {
+    test_system(|clock| async move {
+        let scene = Scene::new(clock);
+        scene.receiver.acknowledge();
+        scene.publish(1);
+        scene.leap(3599).await;
+        assert_eq!(scene.receiver.told(), 0);
+        // Every later run of the zone says the same again.
+        scene.publish(1);
+        scene.leap(1).await;
+        assert_eq!(scene.receiver.told(), 1);
+        assert!(matches!(scene.announced().await, Some(Announced::Acknowledged(..))));
+        scene.publish(1);
+        scene.leap(7200).await;
+        assert_eq!(scene.receiver.told(), 0);
+        scene.publish(2);
+        scene.leap(3600).await;
+        assert_eq!(scene.receiver.told(), 1);
+        // Nothing asked for is not told; the same as before that is told again.
+        scene.publish(0);
+        settle().await;
+        assert_eq!(*scene.receiver.durable.lock().unwrap(), None);
+        assert_eq!(scene.announced().await, None);
+        scene.publish(2);
+        scene.leap(3600).await;
+        assert_eq!(scene.receiver.told(), 1);
+    });
+}
+
+#[test]
+fn a_change_that_is_overtaken_is_not_told() {
+    test_system(|clock| async move {
+        let scene = Scene::new(clock);
+        scene.receiver.acknowledge();
+        scene.publish(1);
+        scene.leap(1800).await;
+        scene.publish(2);
+        scene.leap(1800).await;
+        assert_eq!(scene.receiver.told(), 0);
+        scene.leap(1800).await;
+        assert_eq!(scene.receiver.told(), 1);
+        assert_eq!(*scene.receiver.durable.lock().unwrap(), Some([2; 32]));
+    });
+}
+
+#[test]
+fn a_restart_tells_again_what_was_not_acknowledged() {
+    test_system(|clock| async move {
+        let receiver = Receiver::default();
+        let before = Scene::with(clock.clone(), receiver.clone());
+        before.publish(1);
+        before.leap(3600).await;
+        assert_eq!(receiver.told(), 1);
+        assert!(matches!(before.announced().await, Some(Announced::Again(1, ..))));
+        assert_eq!(before.observed().await.untold, 1);
+        receiver.acknowledge();
+        let after = Scene::with(clock.clone(), receiver.clone());
+        after.publish(1);
+        before.tell(ParentMessage::Leave { zone: zone() });
+        settle().await;
+        after.leap(3600).await;
+        assert_eq!(receiver.told(), 1);
+        // And once more: now it was acknowledged.
+        let last = Scene::with(clock, receiver.clone());
+        last.publish(1);
+        last.leap(3600).await;
+        assert_eq!(receiver.told(), 0);
+        assert_eq!(last.announced().await, Some(Announced::Before));
+    });
+}
+
+#[test]
+fn a_parent_who_does_not_answer_is_told_only_so_often() {
+    test_system(|clock| async move {
+        let scene = Scene::new(clock);
+        scene.publish(1);
+        scene.leap(3600).await;
+        for _ in 0..100 {
+            scene.leap(21_600).await;
+        }
+        assert_eq!(scene.receiver.told(), NOTIFY_ATTEMPTS_MAX as usize);
+        assert!(matches!(scene.announced().await, Some(Announced::GivenUp(_))));
+        // The next change gets attempts of its own.
+        scene.receiver.acknowledge();
+        scene.publish(2);
+        scene.leap(3600).await;
+        assert_eq!(scene.receiver.told(), 1);
+        assert_eq!(scene.observed().await.untold, 0);
+    });
+}
+
+#[test]
+fn a_policy_that_no_longer_tells_ends_it() {
+    test_system(|clock| async move {
+        let scene = Scene::new(clock);
+        scene.publish(1);
+        let due = scene.clock.now();
+        let announcement = Announcement { digest: Some([1; 32]), policy: None, due };
+        scene.tell(ParentMessage::Announce { zone: zone(), announcement });
+        settle().await;
+        scene.leap(7200).await;
+        assert_eq!((scene.receiver.told(), scene.announced().await), (0, None));
     });
 }

@@ -18,6 +18,13 @@ impl ZoneActor {
     /// Reports what the version that is published now shows of the keys it was made with.
     pub(super) fn report(&mut self, keys: ZoneKeys, ctx: &mut Context<ZoneActor>) {
         let Some(stored) = &self.stored else { return };
+        if self.settings.policy.parent.publishes_cds {
+            let digest = dnssec::parent::announced(&stored.version);
+            let at = self.state.as_ref().and_then(|state| state.last_published);
+            let (zone, at) = (self.settings.name.clone(), at.unwrap_or_default());
+            // An enforcer that cannot be told now is told after the next run.
+            let _ = self.enforcer.tell(EnforcerMessage::Announced { zone, digest, at });
+        }
         let is_known = self.reported.as_ref().is_some_and(|(known, _)| *known == keys);
         if is_known && !takes_over(&keys) {
             return;

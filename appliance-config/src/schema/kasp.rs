@@ -160,4 +160,6 @@ const PARENT: &[Rule] = &[
     Rule::optional("CDS", Content::Flag),
     // Ours: the parent's servers are asked.
     crate::agents::AGENTS,
+    // Ours: the parent is told of changes (RFC 9859).
+    crate::agents::NOTIFY,
 ];

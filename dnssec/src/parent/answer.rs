@@ -5,6 +5,7 @@
 //! have a DS RRset and say so with authority. Taken for the parent's, that would mean "gone". So
 //! nothing counts that does not show that it comes from above the zone.
 
+use super::rrsig::SIGNER_OFFSET;
 use crate::{Name, RrType, Ttl};
 
 /// A response, decoded.
@@ -29,7 +30,7 @@ pub struct AnswerRecord {
     pub rtype: RrType,
     /// Its TTL.
     pub ttl: Ttl,
-    /// Its RDATA in wire form; empty for types other than DS and RRSIG, which nobody looks into.
+    /// Its RDATA in wire form; empty for types that nobody looks into, such as SOA.
     pub rdata: Vec<u8>,
 }
 
@@ -64,8 +65,6 @@ pub enum Unusable {
 
 const NO_ERROR: u16 = 0;
 const NAME_ERROR: u16 = 3;
-/// Octets before the signer's name in an RRSIG (RFC 4034 §3.1).
-const SIGNER_OFFSET: usize = 18;
 
 /// What a response to a question for the DS of `zone` says.
 pub fn read_response(zone: &Name, response: &Response) -> Result<ShownDs, Unusable> {
@@ -116,10 +115,10 @@ fn is_signed_above(rrsig: &[u8], zone: &Name) -> bool {
     signer.is_some_and(|(signer, _)| is_above(&signer, zone))
 }
 
-fn is_above(name: &Name, zone: &Name) -> bool {
+pub(super) fn is_above(name: &Name, zone: &Name) -> bool {
     zone.is_at_or_below(name) && !is_same(name, zone)
 }
 
-fn is_same(one: &Name, other: &Name) -> bool {
+pub(super) fn is_same(one: &Name, other: &Name) -> bool {
     one.to_lowercase() == other.to_lowercase()
 }

@@ -2,16 +2,33 @@
 //! follows from one round of answers after the other (RFC 4035 §3.1.4.1; guard W6).
 //! In: a zone's life, responses as they were decoded. Out: [`DsSighting`]s for the enforcer's
 //! core, and words for people.
-//! Never: sockets, the clock; trust in one server alone: all of them have to agree.
-//! Limits: [`AGENTS_MAX`] servers, [`TTL_SEEN_MAX`]. Not yet: validation of the answers' RRSIGs.
+//! Where trust anchors are given, an answer that does not verify to one counts as none
+//! (`validation`). And telling the parent: where NOTIFY(CDS) goes (`dsync`, RFC 9859).
+//! Never: sockets, the clock, cryptography; trust in one server alone: all of them have to agree.
+//! Limits: [`AGENTS_MAX`] servers, [`TTL_SEEN_MAX`]; those of `rrsig` and `dsync`.
 
+mod anchor;
 mod answer;
+mod denial;
+mod dsync;
 mod rounds;
+mod rrsig;
 #[cfg(test)]
 mod tests;
+mod validation;
 
+pub use anchor::{
+    ANCHOR_TEXT_MAX, ANCHORS_MAX, AnchorError, AnchorProblem, TrustAnchor, read_anchors,
+};
 pub use answer::{AnswerRecord, Response, ShownDs, Unusable, read_response};
+pub use denial::ITERATIONS_MAX;
+pub use dsync::{
+    Discovery, DiscoveryError, Lookup, NOTIFY_ATTEMPTS_MAX, NotifyPolicy, NotifyTarget,
+    RESOLVERS_MAX, announced, pause_after,
+};
 pub use rounds::{Heard, Rounds, disagreement};
+pub use rrsig::{Bogus, Judge, VERIFICATIONS_MAX, Verify};
+pub use validation::{ParentKeys, anchored_parent, proven_ds, proven_keys};
 
 use crate::enforcer::{DsAtParent, DsSighting, RecordKind, RecordState, ZoneLife};
 use crate::key::KeyId;
@@ -41,6 +58,17 @@ pub struct ParentalAgents {
     pub addresses: Vec<SocketAddr>,
     /// How often they are asked while a DS is on its way.
     pub interval: Seconds,
+    /// `<TrustAnchor>`: keys of the parent, to which answers have to verify.
+    pub anchors: Vec<TrustAnchor>,
+    /// `<TrustAnchorFile>`: a file with more of them, read anew for each round.
+    pub anchor_file: Option<String>,
+}
+
+impl ParentalAgents {
+    /// Whether answers have to verify.
+    pub fn validates(&self) -> bool {
+        !self.anchors.is_empty() || self.anchor_file.is_some()
+    }
 }
 
 /// A key whose DS is on its way.

@@ -4,7 +4,7 @@
 //! that was heard, but nothing moves until all answer again.
 
 use super::answer::{ShownDs, Unusable};
-use super::{Sightings, TTL_SEEN_MAX, WatchedKey};
+use super::{Bogus, Sightings, TTL_SEEN_MAX, WatchedKey};
 use crate::enforcer::{DsShown, DsSighting};
 use crate::key::{DigestType, KeyId, ds_rdata};
 use crate::{Name, Seconds, Timestamp};
@@ -18,6 +18,8 @@ pub enum Heard {
     Shown(ShownDs),
     /// Something that says neither.
     Unusable(Unusable),
+    /// Something that may be anybody's: it does not verify to a trust anchor.
+    Bogus(Bogus),
     /// Nothing, with the reason.
     Silent(String),
 }
@@ -60,7 +62,7 @@ impl Rounds {
     ) -> Sightings {
         let shown = |heard: &Heard| match heard {
             Heard::Shown(shown) => Some(shown.clone()),
-            Heard::Unusable(_) | Heard::Silent(_) => None,
+            Heard::Unusable(_) | Heard::Bogus(_) | Heard::Silent(_) => None,
         };
         let sets: Vec<Option<ShownDs>> = answers.iter().map(shown).collect();
         for set in sets.iter().flatten() {
@@ -149,6 +151,7 @@ pub fn disagreement(
     for (address, heard) in asked {
         match heard {
             Heard::Unusable(why) => words.push(format!("{address}: {why}")),
+            Heard::Bogus(why) => words.push(format!("{address}: not validated: {why}")),
             Heard::Silent(why) => words.push(format!("{address}: {why}")),
             Heard::Shown(_) => {}
         }

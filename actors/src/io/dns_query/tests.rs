@@ -11,6 +11,10 @@ fn zone() -> Name {
     Name::parse(b"example.com.", None).unwrap()
 }
 
+async fn ask_for_ds(server: SocketAddr) -> Result<Response, QueryError> {
+    ask(server, Asked::Authority, &zone(), RrType::DS).await
+}
+
 /// The answer to a question, before the script spoils it.
 fn good(question: &Message) -> Message {
     let mut answer = Message::response(question.metadata.id, OpCode::Query);
@@ -68,7 +72,7 @@ fn check_good(response: &Response) {
 #[tokio::test]
 async fn a_ds_comes_back_as_it_was_sent() {
     let address = server(|question| vec![bytes(good(question))], |_| Vec::new()).await;
-    check_good(&ask_for_ds(address, &zone()).await.unwrap());
+    check_good(&ask_for_ds(address).await.unwrap());
 }
 
 #[tokio::test]
@@ -92,7 +96,7 @@ async fn what_does_not_answer_the_question_is_not_heard() {
         all
     };
     let address = server(spoiled, |_| Vec::new()).await;
-    check_good(&ask_for_ds(address, &zone()).await.unwrap());
+    check_good(&ask_for_ds(address).await.unwrap());
 }
 
 #[tokio::test]
@@ -104,9 +108,9 @@ async fn an_answer_that_is_cut_short_is_asked_for_by_tcp() {
         vec![bytes(answer)]
     };
     let address = server(cut, |question| bytes(good(question))).await;
-    check_good(&ask_for_ds(address, &zone()).await.unwrap());
+    check_good(&ask_for_ds(address).await.unwrap());
     let address = server(cut, |_| vec![0xff; 40]).await;
-    let error = ask_for_ds(address, &zone()).await.unwrap_err();
+    let error = ask_for_ds(address).await.unwrap_err();
     assert!(matches!(error, QueryError::NotTheAnswer), "{error}");
 }
 
@@ -119,7 +123,59 @@ async fn an_error_is_a_response_too() {
         vec![bytes(answer)]
     };
     let address = server(refused, |_| Vec::new()).await;
-    assert_eq!(ask_for_ds(address, &zone()).await.unwrap().rcode, 5);
+    assert_eq!(ask_for_ds(address).await.unwrap().rcode, 5);
+}
+
+/// NOTIFY(CDS) as RFC 1996 §4.7 has it, and only its own acknowledgement is one.
+#[tokio::test]
+async fn a_notify_is_acknowledged_by_its_own_response() {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap();
+    let receiver = tokio::spawn(async move {
+        let mut octets = [0; 2048];
+        let (length, from) = socket.recv_from(&mut octets).await.unwrap();
+        let told = Message::from_vec(&octets[..length]).unwrap();
+        let mut answer = told.clone();
+        answer.metadata.message_type = MessageType::Response;
+        let mut query = answer.clone();
+        query.metadata.op_code = OpCode::Query;
+        for message in [query, told.clone(), answer] {
+            socket.send_to(&bytes(message), from).await.unwrap();
+        }
+        told
+    });
+    let response = notify(address, &zone(), RrType::CDS).await.unwrap();
+    assert_eq!(response.rcode, 0);
+    let told = receiver.await.unwrap();
+    assert_eq!(told.metadata.op_code, OpCode::Notify);
+    assert!(told.metadata.authoritative && told.answers.is_empty());
+    assert_eq!(told.queries[0].query_type(), RecordType::CDS);
+}
+
+/// A resolver's answer with types that are taken apart on the way.
+#[tokio::test]
+async fn addresses_and_records_of_newer_types_keep_their_octets() {
+    let rdata = [&[0, 59, 1, 0, 53][..], b"\x01a\x00"].concat();
+    let sent = rdata.clone();
+    let udp = move |question: &Message| {
+        assert!(question.metadata.recursion_desired);
+        let mut answer = Message::response(question.metadata.id, OpCode::Query);
+        answer.add_queries(question.queries.clone());
+        let name = question.queries[0].name().clone();
+        let code = RecordType::from(66);
+        let dsync = RData::Unknown { code, rdata: NULL::with(sent.clone()) };
+        let addresses =
+            [RData::A(Ipv4Addr::new(192, 0, 2, 1).into()), RData::AAAA(Ipv6Addr::LOCALHOST.into())];
+        for data in addresses.into_iter().chain([dsync]) {
+            answer.add_answer(Record::from_rdata(name.clone(), 60, data));
+        }
+        vec![bytes(answer)]
+    };
+    let address = server(udp, |_| Vec::new()).await;
+    let response = ask(address, Asked::Resolver, &zone(), RrType(66)).await.unwrap();
+    let found: Vec<&[u8]> = response.answers.iter().map(|one| one.rdata.as_slice()).collect();
+    let six = Ipv6Addr::LOCALHOST.octets();
+    assert_eq!(found, [&[192, 0, 2, 1][..], &six, &rdata]);
 }
 
 #[tokio::test]
@@ -127,14 +183,14 @@ async fn a_closed_port_is_an_error_at_once() {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
     drop(socket);
-    let error = ask_for_ds(address, &zone()).await.unwrap_err();
+    let error = ask_for_ds(address).await.unwrap_err();
     assert!(matches!(error, QueryError::Io(_)), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn silence_has_an_end() {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let error = ask_for_ds(socket.local_addr().unwrap(), &zone()).await.unwrap_err();
+    let error = ask_for_ds(socket.local_addr().unwrap()).await.unwrap_err();
     assert!(matches!(error, QueryError::NoAnswer), "{error}");
     let mut octets = [0; 2048];
     for _ in 0..UDP_TRIES {
@@ -146,7 +202,8 @@ async fn silence_has_an_end() {
 /// Octets of any kind, and answers with octets changed: nothing panics.
 #[test]
 fn any_octets_are_survived() {
-    let question = Question::new(&zone()).unwrap();
+    let message = Message::new(9859, MessageType::Query, OpCode::Query);
+    let question = Question::new(message, &zone(), RrType::DS).unwrap();
     let answer = bytes(good(&Message::from_vec(&question.octets).unwrap()));
     let seed = crate::runtime::testing::seed_or(9859);
     println!("SEED={seed}");

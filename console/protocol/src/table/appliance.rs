@@ -78,6 +78,14 @@ pub(super) const COMMANDS: &[Command] = &[
         ..LOOK
     },
     Command {
+        path: "parent status",
+        usage: "parent status [--zone ZONE]\n",
+        help: "\n    Say what the servers of parents show of a DS that is on its way, why their\n    \
+               answers are not believed, and whether a parent was told of a change.\n",
+        parameters: &[ZONE],
+        ..LOOK
+    },
+    Command {
         path: "plan",
         usage: "plan --zone ZONE | --all [--years N] [--kasp FILE] [--policy NAME]\n    \
                 [--parent-delay DURATION] [--config FILE] [--json | --ics]\n",
