@@ -120,12 +120,8 @@ pub(super) async fn seen(site: Arc<Site>, invocation: Invocation) -> Output {
 
 async fn say_seen(site: &Site, invocation: &Invocation, row: Row<'_>, mut text: String) -> Output {
     let is_standby = state_of(row.key) == CompatibilityState::DsSub;
-    let is_active = |one: &Row<'_>| {
-        one.key.id != row.key.id
-            && one.key.role.signs_keyset()
-            && state_of(one.key) == CompatibilityState::Active
-    };
-    let old: Vec<Row<'_>> = row.zone.rows().filter(is_active).collect();
+    let is_old = |one: &Row<'_>| one.key.id != row.key.id && has_ds(*one);
+    let old: Vec<Row<'_>> = row.zone.rows().filter(is_old).collect();
     let stays = invocation.has("no-retire") && !is_standby;
     let (id, policy) = (row.key.id.clone(), policy_of(site, &row.zone.name));
     let staying: Vec<KeyId> = match stays {
@@ -138,7 +134,7 @@ async fn say_seen(site: &Site, invocation: &Invocation, row: Row<'_>, mut text: 
         let life = ds_seen(&life, &id, now)?;
         let policy = policy.as_ref();
         Ok(staying.iter().try_fold(life, |life, old| match policy {
-            Some(policy) => stay(&life, old, policy),
+            Some(policy) => stay(&life, old, policy, now),
             None => Ok(life),
         })?)
     });
@@ -170,6 +166,12 @@ async fn say_seen(site: &Site, invocation: &Invocation, row: Row<'_>, mut text: 
         text += "Performed a HUP ods-enforcerd\n";
     }
     Output { stderr, ..Output::done(text) }
+}
+
+/// Whether a key works, or leaves and may have its DS at the parent still.
+fn has_ds(row: Row<'_>) -> bool {
+    let is_leaving = matches!(row.key.ds_at_parent, DsAtParent::Retract | DsAtParent::Retracted);
+    row.key.role.signs_keyset() && (is_leaving || state_of(row.key) == CompatibilityState::Active)
 }
 
 /// `key ds-gone`: what 2.x calls ds-retract and ds-gone.
