@@ -28,7 +28,7 @@ pub(super) const HANDLERS: Handlers = &[
     ("policy export", Handler::Now(export)),
     ("policy import", Handler::Later(|site, words| import(site, words).boxed_local())),
     ("policy purge", Handler::Later(|site, _| purge(site).boxed_local())),
-    ("policy resalt", Handler::Later(|site, _| resalt(site).boxed_local())),
+    ("policy resalt", Handler::Later(|site, words| resalt(site, words).boxed_local())),
     ("update conf", Handler::Later(|site, _| update_commands::conf(site).boxed_local())),
     (
         "update repositorylist",
@@ -214,8 +214,15 @@ async fn purge(site: Arc<Site>) -> Output {
     Output::done(text)
 }
 
-async fn resalt(site: Arc<Site>) -> Output {
-    for policy in &site.catalogue().policies {
+/// All policies, or the one that is named, as in the development line of OpenDNSSEC.
+async fn resalt(site: Arc<Site>, invocation: Invocation) -> Output {
+    let catalogue = site.catalogue();
+    let named = invocation.value("policy").filter(|_| !invocation.has("all"));
+    if let Some(name) = named.filter(|name| catalogue.policy(name).is_none()) {
+        return refused(format!("Unable to find policy {name}!"));
+    }
+    let is_meant = |policy: &&Arc<Policy>| named.is_none_or(|name| name == policy.name);
+    for policy in catalogue.policies.iter().filter(is_meant) {
         let DenialPolicy::Nsec3(nsec3) = &policy.denial else { continue };
         let mut salt = vec![0; usize::from(nsec3.salt_length)];
         if salt.is_empty() {

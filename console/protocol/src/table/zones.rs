@@ -107,6 +107,7 @@ pub(super) const POLICY_RESALT: Command = Command {
     path: "policy resalt",
     usage: "policy resalt\n",
     help: "Generate new NSEC3 salts for policies that have salts older than the resalt duration.\n",
+    parameters: &[POLICY, ALL],
     ..CHANGE
 };
 
