@@ -22,6 +22,8 @@ enum Program {
     Run(RunArguments),
     /// Check conf.xml, kasp.xml and zonelist.xml (see `anchorite check --help`).
     Check,
+    /// Judge a signed zone file, whoever signed it.
+    Audit(AuditArguments),
     /// Test the tokens of repositories, and import keys.
     Hsm(crate::hsm::HsmArguments),
     /// Keys by hand, as OpenDNSSEC's ods-hsmutil (see `anchorite hsmutil -h`).
@@ -31,7 +33,8 @@ enum Program {
 }
 
 /// The words that are programs of their own, not commands for the daemon.
-pub(crate) const PROGRAMS: &[&str] = &["sign", "run", "check", "hsm", "hsmutil", "hsmspeed"];
+pub(crate) const PROGRAMS: &[&str] =
+    &["sign", "run", "audit", "check", "hsm", "hsmutil", "hsmspeed"];
 
 /// Whether a first word is for this command line; `-s` is for the daemon's commands.
 pub(crate) fn knows(word: &str) -> bool {
@@ -105,11 +108,43 @@ pub(crate) struct RunArguments {
     pub once: bool,
 }
 
+/// What `anchorite audit` is told.
+#[derive(Args)]
+pub(crate) struct AuditArguments {
+    /// The signed zone file.
+    pub signed: PathBuf,
+    /// The unsigned zone file, whose data the signed one must have, no more and no less.
+    #[arg(short, long, value_name = "FILE")]
+    pub unsigned: Option<PathBuf>,
+    /// Name of the zone, which relative names end in [default: owner of the SOA record].
+    #[arg(short, long)]
+    pub zone: Option<String>,
+    /// Judge for this moment instead of now: YYYYMMDDHHmmSS or Unix seconds (UTC).
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+    /// A DS record of the zone at its parent ("12345 13 2 0123AB..."); several are one RRset.
+    #[arg(long, value_name = "DATA")]
+    pub ds: Vec<String>,
+    /// Also hold the zone against a policy of this kasp.xml.
+    #[arg(long, value_name = "FILE")]
+    pub kasp: Option<PathBuf>,
+    /// Name of the policy in kasp.xml.
+    #[arg(long, default_value = "default", requires = "kasp")]
+    pub policy: String,
+    /// Stop after so many errors.
+    #[arg(long, value_name = "N", default_value = "100")]
+    pub max_findings: usize,
+    /// Write JSON for programs instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Runs what the words say.
 pub(crate) fn main(words: Vec<String>) -> ExitCode {
     match Line::parse_from(words).program {
         Program::Sign(arguments) => crate::sign::main(arguments),
         Program::Run(arguments) => crate::run::main(arguments),
+        Program::Audit(arguments) => crate::audit::main(arguments),
         Program::Check => crate::kaspcheck::main("anchorite check", &[]),
         Program::Hsm(arguments) => crate::hsm::main(arguments),
         Program::Hsmutil => crate::hsm::hsmutil::main("ods-hsmutil", &[]),

@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod audit;
+mod audit_host;
 mod daemons;
 mod front_ends;
 mod hsm;
@@ -23,10 +25,13 @@ fn main() -> ExitCode {
     let name = Path::new(program).file_name().unwrap_or_default().to_string_lossy();
     let first = words.get(1).map(String::as_str);
     match (name.as_ref(), first) {
+        ("anchorite-audit-host", _) | (_, Some("audit-host")) => audit_host::main(),
         ("anchorite-slot-host", _) | (_, Some("slot-host")) => slot_host::main(),
         ("ods-kaspcheck", _) => kaspcheck::main(&name, &words[1..]),
         (_, Some("ods-kaspcheck")) => kaspcheck::main("ods-kaspcheck", &words[2..]),
         (_, Some("check")) => kaspcheck::main("anchorite check", &words[2..]),
+        ("ods-auditor", _) => audit::ods_auditor::main(&name, &words[1..]),
+        (_, Some("ods-auditor")) => audit::ods_auditor::main("ods-auditor", &words[2..]),
         ("ods-hsmutil", _) => hsm::hsmutil::main(&name, &words[1..]),
         ("ods-hsmspeed", _) => hsm::hsmspeed::main(&name, &words[1..]),
         (_, Some("ods-hsmutil" | "hsmutil")) => hsm::hsmutil::main("ods-hsmutil", &words[2..]),
@@ -38,9 +43,11 @@ fn main() -> ExitCode {
         ("ods-enforcer", _) => front_ends::ods(&ENFORCER, program, &words[1..]),
         ("ods-signer", _) => front_ends::ods(&SIGNER, program, &words[1..]),
         ("ods-control", _) => front_ends::control(&words[1..]),
+        ("ods-ksmutil", _) => front_ends::ksm(program, &words[1..]),
         (_, Some("ods-enforcer")) => front_ends::ods(&ENFORCER, "ods-enforcer", &words[2..]),
         (_, Some("ods-signer")) => front_ends::ods(&SIGNER, "ods-signer", &words[2..]),
         (_, Some("ods-control")) => front_ends::control(&words[2..]),
+        (_, Some("ods-ksmutil")) => front_ends::ksm("ods-ksmutil", &words[2..]),
         (_, Some(word)) if !arguments::knows(word) => plan::command(&words[1..]),
         _ => arguments::main(words),
     }

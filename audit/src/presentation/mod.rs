@@ -18,6 +18,7 @@ mod rdata;
 mod special;
 mod types;
 
+use crate::wire;
 use entry::Reader;
 use lexer::Lexer;
 
@@ -215,6 +216,25 @@ pub fn read_section(text: &[u8], carried: &Carried, is_last: bool) -> Result<Sec
         }
     }
     Ok(reader.finish(consumed, carried))
+}
+
+/// Data of a record of type `mnemonic`, as behind the type in a zone file, in wire form; names are
+/// absolute.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn read_rdata(mnemonic: &str, text: &str) -> Result<Vec<u8>, TextError> {
+    let line = format!(". 0 {mnemonic} {text}");
+    let section = read_text(line.as_bytes(), None)?;
+    // The root's name has one octet.
+    let rdata = section.records.get(1 + wire::HEADER_LENGTH..).unwrap_or_default();
+    Ok(rdata.to_vec())
+}
+
+/// A time as in an RRSIG (RFC 4034 §3.2), or in Unix seconds.
+#[must_use]
+pub fn read_time(text: &[u8]) -> Option<u32> {
+    encodings::time(text)
 }
 
 #[cfg(test)]

@@ -89,7 +89,7 @@ fn value_of(key: u16, octets: Vec<u8>) -> Option<Vec<u8>> {
     let mut wire = Vec::new();
     match key {
         0 => {
-            let mut keys = list(&octets, |item| key_number(item))?;
+            let mut keys = list(&octets, key_number)?;
             keys.sort_unstable();
             let has_pairs = keys.windows(2).any(|pair| pair[0] == pair[1]);
             if has_pairs || keys.contains(&0) {
