@@ -52,7 +52,7 @@ impl StateStore {
         // One that panicked has given up its transaction.
         let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut handle = self.lock();
-        let begun = self.opened(&mut handle).and_then(|database| begin_durable(database));
+        let begun = self.opened(&mut handle).and_then(begin_durable);
         let transaction = self.finish(&mut handle, StateOperation::Commit, begun)?;
         let thread = std::thread::current().id();
         handle.group = Some(Group { thread, transaction: Some(transaction) });

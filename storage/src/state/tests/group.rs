@@ -74,9 +74,10 @@ fn another_thread_waits_for_the_end_of_a_group() {
     let store = store_on(&disk);
     std::thread::scope(|scope| {
         let (begun, wait) = std::sync::mpsc::channel();
-        let other = scope.spawn(|| {
+        let own = &store;
+        let other = scope.spawn(move || {
             wait.recv().unwrap();
-            add(&store, "other.example.")
+            add(own, "other.example.")
         });
         let given_up = store.together(|| {
             begun.send(()).unwrap();
