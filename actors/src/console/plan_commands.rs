@@ -1,8 +1,8 @@
 //! `plan`, `explain key`, `explain zone`, `key timeline`: what will happen to keys, and why they
 //! are where they are. In: what the enforcer sees of zones ([`Sights`]), histories, policies. Out:
-//! text made by `dnssec::enforcer::plan`. Never: changes; files of the client's, which the client itself reads
-//! and writes: `--kasp` carries the text of a kasp.xml, and a picture goes to standard output.
-//! Limits: [`YEARS_MAX`], and [`ZONES_MAX`] zones in one plan.
+//! text made by `dnssec::enforcer::plan`. Never: changes; files of the client's, which the client
+//! itself reads and writes: `--kasp` carries the text of a kasp.xml, and a picture goes to standard
+//! output. Limits: [`YEARS_MAX`], and [`ZONES_MAX`] zones in one plan.
 
 use super::catalogue::Catalogue;
 use super::dispatch::{Handler, Handlers};

@@ -18,13 +18,10 @@ pub(super) const LEFT: f64 = 176.0;
 pub(super) const RIGHT: f64 = 1176.0;
 /// Where the rows begin.
 const TOP: f64 = 124.0;
-/// Height of a key's first row, of a record's row, and of the bar in it.
-const HEADER: f64 = 24.0;
-const ROW: f64 = 17.0;
-const BAR: f64 = 12.0;
-/// Room behind each key, and below the rows.
-const GAP: f64 = 8.0;
+/// Room below the rows.
 const BOTTOM: f64 = 40.0;
+/// Height of a bar of the legend.
+const LEGEND_BAR: f64 = 12.0;
 /// Narrowest bar that can be seen.
 const BAR_LEAST: f64 = 4.0;
 /// Room for a mark, and for a group of marks with their dates.
@@ -69,12 +66,40 @@ text { font-family: "DejaVu Sans", Verdana, Arial, sans-serif; font-size: 12px; 
 </style>
 "##;
 
+/// Heights of what belongs to one key.
+struct Rows {
+    /// Of its first row, with its name and its marks.
+    header: f64,
+    /// Of a record's row, and of the bar in it.
+    row: f64,
+    bar: f64,
+    /// Of what is free behind it.
+    gap: f64,
+}
+
+/// Few keys have more room, so that many still fit a page.
+const FEW: Rows = Rows { header: 24.0, row: 17.0, bar: 12.0, gap: 8.0 };
+const MANY: Rows = Rows { header: 20.0, row: 13.0, bar: 9.0, gap: 3.0 };
+/// Most keys that are few.
+const FEW_MAX: usize = 8;
+
+impl Rows {
+    fn of(timeline: &Timeline) -> &'static Rows {
+        if timeline.tracks.len() <= FEW_MAX { &FEW } else { &MANY }
+    }
+
+    fn height(&self, track: &Track) -> f64 {
+        self.header + self.gap + self.row * track.records.len() as f64
+    }
+}
+
 /// The picture.
 pub fn svg(timeline: &Timeline) -> String {
     let lane = if timeline.yours.is_empty() { 0.0 } else { agenda::LANE };
     let first = TOP + lane;
-    let rows: f64 = timeline.tracks.iter().map(height).sum();
-    let bottom = first + rows.max(ROW);
+    let rows = Rows::of(timeline);
+    let all: f64 = timeline.tracks.iter().map(|track| rows.height(track)).sum();
+    let bottom = first + all.max(rows.row);
     let list = agenda::height(timeline);
     let height = bottom + BOTTOM + list;
     let scale = (PAGE_WIDTH / WIDTH).min(PAGE_HEIGHT / height);
@@ -95,15 +120,15 @@ pub fn svg(timeline: &Timeline) -> String {
     axis(&mut out, timeline, bottom);
     let mut top = first;
     for track in &timeline.tracks {
-        draw_track(&mut out, timeline, track, top);
-        top += self::height(track);
+        draw_track(&mut out, (timeline, rows), track, top);
+        top += rows.height(track);
     }
     now_line(&mut out, timeline, bottom);
     agenda::lane(&mut out, timeline, TOP);
     top = first;
     for track in &timeline.tracks {
-        draw_marks(&mut out, timeline, track, top);
-        top += self::height(track);
+        draw_marks(&mut out, (timeline, rows), track, top);
+        top += rows.height(track);
     }
     let more = match (timeline.tracks.is_empty(), timeline.left_out) {
         (true, _) => "No key is seen in this time.".to_owned(),
@@ -119,21 +144,18 @@ pub fn svg(timeline: &Timeline) -> String {
 fn plan_ground(out: &mut String, timeline: &Timeline, bottom: f64) {
     let x = place(timeline, timeline.now);
     out.push_str(&format!(
-        "<rect class=\"plan\" x=\"{x:.1}\" y=\"{TOP}\" width=\"{:.1}\" height=\"{:.1}\"/>\n",
+        "<rect class=\"plan\" x=\"{x:.1}\" y=\"{TOP}\" width=\"{:.1}\" \
+         height=\"{:.1}\"/>\n",
         RIGHT - x,
         bottom - TOP
     ));
 }
 
-fn height(track: &Track) -> f64 {
-    HEADER + GAP + ROW * track.records.len() as f64
-}
-
 fn head(out: &mut String, timeline: &Timeline, title: &str) {
     label(out, "title", (24.0, 34.0), "start", title);
     let text = format!(
-        "Policy {}. {} to {}, UTC. Left of the dashed line: what happened; right of it, on grey: the \
-         plan.",
+        "Policy {}. {} to {}, UTC. Left of the dashed line: what happened; right of it, on grey: \
+         the plan.",
         plain(&timeline.policy),
         date::date(timeline.from),
         date::date(timeline.until)
@@ -148,7 +170,7 @@ fn head(out: &mut String, timeline: &Timeline, title: &str) {
     let mut x = 24.0;
     for (state, text) in states.into_iter().zip(words) {
         out.push_str(&format!(
-            "<rect class=\"{state}\" x=\"{x:.1}\" y=\"66\" width=\"26\" height=\"{BAR}\"/>\n"
+            "<rect class=\"{state}\" x=\"{x:.1}\" y=\"66\" width=\"26\" height=\"{LEGEND_BAR}\"/>\n"
         ));
         label(out, "small", (x + 32.0, 76.0), "start", text);
         x += 32.0 + 6.2 * text.len() as f64 + 10.0;
@@ -180,17 +202,17 @@ fn axis(out: &mut String, timeline: &Timeline, bottom: f64) {
     }
 }
 
-fn draw_track(out: &mut String, timeline: &Timeline, track: &Track, top: f64) {
+fn draw_track(out: &mut String, (timeline, rows): (&Timeline, &Rows), track: &Track, top: f64) {
     let line = top + 1.0;
     out.push_str(&format!(
         "<line class=\"base\" x1=\"24\" y1=\"{line:.1}\" x2=\"{RIGHT}\" y2=\"{line:.1}\"/>\n"
     ));
-    label(out, "key", (24.0, top + 18.0), "start", &track.name.text);
-    let mut y = top + HEADER;
+    label(out, "key", (24.0, top + rows.header - 6.0), "start", &track.name.text);
+    let mut y = top + rows.header;
     for record in &track.records {
         let text = words::record(record.kind);
-        label(out, "small", (36.0, y + 10.0), "start", text);
-        let middle = y + BAR / 2.0;
+        label(out, "small", (36.0, y + rows.bar / 2.0 + 4.0), "start", text);
+        let middle = y + rows.bar / 2.0;
         out.push_str(&format!(
             "<line class=\"base\" x1=\"{LEFT}\" y1=\"{middle:.1}\" x2=\"{RIGHT}\" \
              y2=\"{middle:.1}\"/>\n"
@@ -200,19 +222,17 @@ fn draw_track(out: &mut String, timeline: &Timeline, track: &Track, top: f64) {
         let mut spans: Vec<&Span> = record.spans.iter().collect();
         spans.sort_by_key(order);
         for span in spans {
-            bar(out, timeline, track, record.kind, span, y);
+            bar(out, timeline, (track, record.kind, span), (y, rows.bar));
         }
-        y += ROW;
+        y += rows.row;
     }
 }
 
 fn bar(
     out: &mut String,
     timeline: &Timeline,
-    track: &Track,
-    kind: RecordKind,
-    span: &Span,
-    y: f64,
+    (track, kind, span): (&Track, RecordKind, &Span),
+    (y, bar): (f64, f64),
 ) {
     let x = place(timeline, span.from);
     let width = (place(timeline, span.until) - x).max(BAR_LEAST);
@@ -224,7 +244,7 @@ fn bar(
         date::minute(span.until)
     );
     out.push_str(&format!(
-        "<rect class=\"{}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{BAR}\">\
+        "<rect class=\"{}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{bar}\">\
          <title>{}</title></rect>\n",
         span.state,
         escape(&told)
@@ -233,9 +253,9 @@ fn bar(
 
 /// Marks stand in the key's first row above their moments; those that would cover each other stand
 /// beside each other, with their dates behind them.
-fn draw_marks(out: &mut String, timeline: &Timeline, track: &Track, top: f64) {
+fn draw_marks(out: &mut String, (timeline, rows): (&Timeline, &Rows), track: &Track, top: f64) {
     let mut rest = track.marks.as_slice();
-    let y = top + 12.0;
+    let y = top + rows.header / 2.0;
     let mut free_from = LEFT;
     while let Some((first, _)) = rest.first() {
         let x = place(timeline, *first).clamp(LEFT + 5.0, RIGHT - MARK_ROOM);
@@ -243,7 +263,7 @@ fn draw_marks(out: &mut String, timeline: &Timeline, track: &Track, top: f64) {
         let count = rest.iter().take_while(|(at, _)| is_near(*at)).count().clamp(1, 4);
         let (group, others) = rest.split_at(count);
         rest = others;
-        let foot = top + HEADER;
+        let foot = top + rows.header;
         out.push_str(&format!("<path class=\"leader\" d=\"M{x:.1},{y:.1} V{foot:.1}\"/>\n"));
         let mut dates: Vec<String> = Vec::new();
         for (index, (at, mark)) in group.iter().enumerate() {

@@ -157,7 +157,10 @@ impl Told<'_> {
         };
         let line = format!("    becomes {} when all of this is true{expected}:", obstacle.wants);
         let mut text = wrap(&line, 4);
-        for condition in &obstacle.conditions {
+        // Where nothing is waited for, there is nothing to say of it.
+        let says =
+            |one: &&Condition| one.gate != Gate::Time || !one.is_met || !one.terms.is_empty();
+        for condition in obstacle.conditions.iter().filter(says) {
             let is_later = condition.gate == Gate::Time && self.waits_for_word(obstacle);
             let sign = match (condition.is_met, is_later) {
                 (_, true) => "later",
@@ -391,7 +394,9 @@ impl Told<'_> {
         }
     }
 
-    fn steps(&self, steps: Vec<Step>) -> String {
+    fn steps(&self, mut steps: Vec<Step>) -> String {
+        // What waits for people comes first.
+        steps.sort_by_key(|step| step.who != "you");
         let mut text = "Next:\n".to_owned();
         for step in &steps {
             text += &wrap(&format!("  {}: {}", step.who, step.text), 4);

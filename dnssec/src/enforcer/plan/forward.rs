@@ -206,7 +206,10 @@ impl Run<'_> {
             let Some(at) = *self.life.next_roll.get(role) else { continue };
             let mut keys = policy.keys.keys.iter().filter(|key| key.role == role);
             let is_by_clock = keys.any(|key| !key.manual_rollover && key.lifetime.0 > 0);
-            let is_known = |one: &Finding| matches!(one, Finding::RollsLate { role: other, .. } if *other == role);
+            let is_known = |one: &Finding| match one {
+                Finding::RollsLate { role: other, .. } => *other == role,
+                _ => false,
+            };
             let is_late = at <= self.now && is_by_clock && !too_short.contains(&role);
             if is_late && self.is_coming(role) && !self.findings.iter().any(is_known) {
                 self.findings.push(Finding::RollsLate { role, at });
