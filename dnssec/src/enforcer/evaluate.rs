@@ -6,7 +6,7 @@ use super::deadlock;
 use super::judgement::{judge, next_state};
 use super::policy_pass::{Progress, RETRY, policy_pass, wanted_keys};
 use super::scene::{Action, DsShown, Evaluation, Gate, Obstacle, Scene};
-use super::state::{DsAtParent, KeyLife, RecordKind, RecordLife, RecordState, ZoneLife};
+use super::state::{DsAtParent, KeyLife, RecordKind, RecordLife, RecordState, Terms, ZoneLife};
 use super::timing::{remember_terms, sighting};
 use super::{removal, revocation, successions};
 use crate::key::KeyRole;
@@ -105,7 +105,7 @@ fn next_announcement(life: &ZoneLife, scene: &Scene<'_>) -> Option<Timestamp> {
 fn hear_parent(progress: &mut Progress, scene: &Scene<'_>) {
     for key in 0..progress.life.keys.len() {
         let Some(sighting) = sighting(scene, &progress.life, key) else { continue };
-        let asked_back = asked_back_at(&progress.life.keys[key], scene);
+        let asked_back = asked_back_at(&progress.life, key, scene);
         let this = &mut progress.life.keys[key];
         let Some(ds) = &mut this.ds else { continue };
         let id = this.id.clone();
@@ -128,14 +128,17 @@ fn hear_parent(progress: &mut Progress, scene: &Scene<'_>) {
 }
 
 /// From when on a leaving DS that is nowhere is gone; `None`: it was not asked back. Where CDS
-/// says that it is to go, a parent may have read the CDS before, and act on it for a while.
-fn asked_back_at(key: &KeyLife, scene: &Scene<'_>) -> Option<Timestamp> {
+/// says that it is to go, a parent may have read the CDS before, or read it from a server that
+/// has not heard yet, and act on it for a while.
+fn asked_back_at(life: &ZoneLife, key: usize, scene: &Scene<'_>) -> Option<Timestamp> {
+    let key = &life.keys[key];
     let since = key.ds?.since;
-    let parent = &scene.policy.parent;
-    let delay = parent.registration_delay.0.saturating_add(parent.propagation_delay.0);
+    let terms = life.terms.into_iter().chain(life.old_terms.iter().map(|old| old.terms));
+    let delay = |terms: Terms| terms.zone_delay.0.saturating_add(terms.parent_delay.0);
+    let delay = Seconds(terms.map(delay).max().unwrap_or_default());
     match key.ds_at_parent {
         DsAtParent::Retracted => Some(since),
-        DsAtParent::Retract if scene.publishes_cds => Some(since.plus(Seconds(delay))),
+        DsAtParent::Retract if scene.publishes_cds => Some(since.plus(delay)),
         _ => None,
     }
 }
