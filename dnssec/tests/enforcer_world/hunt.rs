@@ -5,11 +5,12 @@ use super::keys::ALGORITHMS;
 use super::lives::{Cast, Why};
 use super::mutants::{Ignored, Mistake};
 use super::play::play_policy;
-use super::policies::{CSK_ROLLS, DAY, KSK_ROLLS, ZSK_ROLLS, key, random_policy};
+use super::policies::{CSK_ROLLS, DAY, KSK_ROLLS, ZSK_ROLLS, fit, key, random_policy};
 use super::random::Random;
 use super::runs::QUIET;
+use super::sync::WrongSync;
 use dnssec::Seconds;
-use dnssec::enforcer::{RecordKind, RecordState, Rule};
+use dnssec::enforcer::{DsAtParent, DsShown, Gate, RecordKind, RecordState, Rule};
 use dnssec::key::KeyRole;
 use dnssec::policy::{DenialPolicy, Policy};
 
@@ -175,8 +176,63 @@ fn gates() -> Vec<Plant> {
     ]
 }
 
+/// What the extras of a zone can do wrong: standby keys, RFC 5011, backups, CDS.
+fn extras() -> Vec<Plant> {
+    let with = |name, mistake, change: fn(&mut Cast)| {
+        let mut plant = plant(name, mistake);
+        change(&mut plant.cast);
+        plant
+    };
+    let ignores = |gates| Mistake::Ignores(Ignored::Gates(gates));
+    let by_cds = |cast: &mut Cast| {
+        cast.has_cds = true;
+    };
+    let follow = |cast: &mut Cast| {
+        cast.is_followed = true;
+        cast.checks_claims = false;
+    };
+    vec![
+        with("standby key counts as known at once", Mistake::StandbyAtOnce, |cast| {
+            cast.has_standby = true;
+            cast.command_days = 10;
+        }),
+        with("key without a backup is relied on", ignores(&[Gate::Backup]), |cast| {
+            cast.needs_backup = true;
+            cast.checks_claims = false;
+        }),
+        with("revoked 1 s before another key is trusted", early(Gate::AddHoldDown), follow),
+        with("key revoked a day before another one is trusted", HASTY_REVOCATION, follow),
+        with("revoked key leaves 1 s early", early(Gate::RemoveHoldDown), follow),
+        with("key leaves without being revoked", ignores(&HOLD_DOWNS), follow),
+        with("CDS asks for removal", Mistake::Sync(WrongSync::DeletesOnTheWay), by_cds),
+        with("CDS names a key too early", Mistake::Sync(WrongSync::NamesEarly), by_cds),
+        with("CDS names the newest key only", Mistake::Sync(WrongSync::NamesNewest), by_cds),
+        with("what the parent's servers show is not waited for", ignores(&PARENT), |cast| {
+            cast.is_watched = true;
+            cast.is_eager = false;
+            cast.checks_claims = false;
+        }),
+    ]
+}
+
+const HOLD_DOWNS: [Gate; 2] = [Gate::AddHoldDown, Gate::RemoveHoldDown];
+const PARENT: [Gate; 6] = [
+    Gate::ParentShows(DsShown::Everywhere),
+    Gate::ParentShows(DsShown::Somewhere),
+    Gate::ParentShows(DsShown::Nowhere),
+    Gate::DsAtParent(DsAtParent::Seen),
+    Gate::DsAtParent(DsAtParent::Unsubmitted),
+    Gate::Time,
+];
+
+const HASTY_REVOCATION: Mistake = Mistake::Early(Gate::AddHoldDown, |_| DAY);
+
+fn early(gate: Gate) -> Mistake {
+    Mistake::Early(gate, |_| 1)
+}
+
 /// A random policy whose keys roll soon.
-fn policy_of(seed: u64) -> Policy {
+fn policy_of(seed: u64, cast: &Cast) -> Policy {
     let mut random = Random::new(seed);
     let mut policy = random_policy(&mut random);
     let algorithm = random.pick(&ALGORITHMS);
@@ -191,6 +247,7 @@ fn policy_of(seed: u64) -> Policy {
     for key in &mut policy.keys.keys {
         key.lifetime = Seconds(random.between(60, 150) * DAY);
     }
+    fit(&mut policy, cast, &mut random);
     policy
 }
 
@@ -203,7 +260,7 @@ fn hunt(plant: &Plant) -> Option<(u64, Why)> {
 
 fn hunt_as(plant: &Plant, cast: Cast) -> Option<(u64, Why)> {
     (0..SEEDS_MAX).find_map(|seed| {
-        let policy = policy_of(seed);
+        let policy = policy_of(seed, &cast);
         let failure = play_policy(seed, cast, &policy, plant.mistake).err()?;
         // A life that ends badly without the mistake says nothing about it.
         play_policy(seed, cast, &policy, Mistake::None).ok()?;
@@ -214,7 +271,7 @@ fn hunt_as(plant: &Plant, cast: Cast) -> Option<(u64, Why)> {
 #[test]
 fn planted_mistakes_are_found() {
     let mut missed = Vec::new();
-    for plant in short_waits().iter().chain(&told_terms()).chain(&gates()) {
+    for plant in short_waits().iter().chain(&told_terms()).chain(&gates()).chain(&extras()) {
         match hunt(plant) {
             Some((seed, why)) => println!("| {} | {seed} | {why:?} |", plant.name),
             None => missed.push(plant.name),
@@ -226,9 +283,10 @@ fn planted_mistakes_are_found() {
 /// The very lives that find the mistakes are well without them.
 #[test]
 fn lives_of_the_hunt_are_well_without_mistakes() {
-    for plant in gates() {
+    for plant in gates().into_iter().chain(extras()) {
         for seed in 0..10 {
-            let result = play_policy(seed, plant.cast, &policy_of(seed), Mistake::None);
+            let result =
+                play_policy(seed, plant.cast, &policy_of(seed, &plant.cast), Mistake::None);
             if let Err(failure) = result {
                 panic!(
                     "{}\nseed {seed}, {}: {:?}",

@@ -61,6 +61,13 @@ impl Keys {
         self.of_algorithm[index]
     }
 
+    /// Those that are revoked.
+    pub(crate) fn revoked(&self) -> KeySet {
+        let is_revoked = |entry: &Option<Entry>| entry.as_ref().is_some_and(|it| it.is_revoked);
+        let numbers = (0..self.entries.len()).filter(|it| is_revoked(&self.entries[*it]));
+        KeySet::of(&numbers.collect::<Vec<_>>())
+    }
+
     /// Gives the numbers back that are not in `used`.
     pub(crate) fn forget_all_but(&mut self, used: KeySet) {
         for number in 0..self.entries.len() {

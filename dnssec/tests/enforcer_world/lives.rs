@@ -23,6 +23,18 @@ pub(crate) struct Cast {
     pub(crate) is_eager: bool,
     /// A record that is not where the core believes it to be is a fault.
     pub(crate) checks_claims: bool,
+    /// The zone publishes CDS, and its parent follows that.
+    pub(crate) has_cds: bool,
+    /// The parent's servers are asked what they show; nobody says `ds-seen` or `ds-gone`.
+    pub(crate) is_watched: bool,
+    /// Policies have standby keys.
+    pub(crate) has_standby: bool,
+    /// Policies have `<RFC5011/>`: validators follow the zone's KSKs.
+    pub(crate) is_followed: bool,
+    /// Repositories have `<RequireBackup/>`: keys could be lost until an operator backs them up.
+    pub(crate) needs_backup: bool,
+    /// Keys are made by hand only, and now and then there are none.
+    pub(crate) is_short_of_keys: bool,
     /// Length, in days.
     pub(crate) days: u64,
 }
@@ -40,6 +52,13 @@ pub(crate) struct Covered {
     pub(crate) edits: u64,
     pub(crate) outages: u64,
     pub(crate) conservative_misses: u64,
+    /// Changes of the DS set that a parent took from CDS.
+    pub(crate) syncs: u64,
+    /// Keys that validators came to trust by RFC 5011, and keys that they saw revoked.
+    pub(crate) learnt: u64,
+    pub(crate) revocations: u64,
+    /// Standby keys that were called.
+    pub(crate) calls: u64,
     /// Versions with a DNSKEY of an algorithm that data is not signed with.
     pub(crate) source_misses: u64,
     /// Records that are not where the core believes them to be, without harm to any view.
@@ -63,6 +82,10 @@ impl Covered {
         self.conservative_misses += other.conservative_misses;
         self.false_claims += other.false_claims;
         self.source_misses += other.source_misses;
+        self.syncs += other.syncs;
+        self.learnt += other.learnt;
+        self.revocations += other.revocations;
+        self.calls += other.calls;
         for (role, count) in other.lived {
             *self.lived.entry(role).or_default() += count;
         }
@@ -79,6 +102,10 @@ impl fmt::Display for Covered {
         writeln!(f, "{edits} edits, {outages} outages, {refused} refused commands")?;
         let (misses, source) = (self.conservative_misses, self.source_misses);
         writeln!(f, "{misses} conservative misses, {source} source misses")?;
+        let (syncs, calls) = (self.syncs, self.calls);
+        writeln!(f, "{syncs} changes by CDS, {calls} standby keys called")?;
+        let (learnt, revocations) = (self.learnt, self.revocations);
+        writeln!(f, "{learnt} trust anchors learnt, {revocations} revocations")?;
         let (claims, thoughts) = (self.false_claims, self.second_thoughts);
         write!(f, "{claims} false claims, {thoughts} second thoughts")
     }
@@ -100,9 +127,15 @@ pub(crate) enum Why {
     /// A command that applies was refused.
     GoodCommandRefused(&'static str),
     /// The core wants to look again and again at the same moment.
-    Spins,
+    Spins(String),
     /// The core takes key after key.
     TooManyKeys,
+    /// Nothing moves any more, and the keys are not what the policy wants.
+    Stuck {
+        keys: String,
+    },
+    /// A zone needs a key that is not in its token any more.
+    NotInToken(String),
 }
 
 impl From<Fault> for Why {

@@ -3,7 +3,10 @@
 //! They work from outside: the core is told another policy than the world has, or what it answers
 //! is changed before it is remembered. Nothing in the core knows of them.
 
-use dnssec::enforcer::{Evaluation, Gate, RecordKind, RecordLife, RecordState, Rule, ZoneLife};
+use super::sync::{Wish, WrongSync};
+use dnssec::enforcer::{
+    Condition, Evaluation, Gate, KeyUse, RecordKind, RecordLife, RecordState, Rule, ZoneLife,
+};
 use dnssec::policy::Policy;
 use dnssec::{Seconds, Timestamp};
 
@@ -22,6 +25,14 @@ pub(crate) enum Mistake {
     NoOldTerms,
     /// What was decided counts as published.
     DecidedIsPublished,
+    /// A gate opens this much before its time.
+    Early(Gate, fn(&Policy) -> u64),
+    /// A standby key counts as known to all caches as soon as it is introduced.
+    StandbyAtOnce,
+    /// CDS does not follow the rule.
+    Sync(WrongSync),
+    /// With `<ShareKeys/>`, a key leaves its token when the first zone has forgotten it.
+    FirstForgets,
 }
 
 /// A gate that a mutant does not keep.
@@ -29,6 +40,7 @@ pub(crate) enum Mistake {
 pub(crate) enum Ignored {
     Rules(&'static [Rule]),
     DsAtParent,
+    Gates(&'static [Gate]),
 }
 
 impl Ignored {
@@ -36,6 +48,7 @@ impl Ignored {
         match self {
             Ignored::Rules(rules) => rules.iter().any(|rule| gate == Gate::Rule(*rule)),
             Ignored::DsAtParent => matches!(gate, Gate::DsAtParent(_)),
+            Ignored::Gates(gates) => gates.contains(&gate),
         }
     }
 }
@@ -54,7 +67,12 @@ impl Mistake {
     pub(crate) fn after(self, answer: &mut Evaluation, policy: &Policy, now: Timestamp) -> bool {
         let life = &mut answer.life;
         match self {
-            Mistake::None | Mistake::Told(_) => {}
+            Mistake::None | Mistake::Told(_) | Mistake::Sync(_) | Mistake::FirstForgets => {}
+            Mistake::Early(Gate::AddHoldDown, by) => {
+                return revoke_early(answer, now, by(policy));
+            }
+            Mistake::Early(gate, by) => return force_early(answer, gate, now, by(policy)),
+            Mistake::StandbyAtOnce => stand_by(life),
             Mistake::NoOldTerms => life.old_terms.clear(),
             Mistake::Hasty { kinds, state, by } => hurry(life, kinds, state, now, by(policy)),
             Mistake::DecidedIsPublished => confirm_all(life),
@@ -66,8 +84,16 @@ impl Mistake {
     /// By how many seconds its waits are shorter.
     pub(crate) fn haste(self, policy: &Policy) -> u64 {
         match self {
-            Mistake::Hasty { by, .. } => by(policy),
+            Mistake::Hasty { by, .. } | Mistake::Early(_, by) => by(policy),
             _ => 0,
+        }
+    }
+
+    /// What the zone's CDS asks for.
+    pub(crate) fn wish(self, life: &ZoneLife, right: Wish) -> Wish {
+        match self {
+            Mistake::Sync(wrong) => wrong.wish(life, right),
+            _ => right,
         }
     }
 }
@@ -104,10 +130,52 @@ fn confirm_all(life: &mut ZoneLife) {
     }
 }
 
+fn stand_by(life: &mut ZoneLife) {
+    for key in life.keys.iter_mut().filter(|key| key.purpose == KeyUse::Standby) {
+        for kind in RecordKind::ALL {
+            if let Some(record) = record_mut(key, kind)
+                && record.state == RecordState::Rumoured
+            {
+                record.state = RecordState::Omnipresent;
+            }
+        }
+    }
+}
+
 /// Moves the first record that waits for nothing but the gate.
 fn force(answer: &mut Evaluation, gate: Ignored, now: Timestamp) -> bool {
+    move_first(answer, now, |condition| gate.is(condition.gate))
+}
+
+/// Moves the first record that waits for nothing but the gate, which opens soon.
+fn force_early(answer: &mut Evaluation, gate: Gate, now: Timestamp, by: u64) -> bool {
+    let soon = now.plus(Seconds(by));
+    move_first(answer, now, |it| it.gate == gate && it.at.is_some_and(|at| at <= soon))
+}
+
+/// Revokes the first key that waits for nothing but another one to be trusted, which it will soon.
+fn revoke_early(answer: &mut Evaluation, now: Timestamp, by: u64) -> bool {
+    let soon = now.plus(Seconds(by));
+    let is_soon = |it: &Condition| {
+        it.is_met || it.gate == Gate::AddHoldDown && it.at.is_some_and(|at| at <= soon)
+    };
+    let mut obstacles = answer.obstacles.iter();
+    let Some(obstacle) = obstacles.find(|it| it.conditions.iter().all(is_soon)) else {
+        return false;
+    };
+    let id = &obstacle.id;
+    let Some(key) = answer.life.keys.iter_mut().find(|key| key.id == *id) else { return false };
+    (key.revoked, key.dnskey.confirmed) = (Some(now), None);
+    true
+}
+
+fn move_first(
+    answer: &mut Evaluation,
+    now: Timestamp,
+    is_ignored: impl Fn(&Condition) -> bool,
+) -> bool {
     let waits_for_it_only = |it: &&dnssec::enforcer::Obstacle| {
-        it.conditions.iter().all(|condition| condition.is_met || gate.is(condition.gate))
+        it.conditions.iter().all(|condition| condition.is_met || is_ignored(condition))
     };
     let Some(obstacle) = answer.obstacles.iter().find(waits_for_it_only) else { return false };
     let (id, kind, wants) = (&obstacle.id, obstacle.kind, obstacle.wants);

@@ -7,6 +7,7 @@
 //! from its policy.
 
 use super::random::Random;
+use super::sync::Wish;
 use dnssec::key::KeyId;
 use dnssec::policy::Policy;
 
@@ -19,6 +20,8 @@ pub(crate) enum ParentEvent {
     Asks { id: KeyId, is_there: bool },
     /// The operator says that it is there or gone (`ds-seen`, `ds-gone`).
     Says { id: KeyId, is_there: bool },
+    /// The parent does what it has read in CDS.
+    Follows { wish: Wish },
 }
 
 #[derive(Clone, Debug)]
@@ -35,11 +38,13 @@ pub(crate) struct Parent {
     order: u64,
     /// Always at the earliest legal second, for mutants.
     is_eager: bool,
+    /// Its servers are asked what they show; the operator reports nothing.
+    is_watched: bool,
 }
 
 impl Parent {
-    pub(crate) fn new(is_eager: bool) -> Parent {
-        Parent { is_eager, ..Parent::default() }
+    pub(crate) fn new(is_eager: bool, is_watched: bool) -> Parent {
+        Parent { is_eager, is_watched, ..Parent::default() }
     }
 
     pub(crate) fn next(&self) -> Option<u64> {
@@ -60,7 +65,28 @@ impl Parent {
 
     /// Whether some DS is to be shown, or to be shown no more.
     pub(crate) fn is_at_work(&self) -> bool {
-        self.planned.iter().any(|it| matches!(it.event, ParentEvent::Shows { .. }))
+        let changes_ds = |event: &ParentEvent| {
+            matches!(event, ParentEvent::Shows { .. } | ParentEvent::Follows { .. })
+        };
+        self.planned.iter().any(|it| changes_ds(&it.event))
+    }
+
+    /// The parent will do what it has read last, in place of what it has read before.
+    pub(crate) fn replace_follows(&mut self, at: u64, wish: Wish) {
+        self.planned.retain(|it| !matches!(it.event, ParentEvent::Follows { .. }));
+        self.plan(at, ParentEvent::Follows { wish });
+    }
+
+    /// Whether what the parent is about to do brings this DS.
+    pub(crate) fn will_follow(&self, id: &KeyId) -> bool {
+        let brings =
+            |event: &ParentEvent| matches!(event, ParentEvent::Follows { wish } if wish.names(id));
+        self.planned.iter().any(|it| brings(&it.event))
+    }
+
+    /// Nobody reports anything: the parent's servers are asked instead.
+    pub(crate) fn say_nothing(&mut self) {
+        self.planned.retain(|it| !matches!(it.event, ParentEvent::Says { .. }));
     }
 
     /// When the parent will show what the operator is about to report, if it does not yet.
@@ -90,18 +116,21 @@ impl Parent {
         policy: &Policy,
         random: &mut Random,
     ) {
-        // What was under way and not reported is called off; what was reported comes first.
+        // What was under way and not reported is called off; what was reported comes first. Where
+        // the servers are asked, nobody reports.
         let is_opposite =
             |event: &ParentEvent| matches!(event, ParentEvent::Shows { id: its, .. } if its == id);
-        let is_reported = !self
-            .planned
-            .iter()
-            .any(|it| matches!(&it.event, ParentEvent::Says { id: its, .. } if its == id));
+        let is_reported = !self.is_watched
+            && !self
+                .planned
+                .iter()
+                .any(|it| matches!(&it.event, ParentEvent::Says { id: its, .. } if its == id));
         let under_way = self.planned.iter().filter(|it| is_opposite(&it.event));
         let not_before = under_way.map(|it| it.at).max().filter(|_| is_reported).unwrap_or(now);
         let is_of_key = |event: &ParentEvent| match event {
             ParentEvent::Shows { id: its, .. } => its == id && !is_reported,
             ParentEvent::Asks { id: its, .. } | ParentEvent::Says { id: its, .. } => its == id,
+            ParentEvent::Follows { .. } => false,
         };
         self.planned.retain(|it| !is_of_key(&it.event));
         let registration = policy.parent.registration_delay.0;

@@ -6,24 +6,25 @@
 use super::keys::ALGORITHMS;
 use super::lives::{Cast, Covered, Failure, Why};
 use super::mutants::Mistake;
-use super::parent::{Parent, ParentEvent};
-use super::policies::{DAY, random_edit, random_policy};
+use super::parent::Parent;
+use super::policies::{DAY, fit, random_edit, random_policy};
 use super::random::Random;
+use super::sync::Sync;
 use super::versions::KeySet;
 use super::world::{Fault, ShownKey, World};
 use dnssec::enforcer::{
-    Action, Backup, DsAtParent, KeyLife, PublishedKeys, RecordKind, RecordState, Scene, SupplyKey,
-    ZoneLife, ds_gone, ds_retract, ds_seen, ds_submit, evaluate, published, roll_now,
+    Action, Backup, DsSighting, KeyLife, PublishedKeys, RecordKind, RecordState, Scene, SupplyKey,
+    ZoneLife, evaluate, published,
 };
 use dnssec::first_keys::wanted_bits;
-use dnssec::key::{KeyId, KeyRole};
+use dnssec::key::KeyId;
 use dnssec::policy::Policy;
 use dnssec::{Algorithm, KeyTag, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// When every play begins.
-const BEGIN: u64 = 1_700_000_000;
+pub(crate) const BEGIN: u64 = 1_700_000_000;
 /// What is kept of the log for a failure's report.
 const LOG_LINES: usize = 60;
 /// Evaluations at one and the same second after which the core counts as spinning.
@@ -31,42 +32,54 @@ const SPIN_LIMIT: u32 = 50;
 /// Evaluations of one life after which the core counts as restless.
 const EVALUATIONS_MAX: u64 = 100_000;
 /// Keys that somebody knows of, beyond which the operator asks for no more.
-const KEYS_MAX: usize = 12;
+pub(crate) const KEYS_MAX: usize = 12;
 /// Records that a mutant moves by force at one moment, at most.
 const FORCED_LIMIT: u32 = 20;
 
 /// A play that goes on.
+#[derive(Clone)]
 pub(crate) struct Play {
-    cast: Cast,
-    mistake: Mistake,
-    random: Random,
-    world: World,
-    parent: Parent,
-    policy: Policy,
-    life: ZoneLife,
-    pool: Vec<SupplyKey>,
-    made_count: u32,
-    algorithms: BTreeMap<KeyId, Algorithm>,
+    pub(crate) cast: Cast,
+    pub(crate) mistake: Mistake,
+    pub(crate) random: Random,
+    pub(crate) world: World,
+    pub(crate) parent: Parent,
+    pub(crate) policy: Policy,
+    pub(crate) life: ZoneLife,
+    pub(crate) pool: Vec<SupplyKey>,
+    pub(crate) made_count: u32,
+    pub(crate) algorithms: BTreeMap<KeyId, Algorithm>,
     /// When the core is asked next.
-    look: Option<u64>,
+    pub(crate) look: Option<u64>,
     /// The same for a core that is made hasty.
-    early: Option<u64>,
-    next_edit: u64,
-    next_command: u64,
-    next_outage: u64,
+    pub(crate) early: Option<u64>,
+    pub(crate) next_edit: u64,
+    pub(crate) next_command: u64,
+    pub(crate) next_outage: u64,
     /// Publication is refused until then.
-    blocked_until: Option<u64>,
+    pub(crate) blocked_until: Option<u64>,
     /// What the operator was last asked to hand over (`true`) or take back.
-    said: BTreeSet<(KeyId, bool)>,
+    pub(crate) said: BTreeSet<(KeyId, bool)>,
+    /// The zone's CDS, and the parent that follows it.
+    pub(crate) sync: Sync,
+    /// What the parent's servers showed last.
+    pub(crate) sightings: Vec<DsSighting>,
+    pub(crate) next_watch: Option<u64>,
+    next_backup: u64,
+    next_supply: u64,
+    /// Makes the ids of keys differ between zones.
+    pub(crate) serial_base: u32,
     spins: u32,
-    is_logged: bool,
-    log: Vec<String>,
-    covered: Covered,
+    pub(crate) is_logged: bool,
+    pub(crate) log: Vec<String>,
+    pub(crate) covered: Covered,
 }
 
 /// Plays a seed with a random policy; a failure is played again with its log.
 pub(crate) fn play(seed: u64, cast: Cast) -> Result<Covered, Box<Failure>> {
-    let policy = random_policy(&mut Random::new(seed ^ 0x5EED));
+    let mut random = Random::new(seed ^ 0x5EED);
+    let mut policy = random_policy(&mut random);
+    fit(&mut policy, &cast, &mut random);
     play_policy(seed, cast, &policy, Mistake::None)
 }
 
@@ -93,7 +106,13 @@ pub(crate) fn play_policy(
 }
 
 impl Play {
-    fn new(seed: u64, cast: Cast, policy: &Policy, mistake: Mistake, is_logged: bool) -> Play {
+    pub(crate) fn new(
+        seed: u64,
+        cast: Cast,
+        policy: &Policy,
+        mistake: Mistake,
+        is_logged: bool,
+    ) -> Play {
         let mut world = World::unsigned(BEGIN, policy);
         world.are_servers_late = cast.edit_days == 0;
         world.is_signed_for_ever = cast.edit_days + cast.command_days == 0 && cast.is_eager;
@@ -102,7 +121,7 @@ impl Play {
             mistake,
             random: Random::new(seed),
             world,
-            parent: Parent::new(cast.is_eager),
+            parent: Parent::new(cast.is_eager, cast.is_watched),
             policy: policy.clone(),
             life: ZoneLife::default(),
             pool: Vec::new(),
@@ -115,6 +134,12 @@ impl Play {
             next_outage: u64::MAX,
             blocked_until: None,
             said: BTreeSet::new(),
+            sync: Sync::new(cast.is_eager, &mut Random::new(seed ^ 0xCD5)),
+            sightings: Vec::new(),
+            next_watch: None,
+            next_backup: u64::MAX,
+            next_supply: BEGIN,
+            serial_base: 0,
             spins: 0,
             is_logged,
             log: Vec::new(),
@@ -124,14 +149,17 @@ impl Play {
         play.next_edit = play.after(cast.edit_days);
         play.next_command = play.after(cast.command_days);
         play.next_outage = play.after(if cast.has_outages { 100 } else { 0 });
+        play.next_backup = play.after(if cast.needs_backup { 20 } else { 0 });
         play
     }
 
-    fn covered(mut self) -> Covered {
+    pub(crate) fn covered(mut self) -> Covered {
         self.covered.lives = 1;
         self.covered.seconds = self.world.now - BEGIN;
         self.covered.views = self.world.views;
         self.covered.conservative_misses = self.world.conservative_misses;
+        self.covered.learnt = self.world.anchors.learnt;
+        self.covered.revocations = self.world.anchors.revocations;
         self.covered
     }
 
@@ -145,7 +173,7 @@ impl Play {
         self.world.now + 1 + self.random.below(span)
     }
 
-    fn log(&mut self, line: impl FnOnce(&Play) -> String) {
+    pub(crate) fn log(&mut self, line: impl FnOnce(&Play) -> String) {
         if self.is_logged {
             let text = format!("{} {}", self.world.now - BEGIN, line(self));
             self.log.push(text);
@@ -155,32 +183,56 @@ impl Play {
     fn run(&mut self) -> Result<(), Why> {
         let end = BEGIN + self.cast.days * DAY;
         loop {
-            let reports = self.cast.has_outages.then(|| self.world.next_replaced()).flatten();
-            let times = [self.look, self.early, self.parent.next(), reports, self.blocked_until];
-            let script = [Some(self.next_edit), Some(self.next_command), Some(self.next_outage)];
-            let next = times.into_iter().chain(script).flatten().min().unwrap_or(end);
-            if next >= end {
-                self.world.pass(end);
-                return Ok(());
+            match self.next_moment().filter(|next| *next < end) {
+                Some(next) => self.go_on(next)?,
+                None => {
+                    self.world.pass(end);
+                    return Ok(());
+                }
             }
-            self.spins = if next > self.world.now { 0 } else { self.spins + 1 };
-            if self.spins > SPIN_LIMIT || self.covered.evaluations > EVALUATIONS_MAX {
-                return Err(Why::Spins);
-            }
-            self.world.pass(next);
-            self.step()?;
         }
+    }
+
+    /// When something happens next.
+    pub(crate) fn next_moment(&self) -> Option<u64> {
+        let reports = self.cast.has_outages.then(|| self.world.next_replaced()).flatten();
+        let times = [self.look, self.early, self.parent.next(), reports, self.blocked_until];
+        let parent = [self.sync.next_poll, self.next_watch];
+        let operator = [self.next_edit, self.next_command, self.next_outage, self.next_backup];
+        let operator = operator.into_iter().filter(|at| *at != u64::MAX).map(Some);
+        times.into_iter().chain(parent).chain(operator).flatten().min()
+    }
+
+    /// The keys' states, for reports.
+    pub(crate) fn text(&self) -> String {
+        text_of(&self.life)
+    }
+
+    /// Time passes until `next`, and what is due then happens.
+    pub(crate) fn go_on(&mut self, next: u64) -> Result<(), Why> {
+        self.spins = if next > self.world.now { 0 } else { self.spins + 1 };
+        if self.spins > SPIN_LIMIT || self.covered.evaluations > EVALUATIONS_MAX {
+            let times = [self.look, self.early, self.parent.next(), self.blocked_until];
+            let parent = [self.sync.next_poll, self.next_watch];
+            return Err(Why::Spins(format!("at {}: {times:?} {parent:?}", self.world.now)));
+        }
+        self.world.pass(next);
+        self.step()
     }
 
     fn step(&mut self) -> Result<(), Why> {
         let now = self.world.now;
+        if self.sync.next_poll.is_some_and(|at| at <= now) {
+            self.poll();
+        }
         while let Some(event) = self.parent.take(now) {
             self.parent_event(event)?;
         }
         if self.next_edit <= now && self.world.keys.count() < KEYS_MAX {
             let parent = self.policy.parent.clone();
             let what = random_edit(&mut self.policy, &mut self.random);
-            if self.parent.is_at_work() {
+            fit(&mut self.policy, &self.cast, &mut self.random);
+            if self.parent.is_at_work() || self.sync.is_behind() {
                 // What the registry has promised it keeps: its terms do not change in between.
                 self.policy.parent = parent;
             }
@@ -202,139 +254,23 @@ impl Play {
             self.blocked_until = None;
             self.log(|_| "publication works again".to_owned());
         }
+        if self.next_backup <= now {
+            self.back_up();
+            self.next_backup = self.after(20);
+        }
         self.evaluate()
     }
 
-    fn parent_event(&mut self, event: ParentEvent) -> Result<(), Why> {
-        self.log(|_| format!("{event:?}"));
-        let now = Timestamp(self.world.now);
-        match event {
-            ParentEvent::Shows { id, is_there } => self.show(&id, is_there)?,
-            ParentEvent::Asks { id, is_there } => self.ask_parent(&id, is_there)?,
-            ParentEvent::Says { id, is_there } => {
-                // The registration delay may be another one since the operator asked.
-                let shows = self.parent.shows_at(&id).unwrap_or(0);
-                let earliest = shows.saturating_sub(self.policy.parent.registration_delay.0);
-                if earliest > now.0 {
-                    self.parent.plan(earliest, ParentEvent::Says { id, is_there });
-                    return Ok(());
-                }
-                let wanted = if is_there { DsAtParent::Submitted } else { DsAtParent::Retracted };
-                if self.ds_at_parent(&id) == Some(wanted) {
-                    let done = match is_there {
-                        true => ds_seen(&self.life, &id, now),
-                        false => ds_gone(&self.life, &id, now),
-                    };
-                    self.life = done.map_err(|_| Why::GoodCommandRefused("ds-seen/gone"))?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn ask_parent(&mut self, id: &KeyId, is_there: bool) -> Result<(), Why> {
-        let now = self.world.now;
-        let wanted = if is_there { DsAtParent::Submit } else { DsAtParent::Retract };
-        if self.ds_at_parent(id) != Some(wanted) {
-            return Ok(());
-        }
-        if self.cast.is_eager && !is_there && self.is_other_ds_coming(id) {
-            // A prudent operator does not have the last DS removed while the next is not there.
-            let event = ParentEvent::Asks { id: id.clone(), is_there };
-            let later = self.parent.next().unwrap_or(0).max(now);
-            self.parent.plan(if later > now { later } else { now + 3600 }, event);
-            return Ok(());
-        }
-        let done = match is_there {
-            true => ds_submit(&self.life, id, Timestamp(now)),
-            false => ds_retract(&self.life, id, Timestamp(now)),
-        };
-        self.life = done.map_err(|_| Why::GoodCommandRefused("ds-submit/retract"))?;
-        self.parent.asked(now, id, is_there, &self.policy, &mut self.random);
-        while let Some(event) = self.parent.take(now) {
-            self.parent_event(event)?;
-        }
-        Ok(())
-    }
-
-    /// Whether this DS is the only one at the parent, and another one is under way.
-    fn is_other_ds_coming(&mut self, id: &KeyId) -> bool {
-        let number = self.world.keys.number(id, false, self.algorithms[id]);
-        let others = self.world.ds_shown().without(KeySet::of(&[number]));
-        let is_coming = |key: &KeyLife| {
-            use DsAtParent::{Seen, Submit, Submitted};
-            key.id != *id && matches!(key.ds_at_parent, Submit | Submitted | Seen)
-        };
-        others.is_empty() && self.life.keys.iter().any(is_coming)
-    }
-
-    fn show(&mut self, id: &KeyId, is_there: bool) -> Result<(), Fault> {
-        let number = self.world.keys.number(id, false, self.algorithms[id]);
-        let this = KeySet::of(&[number]);
-        let shown = self.world.ds_shown();
-        self.world.show_ds(if is_there { shown.or(this) } else { shown.without(this) })
-    }
-
-    fn ds_at_parent(&self, id: &KeyId) -> Option<DsAtParent> {
-        self.life.keys.iter().find(|key| key.id == *id).map(|key| key.ds_at_parent)
-    }
-
-    /// The operator rolls a key, or tries a command at a bad moment.
-    fn command(&mut self) -> Result<(), Why> {
-        let may_roll = self.world.keys.count() < KEYS_MAX;
-        if self.life.keys.is_empty() || self.random.one_in(2) && may_roll {
-            let role = self.random.pick(&[KeyRole::Ksk, KeyRole::Zsk, KeyRole::Csk]);
-            self.log(|_| format!("key rollover {role}"));
-            self.life = roll_now(&self.life, role);
-            return Ok(());
-        }
-        let key = self.random.pick(&self.life.keys);
-        let now = Timestamp(self.world.now);
-        let (name, fits, result) = match self.random.below(4) {
-            0 => ("ds-submit", DsAtParent::Submit, ds_submit(&self.life, &key.id, now)),
-            1 => ("ds-seen", DsAtParent::Submitted, ds_seen(&self.life, &key.id, now)),
-            2 => ("ds-retract", DsAtParent::Retract, ds_retract(&self.life, &key.id, now)),
-            _ => ("ds-gone", DsAtParent::Retracted, ds_gone(&self.life, &key.id, now)),
-        };
-        // Where the command applies, it would be a lie: the parent's own events tell the truth.
-        if key.ds_at_parent == fits && key.role != KeyRole::Zsk {
-            return Ok(());
-        }
-        self.covered.refused_commands += 1;
-        if result.is_ok() { Err(Why::BadCommandTaken(name)) } else { Ok(()) }
-    }
-
-    /// The machine is off for a while, or nothing is published for a while.
-    fn outage(&mut self) -> Result<(), Why> {
-        self.covered.outages += 1;
-        let length = self.random.pick(&[600, DAY / 2, 3 * DAY, 20 * DAY]);
-        let until = self.world.now + 1 + self.random.below(length);
-        if self.random.one_in(2) {
-            self.log(|_| format!("publication is refused until {}", until - BEGIN));
-            self.blocked_until = Some(until);
-            return Ok(());
-        }
-        self.log(|_| format!("off until {}", until - BEGIN));
-        while let Some(at) = self.parent.next().filter(|at| *at < until) {
-            self.world.pass_off(at);
-            while let Some(event) = self.parent.take(at) {
-                match event {
-                    ParentEvent::Shows { id, is_there } => self.show(&id, is_there)?,
-                    other => self.parent.plan(until, other),
-                }
-            }
-        }
-        self.world.pass_off(until);
-        self.world.pass(until);
-        Ok(())
-    }
-
-    fn evaluate(&mut self) -> Result<(), Why> {
+    pub(crate) fn evaluate(&mut self) -> Result<(), Why> {
         self.fill_pool();
+        if self.cast.is_watched {
+            self.watch();
+        }
         let now = Timestamp(self.world.now);
         let told = self.mistake.policy(&self.policy);
         let mut scene = Scene::new(&told, now, &self.pool);
         scene.waits_for_publication = self.cast.has_outages;
+        scene.parent = self.cast.is_watched.then_some(self.sightings.as_slice());
         let before = self.life.clone();
         let mut answer = evaluate(&self.life, &scene);
         for _ in 0..FORCED_LIMIT {
@@ -346,7 +282,8 @@ impl Play {
         self.covered.evaluations += 1;
         self.look = answer.next.map(|at| at.0.max(now.0));
         let haste = self.mistake.haste(&self.policy);
-        self.early = self.look.map(|at| at.saturating_sub(haste)).filter(|at| *at > now.0);
+        let early = self.look.map(|at| at.saturating_sub(haste));
+        self.early = early.filter(|at| haste > 0 && *at > now.0);
         self.life = answer.life;
         if self.covered.evaluations.is_multiple_of(16) && matches!(self.mistake, Mistake::None) {
             let again = evaluate(&self.life, &scene);
@@ -354,6 +291,11 @@ impl Play {
                 self.log(|_| "the answer is another one the second time".to_owned());
                 self.covered.second_thoughts += 1;
             }
+        }
+        let is_retry = self.look == Some(now.0 + 60);
+        if is_retry && (self.cast.needs_backup || self.cast.is_short_of_keys) {
+            // Whatever is missing, it does not come within a minute.
+            self.look = Some(now.0 + DAY / 4);
         }
         if self.look == Some(now.0) {
             // Retries are spaced in production; here, too.
@@ -365,6 +307,8 @@ impl Play {
             self.look = self.look.map(|at| at + late);
         }
         self.note(&before);
+        let is_call = |action: &&Action| matches!(action, Action::CallStandby { .. });
+        self.covered.calls += answer.actions.iter().filter(is_call).count() as u64;
         if self.world.keys.count() > 3 * KEYS_MAX {
             return Err(Why::TooManyKeys);
         }
@@ -377,6 +321,13 @@ impl Play {
         if self.cast.is_late && self.random.one_in(10) {
             return;
         }
+        if self.cast.is_short_of_keys {
+            if self.world.now < self.next_supply {
+                return;
+            }
+            self.next_supply = self.after(60);
+        }
+        let backup = if self.cast.needs_backup { Backup::Missing } else { Backup::NotRequired };
         for wanted in &self.policy.keys.keys {
             let bits = wanted_bits(wanted);
             let fits = |key: &SupplyKey| {
@@ -385,9 +336,12 @@ impl Play {
                     && key.bits == bits
                     && key.repository == wanted.repository
             };
-            while self.pool.iter().filter(|key| fits(key)).count() < 2 {
+            let life = &self.life;
+            let is_fresh = |key: &SupplyKey| !life.keys.iter().any(|held| held.id == key.id);
+            while self.pool.iter().filter(|key| fits(key) && is_fresh(key)).count() < 2 {
                 self.made_count += 1;
-                let id = KeyId::new(&self.made_count.to_be_bytes()).expect("four bytes");
+                let id = KeyId::new(&(self.serial_base + self.made_count).to_be_bytes())
+                    .expect("four bytes");
                 self.algorithms.insert(id.clone(), wanted.algorithm);
                 self.pool.push(SupplyKey {
                     id,
@@ -396,8 +350,8 @@ impl Play {
                     algorithm: wanted.algorithm,
                     bits,
                     // Tags of keys that follow each other are far apart, with and without REVOKE.
-                    key_tag: KeyTag((self.made_count * 397) as u16),
-                    backup: Backup::NotRequired,
+                    key_tag: KeyTag((self.made_count * 397 + (self.serial_base >> 24) * 40) as u16),
+                    backup,
                 });
             }
         }
@@ -422,20 +376,6 @@ impl Play {
         }
     }
 
-    /// The operator hears what is to be handed over or taken back; it is said again and again.
-    fn tell_parent(&mut self, actions: &[Action]) {
-        let said = |action: &Action| match action {
-            Action::SubmitDs { id } => Some((id.clone(), true)),
-            Action::RetractDs { id } => Some((id.clone(), false)),
-            _ => None,
-        };
-        let said: BTreeSet<(KeyId, bool)> = actions.iter().filter_map(said).collect();
-        for (id, is_there) in said.difference(&self.said) {
-            self.parent.want(self.world.now, id, *is_there, &mut self.random);
-        }
-        self.said = said;
-    }
-
     fn publish(&mut self) -> Result<(), Why> {
         if self.blocked_until.is_some() {
             return Ok(());
@@ -451,6 +391,7 @@ impl Play {
             }
             result => result?,
         }
+        self.publish_cds()?;
         let mut kept = KeySet::EMPTY;
         for key in &self.life.keys {
             for is_revoked in [false, true] {
@@ -533,11 +474,12 @@ fn shown_key(key: &KeyLife) -> ShownKey {
         is_published: key.is_published(),
         signs_keyset: key.signs_keyset(),
         signs_zone: key.signs_zone(),
+        is_unbacked: key.backup == Backup::Missing,
     }
 }
 
 /// The zone's state, whatever its keys are called.
-fn hash_of(life: &ZoneLife) -> u64 {
+pub(crate) fn hash_of(life: &ZoneLife) -> u64 {
     let algorithm = |key: &KeyLife| ALGORITHMS.iter().position(|it| *it == key.algorithm);
     let state = |key: &KeyLife| {
         let records = RecordKind::ALL.map(|kind| key.state(kind));

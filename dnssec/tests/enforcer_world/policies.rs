@@ -3,6 +3,7 @@
 //! cache, and lifetimes leave room for a roll.
 
 use super::keys::ALGORITHMS;
+use super::lives::Cast;
 use super::random::Random;
 use dnssec::key::KeyRole;
 use dnssec::policy::{DenialPolicy, KeyPolicy, Nsec3Policy, Policy, RollType};
@@ -139,9 +140,27 @@ fn keys_of(algorithm: Algorithm, random: &mut Random) -> Vec<KeyPolicy> {
     keys
 }
 
+/// Gives a policy what the cast is about.
+pub(crate) fn fit(policy: &mut Policy, cast: &Cast, random: &mut Random) {
+    policy.parent.publishes_cds = cast.has_cds;
+    let is_followed = cast.is_followed && !random.one_in(12);
+    for key in &mut policy.keys.keys {
+        key.rfc5011 = is_followed && key.role.signs_keyset();
+        if key.rfc5011 && key.lifetime.0 != 0 {
+            // A roll takes both hold-downs.
+            key.lifetime = key.lifetime.max(Seconds(150 * DAY));
+        }
+        key.standby = if cast.has_standby { random.below(3) as u32 } else { 0 };
+    }
+}
+
 /// What an edit changed, for reports.
 pub(crate) fn random_edit(policy: &mut Policy, random: &mut Random) -> &'static str {
-    match random.below(12) {
+    match random.below(13) {
+        12 => {
+            policy.passthrough = !policy.passthrough;
+            "passthrough"
+        }
         0 | 1 => {
             randomise_ttls(policy, random);
             "TTLs"

@@ -6,12 +6,13 @@ use super::lives::{Cast, Covered, Failure};
 use super::mutants::Mistake;
 use super::play::{play, play_policy};
 use super::policies::{CSK_ROLLS, DAY, KSK_ROLLS, ZSK_ROLLS, key};
+use super::random::Random;
 use dnssec::key::KeyRole;
 use dnssec::policy::{KeyPolicy, Policy};
 use dnssec::{Algorithm, Seconds};
 
 /// Random lives in continuous integration.
-const RUNS_DEFAULT: u64 = 300;
+const RUNS_DEFAULT: u64 = 200;
 /// Length of a life, in days.
 const TEN_YEARS: u64 = 3653;
 
@@ -23,19 +24,38 @@ pub(crate) const QUIET: Cast = Cast {
     is_late: false,
     is_eager: true,
     checks_claims: true,
+    has_cds: false,
+    is_watched: false,
+    has_standby: false,
+    is_followed: false,
+    needs_backup: false,
+    is_short_of_keys: false,
     days: TEN_YEARS,
 };
 
-/// The cast of a random life: from quiet to wild.
+/// The cast of a random life: from quiet to wild. Zones that validators follow by RFC 5011 have
+/// neither edits nor commands, unless `FOLLOWED_EDITS` is set: what the core does then is not yet
+/// right in each case (docs/src/proof.md).
 fn cast_of(seed: u64) -> Cast {
     let choice = |shift: u32, count: u64| (seed / 3_u64.pow(shift)) % count;
+    let mut random = Random::new(seed ^ 0xCA57);
+    let edit_days = [0, 30, 150][choice(0, 3) as usize];
+    let command_days = [0, 10, 60][choice(1, 3) as usize];
+    let may_be_followed =
+        edit_days + command_days == 0 || std::env::var_os("FOLLOWED_EDITS").is_some();
     Cast {
-        edit_days: [0, 30, 150][choice(0, 3) as usize],
-        command_days: [0, 10, 60][choice(1, 3) as usize],
+        edit_days,
+        command_days,
         has_outages: choice(2, 3) == 1,
         is_late: choice(3, 3) == 1,
         is_eager: choice(4, 3) == 1,
         checks_claims: false,
+        has_cds: random.one_in(3),
+        is_watched: random.one_in(4),
+        has_standby: random.one_in(3),
+        is_followed: random.one_in(4) && may_be_followed,
+        needs_backup: random.one_in(4),
+        is_short_of_keys: random.one_in(6),
         days: TEN_YEARS,
     }
 }
@@ -70,7 +90,7 @@ fn random_lives_validate_at_every_instant_w5() {
     }
     println!("{all}");
     for failure in failed.iter().take(30) {
-        println!("SEED={}: {:?}", failure.seed, failure.why);
+        println!("SEED={}: {:?} {:?}", failure.seed, failure.why, cast_of(failure.seed));
     }
     println!("{} of {} lives failed", failed.len(), all.lives + failed.len() as u64);
     if let Some(first) = failed.first() {

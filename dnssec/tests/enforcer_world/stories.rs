@@ -36,7 +36,8 @@ fn id(number: u8) -> KeyId {
     KeyId::new(&[number]).unwrap()
 }
 
-/// A key by its flags: `P` published, `K` signs the DNSKEY RRset, `Z` signs the zone.
+/// A key by its flags: `P` published, `K` signs the DNSKEY RRset, `Z` signs the zone, `R` revoked,
+/// `B` not backed up.
 fn key(number: u8, algorithm: Algorithm, role: KeyRole, flags: &str) -> ShownKey {
     ShownKey {
         id: id(number),
@@ -46,6 +47,7 @@ fn key(number: u8, algorithm: Algorithm, role: KeyRole, flags: &str) -> ShownKey
         is_published: flags.contains('P'),
         signs_keyset: flags.contains('K'),
         signs_zone: flags.contains('Z'),
+        is_unbacked: flags.contains('B'),
     }
 }
 

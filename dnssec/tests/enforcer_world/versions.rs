@@ -70,6 +70,17 @@ impl<T: Clone + PartialEq> Versions<T> {
         live.map(|version| &version.content)
     }
 
+    /// Those that some cache may hold at `now`, with their times.
+    pub(crate) fn live(&self, now: u64) -> impl Iterator<Item = &Version<T>> {
+        self.live.iter().filter(move |it| it.gone.is_none_or(|gone| gone > now))
+    }
+
+    /// Those that some server of the zone shows at `now`.
+    pub(crate) fn fetchable(&self, now: u64) -> impl Iterator<Item = &T> {
+        let is_there = move |it: &&Version<T>| it.gone.is_none_or(|gone| gone > now + it.ttl);
+        self.live.iter().filter(is_there).map(|version| &version.content)
+    }
+
     /// Those that are being served.
     pub(crate) fn served(&self) -> impl Iterator<Item = &T> {
         self.live.iter().filter(|it| it.gone.is_none()).map(|it| &it.content)

@@ -8,6 +8,7 @@
 //! hold it. The set of views grows only when a new version begins to be served, so only then is
 //! there anything to check: the world jumps from event to event.
 
+use super::anchors::{Anchors, Following};
 use super::data::{Class, Line, Signers, negative_ttl};
 use super::keys::{ALGORITHMS, Keys};
 use super::versions::{KeySet, Versions};
@@ -26,6 +27,8 @@ pub(crate) struct ShownKey {
     pub(crate) is_published: bool,
     pub(crate) signs_keyset: bool,
     pub(crate) signs_zone: bool,
+    /// Whether it could be lost: its repository asks for a backup, and there is none.
+    pub(crate) is_unbacked: bool,
 }
 
 /// A version of the DNSKEY RRset with its signatures.
@@ -58,6 +61,16 @@ pub(crate) enum Fault {
     Insecure { at: u64 },
     /// A key was forgotten while caches or servers have records of it (W16).
     Removed { at: u64, key: String },
+    /// Some view validates by a key only that could be lost.
+    Unbacked { at: u64, keys: String },
+    /// A validator that follows RFC 5011 has no way into this DNSKEY set, or to the data.
+    Anchors { at: u64, anchors: String, keys: String, signers: String },
+    /// A key that somebody may trust by RFC 5011 left without being revoked, or came back.
+    Unrevoked { at: u64, key: String },
+    /// A revoked key was to be seen this many seconds longer (RFC 5011 §2.4.2).
+    RevokedTooShort { at: u64, key: String, needed: u64 },
+    /// The zone asks its parent to remove the DS, although it is to stay signed.
+    AsksForRemoval { at: u64 },
 }
 
 /// One zone and everybody who looks at it.
@@ -70,9 +83,13 @@ pub(crate) struct World {
     /// Whether the zone, once signed, is never to be unsigned.
     pub(crate) is_signed_for_ever: bool,
     pub(crate) keys: Keys,
-    ds: Versions<KeySet>,
-    keysets: Versions<Keyset>,
-    lines: Vec<Line>,
+    pub(crate) ds: Versions<KeySet>,
+    pub(crate) keysets: Versions<Keyset>,
+    pub(crate) lines: Vec<Line>,
+    /// Validators that follow RFC 5011.
+    pub(crate) anchors: Anchors,
+    /// Keys that could be lost; nothing may depend on them.
+    unbacked: KeySet,
     /// When the next old signature is replaced; `None`: there is none.
     next_replaced: Option<u64>,
     /// How often the RFC 4035 §2.2 duty was broken in a mix of caches (not a fault: RFC 6840
@@ -94,6 +111,8 @@ impl World {
             ds: Versions::since_ever(KeySet::EMPTY, policy.parent.ds_ttl.0),
             keysets: Versions::since_ever(Keyset::default(), negative_ttl(policy)),
             lines: Line::all(policy),
+            anchors: Anchors::default(),
+            unbacked: KeySet::EMPTY,
             next_replaced: None,
             conservative_misses: 0,
             views: 0,
@@ -139,6 +158,7 @@ impl World {
         };
         let signers = set(&|key| key.signs_zone && !key.is_revoked);
         let may = set(&|key| key.is_published && key.role.signs_zone() && !key.is_revoked);
+        self.unbacked = set(&|key| key.is_unbacked);
         self.publish_keyset(keyset);
         for line in &mut self.lines {
             let of = self.keys.of_algorithm(line.algorithm);
@@ -148,6 +168,8 @@ impl World {
         self.refresh_ds_ttl(&old);
         self.find_next_replaced();
         self.check_views()?;
+        let is_leaving = policy.passthrough || policy.keys.keys.is_empty();
+        self.follow(shown, Following::of(policy), is_leaving)?;
         self.check_source(keyset)
     }
 
@@ -169,6 +191,11 @@ impl World {
         let keys = &self.policy.keys;
         let late = keys.publish_safety.0.min(keys.retire_safety.0);
         self.policy.zone.propagation_delay.0 + if self.are_servers_late { late } else { 0 }
+    }
+
+    /// All keys have a backup now.
+    pub(crate) fn back_up(&mut self) {
+        self.unbacked = KeySet::EMPTY;
     }
 
     /// The parent's first server shows this DS set from now on; the last follows after the
@@ -261,8 +288,10 @@ impl World {
 
     fn check_source(&self, keyset: Keyset) -> Result<(), Fault> {
         let is_chained = self.ds.at(self.now).any(|ds| !ds.is_empty());
+        // A revoked key signs nothing but its set (RFC 5011 §2.1).
+        let keys = keyset.keys.without(self.keys.revoked());
         for line in self.lines.iter().filter(|_| is_chained) {
-            let own = keyset.keys.and(self.keys.of_algorithm(line.algorithm));
+            let own = keys.and(self.keys.of_algorithm(line.algorithm));
             let broken = line.versions.served().find(|it| it.and(own).is_empty());
             if let Some(signatures) = broken.filter(|_| !own.is_empty()) {
                 return Err(Fault::Source {
@@ -285,6 +314,7 @@ impl World {
             let of = self.keys.of_algorithm(index);
             for ds in all_ds.iter().filter(|ds| !ds.and(of).is_empty()) {
                 self.check_algorithm(index, *ds, &sets)?;
+                self.check_backed(index, *ds, &sets)?;
             }
         }
         if all_ds.iter().any(|ds| !ds.is_empty()) {
@@ -323,6 +353,26 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// Whether no view depends on a key that could be lost.
+    fn check_backed(&self, index: usize, ds: KeySet, sets: &[Keyset]) -> Result<(), Fault> {
+        if self.unbacked.is_empty() {
+            return Ok(());
+        }
+        let ds = ds.and(self.keys.of_algorithm(index)).without(self.unbacked);
+        let lines = || self.lines.iter().filter(|line| line.algorithm == index);
+        let is_safe = |set: &Keyset| {
+            let keys = set.keys.without(self.unbacked);
+            let is_signed = |line: &Line| {
+                line.versions.at(self.now).all(|signatures| !signatures.and(keys).is_empty())
+            };
+            validates_keyset(ds, set) && lines().all(is_signed)
+        };
+        match sets.iter().all(is_safe) {
+            true => Ok(()),
+            false => Err(Fault::Unbacked { at: self.now, keys: self.keys.text(self.unbacked) }),
+        }
     }
 
     /// Whether a validator that is content with one path finds one by another algorithm
