@@ -58,6 +58,26 @@ fn a_file_follows_the_keys_and_the_policy_of_its_zone() {
 }
 
 #[test]
+fn a_file_follows_the_salt_of_its_policy() {
+    let installation = installation();
+    installation.edit("kasp.xml", "<Salt length=\"0\"/>", "<Salt length=\"8\"/>");
+    let lab = Lab::start(installation);
+    let salt = || {
+        let text = lab.installation.read(FILE);
+        let (_, rest) = text.split_once("<Salt>").unwrap();
+        rest.split_once('<').unwrap().0.to_owned()
+    };
+    lab.until("queue", |_| lab.installation.path(FILE).exists());
+    let before = salt();
+    assert_eq!(before.len(), 16);
+    let unknown = lab.enforcer("policy resalt -p nope");
+    assert_eq!((unknown.code, unknown.stderr.as_str()), (1, "Unable to find policy nope!\n"));
+    assert_eq!(lab.done("policy resalt -p default"), "");
+    lab.until("queue", |_| salt() != before);
+    lab.daemon.stop();
+}
+
+#[test]
 fn a_file_that_cannot_be_written_is_an_alarm_and_tried_again() {
     let installation = installation();
     installation.edit("zonelist.xml", "/signer/ods1.xml", "/blocked/ods1.xml");

@@ -120,8 +120,8 @@ proptest! {
         let mut before = ZoneLife::default();
         let mut expected = Vec::new();
         for (at, life) in [(2, &first), (3, &second)] {
-            let change =
-                LifeChange { zone: &zone, life, taken: &[], at: Timestamp(at), cause: &"pass".into() };
+            let (at, cause) = (Timestamp(at), &Cause::from("pass"));
+            let change = LifeChange { zone: &zone, life, taken: &[], at, cause };
             store.life_commit(&change).unwrap();
             let stored = store.life(&zone).unwrap();
             prop_assert_eq!(stored.as_ref(), Some(life));
