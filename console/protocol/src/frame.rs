@@ -141,10 +141,13 @@ mod tests {
     #[test]
     fn another_version_and_other_octets_are_named() {
         let mut octets = encode(&request(&["zones"]), REQUEST_OCTETS_MAX).unwrap();
-        octets[4] = 2;
+        octets[4] = PROTOCOL_VERSION + 1;
         let mut reader = FrameReader::new(REQUEST_OCTETS_MAX);
         reader.push(&octets);
-        assert_eq!(reader.take::<Request>(), Err(FrameError::Version { found: 2 }));
+        assert_eq!(
+            reader.take::<Request>(),
+            Err(FrameError::Version { found: PROTOCOL_VERSION + 1 })
+        );
         let mut reader = FrameReader::new(REQUEST_OCTETS_MAX);
         reader.push(&[0, 0, 0, 0]);
         assert_eq!(reader.take::<Request>(), Err(FrameError::Version { found: 0 }));

@@ -9,7 +9,7 @@ fn words(typed: &str) -> Vec<String> {
 }
 
 fn taken(typed: &str) -> Result<Vec<String>, String> {
-    read(&words(typed), Path::new("/home/op")).map(|line| line.words)
+    read(&words(typed), Path::new("/srv/op")).map(|line| line.words)
 }
 
 #[track_caller]
@@ -30,7 +30,7 @@ fn run(typed: &str) -> (String, String, u8, Option<Vec<String>>) {
         Some(path) if path.ends_with("none.xml") => Err("cannot read none.xml".to_owned()),
         _ => Ok("/nonexistent/enforcer.sock".to_owned()),
     };
-    let around = Surroundings { folder: Path::new("/home/op"), socket_of: &socket_of };
+    let around = Surroundings { folder: Path::new("/srv/op"), socket_of: &socket_of };
     let mut terminal = Terminal {
         stdin: &mut stdin,
         is_interactive: false,
@@ -55,9 +55,9 @@ fn options_stand_anywhere_and_get_their_long_names() {
 
 #[test]
 fn paths_are_relative_to_the_callers_folder() {
-    check("zone add -z x -i in/x -o /out", "zone add --zone=x --input=/home/op/in/x --output=/out");
-    check("zone add -s x.xml", "zone add --signerconf=/home/op/x.xml");
-    check("database backup -o copy", "database backup --output=/home/op/copy");
+    check("zone add -z x -i in/x -o /out", "zone add --zone=x --input=/srv/op/in/x --output=/out");
+    check("zone add -s x.xml", "zone add --signerconf=/srv/op/x.xml");
+    check("database backup -o copy", "database backup --output=/srv/op/copy");
 }
 
 #[test]
@@ -74,8 +74,8 @@ fn options_that_there_are_not_are_named_with_the_usage() {
 fn usage_help_and_version_need_no_daemon() {
     let (stdout, stderr, code, _) = run("");
     assert_eq!((stdout.as_str(), code), ("", 1));
-    let head = "usage: ods-ksmutil [-c <config> | --config <config>] command [options]\n\n  help\n  \
-                --version                                      aka -V\n  setup\n";
+    let head = "usage: ods-ksmutil [-c <config> | --config <config>] command [options]\n\n  \
+                help\n  --version                                      aka -V\n  setup\n";
     assert!(stderr.starts_with(head), "{stderr}");
     assert!(!stderr.contains("revoke"), "{stderr}");
     let (stdout, long, code, _) = run("--help");
@@ -126,7 +126,7 @@ fn options_that_a_command_does_not_know_are_refused() {
 fn without_a_daemon_only_start_does_anything() {
     let (stdout, stderr, code, started) = run("-c conf.xml start");
     assert_eq!((stdout.as_str(), stderr.as_str(), code), ("Starting enforcer...\n", "", 0));
-    assert_eq!(started.unwrap(), ["--config", "/home/op/conf.xml"]);
+    assert_eq!(started.unwrap(), ["--config", "/srv/op/conf.xml"]);
     for (typed, hint) in [
         ("setup", "instead of setup, run"),
         ("key list", "start it with"),

@@ -51,7 +51,8 @@ fn lists_have_the_columns_of_1_4() {
          SoftHSM                          unset        No\n\n"
     );
     let policies = lab.done("policy list");
-    let head = "Policies:\nName:                            Description:\ndefault                          ";
+    let head = "Policies:\nName:                            Description:\n\
+                default                          ";
     assert!(policies.starts_with(head) && policies.ends_with("\n\n"), "{policies}");
     let rolls = lab.done("rollover list");
     assert_eq!(

@@ -13,7 +13,8 @@ fn keys_are_made_ahead_for_so_many_zones() {
     let lab = Lab::start(installation());
     assert_eq!(pool(&lab), 0);
     let text = "Key sharing is Off\n\
-                Info: converting P1Y to seconds; M interpreted as 31 days, Y interpreted as 365 days\n\
+                Info: converting P1Y to seconds; M interpreted as 31 days, Y interpreted as 365 \
+                days\n\
                 Info: 1 zone(s) found on policy \"default\"\n\
                 1 new KSK(s) (256 bits) need to be created for policy default: \
                 keys_to_generate(1) = keys_needed(1) - keys_available(0).\n\
