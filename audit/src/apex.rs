@@ -10,7 +10,7 @@ use crate::keys::ZoneKey;
 use crate::prepared::{Chain, Prepared};
 use crate::rdata::{self, Nsec3Parameters};
 use crate::wire::{self, rtype};
-use crate::{parent_sync, signers};
+use crate::{key_rules, parent_sync, signers};
 
 /// Runs all checks of this file and fills in what later checks need: keys, algorithms, chain, TTL.
 pub(crate) fn check(prepared: &mut Prepared<'_>) {
@@ -23,6 +23,7 @@ pub(crate) fn check(prepared: &mut Prepared<'_>) {
     }
     read_keys(prepared);
     check_key_list(prepared);
+    key_rules::check(prepared);
     signers::read(prepared);
     parent_sync::check(prepared);
     prepared.chain = check_denial_kind(prepared);
@@ -38,14 +39,18 @@ fn check_soa(prepared: &mut Prepared<'_>) {
     // Malformed RDATA is found together with the other records of the apex.
     let Some(soa) = rdata::soa(record.rdata) else { return };
     prepared.denial_ttl = Some(record.ttl.min(soa.minimum));
+    prepared.serial = Some(soa.serial);
+    prepared.soa_expire_seconds = Some(soa.expire);
 
-    if let Some(published) = prepared.expectations.published_serial {
-        // RFC 1982 §3.2: greater by less than half the number space.
-        let step = soa.serial.wrapping_sub(published);
-        if step == 0 || step >= 0x8000_0000 {
-            let detail = format!("serial {}, published {published}", soa.serial);
-            prepared.add(FindingId::SerialNotRisen, rtype::SOA, detail);
-        }
+    let published = prepared.expectations.published_serial;
+    if let Some(published) = published.filter(|&published| !is_greater(soa.serial, published)) {
+        let detail = format!("serial {}, published {published}", soa.serial);
+        prepared.add(FindingId::SerialNotRisen, rtype::SOA, detail);
+    }
+    let served = &prepared.expectations.served_serials;
+    if let Some(&served) = served.iter().find(|&&served| !is_greater(soa.serial, served)) {
+        let detail = format!("serial {}, secondary {served}", soa.serial);
+        prepared.add(FindingId::SerialServed, rtype::SOA, detail);
     }
     let source_soas = prepared.source.as_ref().map(|source| source_soas(source, prepared));
     let (mut ttl, mut minimum) = (prepared.expectations.soa_ttl, prepared.expectations.soa_minimum);
@@ -71,6 +76,11 @@ fn check_soa(prepared: &mut Prepared<'_>) {
             prepared.add(FindingId::SoaPolicy, rtype::SOA, detail);
         }
     }
+}
+
+/// RFC 1982 §3.2: greater by less than half the number space.
+fn is_greater(serial: u32, other: u32) -> bool {
+    (1..0x8000_0000).contains(&serial.wrapping_sub(other))
 }
 
 /// TTL and RDATA of the SOA records at the apex of the source, without repetitions.

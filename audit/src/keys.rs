@@ -6,6 +6,8 @@ use ring::signature::{
     RsaPublicKeyComponents, UnparsedPublicKey, VerificationAlgorithm,
 };
 
+use crate::signer_sets::KeyId;
+
 /// One DNSKEY.
 #[derive(Debug)]
 pub(crate) struct ZoneKey {
@@ -53,6 +55,23 @@ impl ZoneKey {
             flags: u16::from_be_bytes([flags_high, flags_low]),
             material: material(algorithm, public_key).unwrap_or(Material::Unusable),
         })
+    }
+
+    /// What RRSIGs call it.
+    pub(crate) fn id(&self) -> KeyId {
+        KeyId { algorithm: self.algorithm, key_tag: self.tag }
+    }
+
+    /// The flags field.
+    pub(crate) fn flags(&self) -> u16 {
+        self.flags
+    }
+
+    /// Length of the modulus of an RSA key that can be used.
+    pub(crate) fn rsa_bits(&self) -> Option<u32> {
+        let Material::Rsa { n, .. } = &self.material else { return None };
+        // A usable modulus has at most 1024 octets, and does not begin with a zero.
+        n.first().map(|first| n.len() as u32 * 8 - first.leading_zeros())
     }
 
     /// Bit 7: the key may sign zone data (RFC 4034 §2.1.1).

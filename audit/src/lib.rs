@@ -16,38 +16,53 @@
 //! A zone that was approved once may be kept as [`Approved`]; [`Approved::judge`] then judges the
 //! difference to the next version at a cost by the size of the difference.
 //!
-//! Not yet: the chain to the parent's DS, ZONEMD, comparison with the last approved zone.
+//! What the zone is judged against beside its source: the DS RRsets of the parent, the versions
+//! that caches may still have ([`PublishedVersion`]), the policy's horizon.
 #![forbid(unsafe_code)]
 
 mod apex;
 mod bitmap;
+pub mod breaker;
+mod chain;
 mod compare;
+mod continuity;
 mod denial;
 mod expectations;
+mod facts;
 mod finding;
+mod history;
+mod horizon;
 mod incremental;
 mod index;
+mod key_rules;
 mod keys;
 mod nsec3;
+mod observed;
 mod parent_sync;
 mod prepared;
 pub mod presentation;
 mod rdata;
 mod report;
 mod signatures;
+mod signer_sets;
 mod signers;
 mod wire;
 mod work;
+mod zonemd;
 
 pub use expectations::{
-    Denial, Expectations, Limits, ParentSync, SignatureLifetimes, Signer, Signing,
+    Denial, DsSet, DsSource, Expectations, Horizon, KeyRule, Limits, ParentSync, Sampling,
+    SignatureLifetimes, Signer, Signing, Zonemd,
 };
-pub use finding::{Finding, FindingId, RecordType, Severity};
+pub use finding::{BreakerId, Finding, FindingId, RecordType, Severity, UnknownFinding};
+pub use history::{PublishedKeys, PublishedVersion, SignedBy, remember};
 pub use incremental::{
     Approval, Approved, ApprovedError, Difference, Judgement, NotIncremental, Side,
 };
+pub use observed::{Observed, name_text, observe};
 pub use prepared::{AuditError, Prepared, Zones};
 pub use report::{Counts, PartialReport, Report, Verdict};
+pub use signer_sets::KeyId;
 
 /// Audits a signed zone in one call, on the calling thread.
 ///

@@ -7,16 +7,20 @@
 use std::ops::Range;
 
 use crate::apex;
-use crate::expectations::Expectations;
+use crate::expectations::{Denial, Expectations};
+use crate::facts::Facts;
 use crate::finding::FindingId;
+use crate::history::{self, PublishedKeys};
 use crate::incremental::{Approval, ChangedRrsets};
 use crate::index::{Index, Zone};
 use crate::keys::ZoneKey;
 use crate::nsec3::{Hash, Nsec3Table};
-use crate::report::{PartialReport, Report};
+use crate::report::{Findings, PartialReport, Report};
+use crate::signer_sets::SIGNER_SETS_MAX;
 use crate::signers::Signers;
 use crate::wire;
 use crate::work::Worker;
+use crate::{chain, continuity, horizon, zonemd};
 
 /// The zones to audit, as blocks of wire records.
 #[derive(Debug, Clone, Copy)]
@@ -85,6 +89,9 @@ pub struct Prepared<'a> {
     pub(crate) nsec3: Nsec3Table,
     /// TTL of the denial records (RFC 9077), if the apex has one SOA.
     pub(crate) denial_ttl: Option<u32>,
+    /// Serial and EXPIRE of that SOA.
+    pub(crate) serial: Option<u32>,
+    pub(crate) soa_expire_seconds: Option<u32>,
     whole_zone: PartialReport,
     /// Known when the partial reports have been put together.
     pub(crate) is_source_irregular: bool,
@@ -121,6 +128,8 @@ impl<'a> Prepared<'a> {
             chain: Chain::Unusable,
             nsec3,
             denial_ttl: None,
+            serial: None,
+            soa_expire_seconds: None,
             whole_zone: report,
             is_source_irregular: false,
         };
@@ -188,7 +197,7 @@ impl<'a> Prepared<'a> {
         if covered != owner_count {
             return Err(AuditError::NotCovered { at: covered, owner_count });
         }
-        Ok(self.put_together(partials, |_| true))
+        Ok(self.put_together(partials, |_| true, None))
     }
 
     /// Audits the owner names that `is_checked` picks, as the incremental audit does: the others
@@ -200,6 +209,7 @@ impl<'a> Prepared<'a> {
         is_checked: impl Fn(&[u8]) -> bool,
         must_match: impl Fn(&Hash) -> bool,
         changed: &ChangedRrsets,
+        whole: Facts,
     ) -> Report {
         let nodes: Vec<usize> = (0..self.owner_count())
             .filter(|&node| {
@@ -209,13 +219,14 @@ impl<'a> Prepared<'a> {
             .collect();
         self.whole_zone.counts.names = nodes.len() as u64;
         let partial = Worker::new(&self, 0..0).run_names(&nodes, changed);
-        self.put_together(vec![partial], must_match)
+        self.put_together(vec![partial], must_match, Some(whole))
     }
 
     fn put_together(
         &mut self,
         partials: Vec<PartialReport>,
         must_match: impl Fn(&Hash) -> bool,
+        known: Option<Facts>,
     ) -> Report {
         let stopped_early = partials.iter().any(|partial| partial.findings.are_enough());
         let mut matched = vec![false; self.nsec3.len()];
@@ -236,6 +247,16 @@ impl<'a> Prepared<'a> {
                 }
             }
         }
+        let is_whole = known.is_none();
+        let mut facts = std::mem::take(&mut whole.facts);
+        if let Some(known) = known {
+            // Who signs the keys was seen at the apex, which is always checked.
+            facts = Facts { keyset_signers: facts.keyset_signers, ..known };
+        }
+        let keys = history::of_candidate(self, &facts);
+        if !stopped_early {
+            self.check_whole_zone(&facts, &keys, is_whole, &mut whole.findings);
+        }
         // The same report however the work was split.
         whole.findings.list[whole_zone_count..].sort_by(|left, right| {
             let keys = (left.record_type, left.id).cmp(&(right.record_type, right.id));
@@ -246,8 +267,34 @@ impl<'a> Prepared<'a> {
             stopped_early: stopped_early || whole.findings.are_enough(),
             findings: whole.findings.list,
             counts: whole.counts,
-            soonest_expiration: whole.soonest_expiration,
+            soonest_expiration: facts.expiry.0.and_then(|expiry| u64::try_from(expiry.at).ok()),
+            keys,
         }
+    }
+
+    /// What only the whole zone can tell: chain and caches, succession, horizon, ZONEMD.
+    fn check_whole_zone(
+        &self,
+        facts: &Facts,
+        keys: &PublishedKeys,
+        is_whole: bool,
+        findings: &mut Findings,
+    ) {
+        if is_whole {
+            zonemd::check(self, findings);
+        }
+        if self.expectations.denial == Denial::Source {
+            return;
+        }
+        if facts.signer_sets.are_too_many {
+            let detail = format!("limit {SIGNER_SETS_MAX} sets of keys");
+            findings.add(FindingId::CachesTooComplex, &self.expectations.apex, None, detail);
+        }
+        let is_of_another_world = continuity::check(&self.expectations, keys, findings);
+        if !is_of_another_world {
+            chain::check(&self.expectations, keys, findings);
+        }
+        horizon::check(&self.expectations, facts, self.soa_expire_seconds, findings);
     }
 
     /// Adds a finding about the zone as a whole.
@@ -278,7 +325,7 @@ impl<'a> Prepared<'a> {
     }
 }
 
-fn read<'a>(blocks: &'a [&'a [u8]]) -> Result<Index<'a>, AuditError> {
+pub(crate) fn read<'a>(blocks: &'a [&'a [u8]]) -> Result<Index<'a>, AuditError> {
     check_count(blocks.len())?;
     for (block, bytes) in blocks.iter().enumerate() {
         check_length(block, bytes.len())?;

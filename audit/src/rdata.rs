@@ -7,6 +7,7 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
+use crate::signer_sets::KeyId;
 use crate::wire::{name_length, rtype, u16_at, u32_at};
 
 /// The stretch of RDATA that canonical form lowers; empty for types without such names, and for
@@ -109,6 +110,8 @@ pub(crate) fn is_well_formed(record_type: u16, rdata: &[u8]) -> bool {
         rtype::NSEC => names(0, 1).is_some(),
         rtype::NSEC3 => nsec3(rdata).is_some(),
         rtype::NSEC3PARAM => nsec3param(rdata).is_some(),
+        // RFC 8976 §2.2: serial, scheme, hash algorithm, a digest of at least 12 octets.
+        rtype::ZONEMD => rdata.len() >= 18,
         _ => true,
     }
 }
@@ -126,6 +129,7 @@ fn are_character_strings(rdata: &[u8]) -> bool {
 pub(crate) struct Soa<'a> {
     pub(crate) serial: u32,
     pub(crate) minimum: u32,
+    pub(crate) expire: u32,
     /// MNAME and RNAME, which come before the serial.
     pub(crate) names: &'a [u8],
     /// REFRESH, RETRY and EXPIRE, which lie between serial and MINIMUM.
@@ -143,6 +147,7 @@ pub(crate) fn soa(rdata: &[u8]) -> Option<Soa<'_>> {
     Some(Soa {
         serial: u32_at(numbers, 0)?,
         minimum: u32_at(numbers, 16)?,
+        expire: u32_at(numbers, 12)?,
         names: &rdata[..names_length],
         timers: &numbers[4..16],
     })
@@ -159,6 +164,13 @@ pub(crate) struct Rrsig<'a> {
     pub(crate) key_tag: u16,
     pub(crate) signer: &'a [u8],
     pub(crate) signature: &'a [u8],
+}
+
+impl Rrsig<'_> {
+    /// The key that it names.
+    pub(crate) fn key_id(&self) -> KeyId {
+        KeyId { algorithm: self.algorithm, key_tag: self.key_tag }
+    }
 }
 
 /// Reads an RRSIG.

@@ -2,10 +2,14 @@
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
+use crate::facts::Facts;
 use crate::finding::{Finding, FindingId, RecordType, Severity};
+use crate::history::PublishedKeys;
 
 /// How much was looked at.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Records in the candidate.
     pub records: u64,
@@ -15,6 +19,8 @@ pub struct Counts {
     pub rrsets: u64,
     /// Signatures that were verified and found right.
     pub signatures_verified: u64,
+    /// Signatures that were looked at but, by sampling, not verified.
+    pub signatures_unverified: u64,
     /// Owner names in the candidate.
     pub names: u64,
     /// NSEC records.
@@ -29,6 +35,7 @@ impl Counts {
         self.source_records += other.source_records;
         self.rrsets += other.rrsets;
         self.signatures_verified += other.signatures_verified;
+        self.signatures_unverified += other.signatures_unverified;
         self.names += other.names;
         self.nsec_records += other.nsec_records;
         self.nsec3_records += other.nsec3_records;
@@ -36,16 +43,18 @@ impl Counts {
 }
 
 /// Whether the candidate may be published.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Verdict {
-    /// Complete audit, no error.
+    /// Nothing worse than warnings.
     Approve,
-    /// At least one error.
+    /// Not to be published until an operator has looked: at least one finding to hold, no error.
+    Hold,
+    /// At least one error, or so many findings that the audit stopped.
     Reject,
 }
 
 /// Result of an audit.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// What was found, up to the limit of errors and of warnings: first what concerns the whole
     /// zone, then in canonical order of names.
@@ -54,6 +63,8 @@ pub struct Report {
     pub counts: Counts,
     /// When the first of the signatures expires, in Unix seconds; `None` without signatures.
     pub soonest_expiration: Option<u64>,
+    /// What caches may take from this version, to be handed back with the audits that follow.
+    pub keys: PublishedKeys,
     /// Whether the audit stopped early because it had enough errors.
     pub stopped_early: bool,
 }
@@ -62,11 +73,13 @@ impl Report {
     /// Whether the candidate may be published. An audit that stopped early never approves.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        let is_error = |finding: &Finding| finding.id.severity() == Severity::Error;
-        if self.stopped_early || self.findings.iter().any(is_error) {
-            Verdict::Reject
-        } else {
-            Verdict::Approve
+        if self.stopped_early {
+            return Verdict::Reject;
+        }
+        match self.findings.iter().map(|finding| finding.severity).max() {
+            Some(Severity::Refuse) => Verdict::Reject,
+            Some(Severity::Hold) => Verdict::Hold,
+            Some(Severity::Warn) | None => Verdict::Approve,
         }
     }
 }
@@ -78,7 +91,7 @@ pub struct PartialReport {
     pub(crate) range: Range<usize>,
     pub(crate) findings: Findings,
     pub(crate) counts: Counts,
-    pub(crate) soonest_expiration: Option<u64>,
+    pub(crate) facts: Facts,
     /// Positions in the NSEC3 table of records that match a name of this range.
     pub(crate) matched_nsec3: Vec<u32>,
     /// The source has repeated records, or RRsets with several TTLs.
@@ -91,7 +104,7 @@ impl PartialReport {
             range,
             findings: Findings::new(limit),
             counts: Counts::default(),
-            soonest_expiration: None,
+            facts: Facts::default(),
             matched_nsec3: Vec::new(),
             is_source_irregular: false,
         }
@@ -104,14 +117,7 @@ impl PartialReport {
         }
         self.counts.add(&other.counts);
         self.is_source_irregular |= other.is_source_irregular;
-        self.note_expiration(other.soonest_expiration);
-    }
-
-    pub(crate) fn note_expiration(&mut self, expiration: Option<u64>) {
-        self.soonest_expiration = match (self.soonest_expiration, expiration) {
-            (Some(ours), Some(theirs)) => Some(ours.min(theirs)),
-            (ours, theirs) => ours.or(theirs),
-        };
+        self.facts.merge(&other.facts);
     }
 }
 
@@ -140,16 +146,18 @@ impl Findings {
     ) {
         self.take(Finding {
             id,
+            severity: id.severity(),
             owner: owner.into(),
             record_type: record_type.into().map(RecordType),
             detail: detail.into(),
         });
     }
 
-    fn take(&mut self, finding: Finding) {
-        let count = match finding.id.severity() {
-            Severity::Error => &mut self.errors,
-            Severity::Warning => &mut self.warnings,
+    /// Adds a finding that may have another weight than its id.
+    pub(crate) fn take(&mut self, finding: Finding) {
+        let count = match finding.severity {
+            Severity::Refuse | Severity::Hold => &mut self.errors,
+            Severity::Warn => &mut self.warnings,
         };
         if *count < self.limit {
             *count += 1;

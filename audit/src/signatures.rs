@@ -7,6 +7,7 @@ use crate::finding::FindingId;
 use crate::index::{Entry, NodeKind};
 use crate::prepared::Prepared;
 use crate::rdata::{self, Rrsig};
+use crate::signer_sets::KeyId;
 use crate::signers::{Class, Needs};
 use crate::wire::{self, Record, rtype};
 use crate::work::Worker;
@@ -86,6 +87,8 @@ impl Worker<'_, '_> {
         let class = class(prepared, kind, record_type);
         let signed = Signed { node, record_type, class, ttl, entries: rrset };
         self.signed_data.clear();
+        self.rrset_signers.clear();
+        self.attempts = 0;
         let mut seen = [false; 256];
         for &entry in rrsigs.iter().take(limit) {
             let record = index.record(entry);
@@ -96,10 +99,24 @@ impl Worker<'_, '_> {
             let is_hidden = prepared.signers.hidden(class, tag).next().is_some()
                 && !prepared.keys.iter().any(|key| (key.tag, key.algorithm) == tag);
             seen[usize::from(rrsig.algorithm)] |= !is_hidden;
-            self.check_signature(signed, record, rrsig);
+            if self.check_signature(signed, record, rrsig) {
+                self.rrset_signers.push(rrsig.key_id());
+            }
         }
+        self.note_signers(signed, kind);
         if required == Signing::Required && rrsigs.len() <= limit {
             self.check_signers(signed, kind, rrsigs, &seen);
+        }
+    }
+
+    /// Leaves who signs what for the checks of the zone as a whole.
+    fn note_signers(&mut self, signed: Signed<'_>, kind: NodeKind) {
+        let facts = &mut self.report.facts;
+        if signed.record_type == rtype::DNSKEY && kind == NodeKind::Apex {
+            facts.keyset_signers.extend(&self.rrset_signers);
+        } else {
+            let owner = self.prepared.zone.owner(signed.node);
+            facts.signer_sets.note(&mut self.rrset_signers, owner);
         }
     }
 
@@ -130,7 +147,7 @@ impl Worker<'_, '_> {
             let is_reported =
                 needs.algorithms.contains(&algorithm) && !seen[usize::from(algorithm)];
             if !is_reported && !signs((key_tag, algorithm)) {
-                let by = KeyName { algorithm, key_tag }.to_string();
+                let by = KeyId { algorithm, key_tag }.to_string();
                 self.add(FindingId::KeyDoesNotSign, node, record_type, by);
             }
         }
@@ -161,33 +178,43 @@ impl Worker<'_, '_> {
         }
     }
 
-    fn check_signature(&mut self, signed: Signed<'_>, record: Record<'_>, rrsig: Rrsig<'_>) {
+    /// Whether the signature is a good one, but for its times.
+    fn check_signature(
+        &mut self,
+        signed: Signed<'_>,
+        record: Record<'_>,
+        rrsig: Rrsig<'_>,
+    ) -> bool {
         let Signed { node, record_type, ttl, .. } = signed;
         let prepared = self.prepared;
-        let by = KeyName::of(&rrsig);
+        let by = rrsig.key_id();
         if !wire::equal_names(rrsig.signer, &prepared.expectations.apex) {
             let detail = format!("{by}, signer {}", wire::NameText(rrsig.signer));
-            return self.add(FindingId::SignerName, node, record_type, detail);
+            self.add(FindingId::SignerName, node, record_type, detail);
+            return false;
         }
         let labels = countable_labels(record.owner);
         if usize::from(rrsig.labels) != labels {
             let detail = format!("{by}, labels {}, expected {labels}", rrsig.labels);
-            return self.add(FindingId::SignatureLabels, node, record_type, detail);
+            self.add(FindingId::SignatureLabels, node, record_type, detail);
+            return false;
         }
         if rrsig.original_ttl != ttl {
             let detail = format!("{by}, original TTL {}, TTL {ttl}", rrsig.original_ttl);
-            return self.add(FindingId::SignatureOriginalTtl, node, record_type, detail);
+            self.add(FindingId::SignatureOriginalTtl, node, record_type, detail);
+            return false;
         }
         if record.ttl != ttl {
             let detail = format!("{by}, TTL {}, expected {ttl}", record.ttl);
             self.add(FindingId::SignatureTtl, node, record_type, detail);
         }
         self.check_times(signed, rrsig);
-        self.verify(signed, record, rrsig);
+        self.verify(signed, record, rrsig)
     }
 
     /// Times are 32-bit serial numbers around `now` (RFC 4034 §3.1.5).
-    fn check_times(&mut self, Signed { node, record_type, .. }: Signed<'_>, rrsig: Rrsig<'_>) {
+    fn check_times(&mut self, signed: Signed<'_>, rrsig: Rrsig<'_>) {
+        let Signed { node, record_type, ttl, .. } = signed;
         let expectations = &self.prepared.expectations;
         // Truncation is what serial arithmetic asks for.
         let now = expectations.now as u32;
@@ -198,7 +225,7 @@ impl Worker<'_, '_> {
             _ => None,
         }
         .unwrap_or(expectations.refresh_seconds);
-        let by = KeyName::of(&rrsig);
+        let by = rrsig.key_id();
         if inception > 0 {
             let detail = format!("{by}, valid in {inception} s");
             self.add(FindingId::SignatureNotYetValid, node, record_type, detail);
@@ -210,7 +237,9 @@ impl Worker<'_, '_> {
             let detail = format!("{by}, in {expiration} s, refresh {refresh_seconds} s");
             self.add(FindingId::SignatureTooOld, node, record_type, detail);
         }
-        self.report.note_expiration(expectations.now.checked_add_signed(expiration));
+        let expires_at = expectations.now.cast_signed().saturating_add(expiration);
+        let owner = self.prepared.zone.owner(node);
+        self.report.facts.note_signature(expires_at, ttl, owner);
 
         let Some(policy) = expectations.lifetimes else { return };
         let validity = match record_type {
@@ -229,7 +258,9 @@ impl Worker<'_, '_> {
         }
     }
 
-    fn verify(&mut self, signed: Signed<'_>, record: Record<'_>, rrsig: Rrsig<'_>) {
+    /// Whether a key that may sign this made the signature; every other case is an error, but for
+    /// keys that cannot be verified with, which have been reported themselves.
+    fn verify(&mut self, signed: Signed<'_>, record: Record<'_>, rrsig: Rrsig<'_>) -> bool {
         let Signed { node, record_type, class, .. } = signed;
         let prepared = self.prepared;
         let published = || {
@@ -242,12 +273,9 @@ impl Worker<'_, '_> {
                 .take(limit)
         };
         if published().next().is_none() {
-            return self.add(
-                FindingId::SignatureKeyUnknown,
-                node,
-                record_type,
-                KeyName::of(&rrsig).to_string(),
-            );
+            let detail = rrsig.key_id().to_string();
+            self.add(FindingId::SignatureKeyUnknown, node, record_type, detail);
+            return false;
         }
         // A revoked key signs the DNSKEY RRset to prove its revocation (RFC 5011 §2.1).
         let is_keyset = record_type == rtype::DNSKEY;
@@ -255,28 +283,45 @@ impl Worker<'_, '_> {
             key.may_sign() || (is_keyset && key.is_zone_key() && key.protocol == 3)
         };
         if !published().any(|key| is_fit(&key)) {
-            return self.add(
-                FindingId::SignatureByUnfitKey,
-                node,
-                record_type,
-                KeyName::of(&rrsig).to_string(),
-            );
+            let detail = rrsig.key_id().to_string();
+            self.add(FindingId::SignatureByUnfitKey, node, record_type, detail);
+            return false;
         }
         if self.changed.is_some_and(|changed| !changed.contains(record.owner, record_type)) {
             // Octet by octet what the last audit verified, with the same keys.
-            return;
+            return true;
+        }
+        // What changed since the last audit is verified whatever the sample.
+        if self.changed.is_none()
+            && record.owner.len() != prepared.expectations.apex.len()
+            && !prepared.expectations.is_sampled(record.owner)
+        {
+            self.report.counts.signatures_unverified += 1;
+            return true;
         }
         self.build_signed_data(signed, record);
-        let mut verifiable = published().filter(is_fit).filter(|key| key.can_verify()).peekable();
-        if verifiable.peek().is_none() {
-            // The key itself has been reported as one that the auditor cannot verify with.
-            return;
+        let verifiable = published().filter(is_fit).filter(|key| key.can_verify());
+        let limit = prepared.expectations.limits.verifications_per_rrset;
+        let mut is_tried = false;
+        for key in verifiable {
+            is_tried = true;
+            if self.attempts == limit {
+                let detail = format!("limit {limit}");
+                self.add(FindingId::TooMuchWork, node, record_type, detail);
+                return false;
+            }
+            self.attempts += 1;
+            if key.verifies(&self.signed_data, rrsig.signature) {
+                self.report.counts.signatures_verified += 1;
+                return true;
+            }
         }
-        if verifiable.any(|key| key.verifies(&self.signed_data, rrsig.signature)) {
-            self.report.counts.signatures_verified += 1;
-        } else {
-            self.add(FindingId::SignatureWrong, node, record_type, KeyName::of(&rrsig).to_string());
+        if is_tried {
+            let detail = rrsig.key_id().to_string();
+            self.add(FindingId::SignatureWrong, node, record_type, detail);
         }
+        // Else the key has been reported as one that the auditor cannot verify with.
+        false
     }
 
     /// RFC 4034 §3.1.8.1: RRSIG RDATA without the signature, then the RRset in canonical form.
@@ -315,23 +360,4 @@ impl Worker<'_, '_> {
 /// Labels as the RRSIG counts them: without the root and a leading `*` (RFC 4034 §3.1.3).
 fn countable_labels(owner: &[u8]) -> usize {
     wire::label_count(owner) - usize::from(owner.starts_with(b"\x01*"))
-}
-
-/// Names the key of a signature in messages; costs nothing until it is printed.
-#[derive(Clone, Copy)]
-struct KeyName {
-    algorithm: u8,
-    key_tag: u16,
-}
-
-impl KeyName {
-    fn of(rrsig: &Rrsig<'_>) -> Self {
-        KeyName { algorithm: rrsig.algorithm, key_tag: rrsig.key_tag }
-    }
-}
-
-impl std::fmt::Display for KeyName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "algorithm {}, key tag {}", self.algorithm, self.key_tag)
-    }
 }

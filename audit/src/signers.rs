@@ -23,7 +23,7 @@ pub(crate) enum Class {
 }
 
 /// What one class of RRsets needs.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Needs {
     /// Algorithms of which a published key has to sign.
     pub(crate) algorithms: Vec<u8>,

@@ -10,12 +10,17 @@ use crate::index::{Entry, NodeKind};
 use crate::prepared::{Chain, Prepared};
 use crate::rdata;
 use crate::report::PartialReport;
+use crate::signer_sets::KeyId;
 use crate::wire::rtype;
 
 /// State of the audit of one range. The buffers are used again for each RRset.
 pub(crate) struct Worker<'p, 'a> {
     pub(crate) prepared: &'p Prepared<'a>,
     pub(crate) report: PartialReport,
+    /// Keys of the good signatures over the RRset at hand.
+    pub(crate) rrset_signers: Vec<KeyId>,
+    /// Attempts to verify a signature over the RRset at hand.
+    pub(crate) attempts: usize,
     /// What a signature signs.
     pub(crate) signed_data: Vec<u8>,
     /// Types at a name.
@@ -31,6 +36,8 @@ impl<'p, 'a> Worker<'p, 'a> {
         Worker {
             prepared,
             report: PartialReport::new(range, prepared.expectations.limits.findings),
+            rrset_signers: Vec::new(),
+            attempts: 0,
             signed_data: Vec::new(),
             types: Vec::new(),
             bitmap: Vec::new(),

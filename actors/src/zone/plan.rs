@@ -6,7 +6,7 @@ use crate::settings::ZoneSettings;
 use ::audit::{Expectations, SignatureLifetimes};
 use dnssec::denial::denial_ttl;
 use dnssec::denial::nsec3::Nsec3Parameters;
-use dnssec::policy::{DenialPolicy, Policy};
+use dnssec::policy::{AuditMode, DenialPolicy, Policy};
 use dnssec::signing::apex::{ApexPlan, ZoneForm, expected_dnskeys};
 use dnssec::signing::parent_sync::ParentSync;
 use dnssec::signing::step::{Reach, reach};
@@ -147,6 +147,8 @@ pub fn audit_expectations(
             opt_out: nsec3.opt_out,
         },
     };
+    let seed = times.now.0;
+    let sample = ::audit::Sampling { one_in: SAMPLED_ONE_IN, seed };
     let signatures = &policy.signatures;
     let keyset = signatures.validity_keyset.filter(|validity| validity.0 != 0);
     let apex = unsigned.apex.as_wire().to_vec();
@@ -170,9 +172,13 @@ pub fn audit_expectations(
         soa_ttl: Some(plan.soa_ttl.0),
         soa_minimum: Some(plan.soa_minimum),
         published_serial: last,
+        sampling: (policy.audit == AuditMode::Partial).then_some(sample),
         ..Expectations::new(apex, times.now.0, denial)
     }
 }
+
+/// `<Audit><Partial/>`: at one name in so many, others each time, signatures are verified.
+const SAMPLED_ONE_IN: u32 = 10;
 
 /// What the keys are to do.
 fn signing(keys: &ZoneKeys) -> ::audit::Signing {

@@ -7,7 +7,7 @@
 use crate::expectations::Expectations;
 use crate::incremental::Approved;
 use crate::incremental::block::{
-    BLOCK_SIZE, List, Outline, Records, Slot, Window, is_nsec3, push_blocks, push_outlined,
+    At, BLOCK_SIZE, List, Outline, Records, Slot, Sum, is_nsec3, push_blocks, push_outlined,
 };
 use crate::prepared::Prepared;
 use crate::report::{Counts, Report, Verdict};
@@ -91,10 +91,10 @@ impl Approved {
             let block = given.zip(&approval.blocks).take_while(|(l, r)| l == *r).count();
             return Err(ApprovedError::OtherBlocks { block });
         }
-        let now = approval.expectations.now;
-        let (others, nsec3s) = match lists_of(candidate, now) {
+        let at = At { now: approval.expectations.now, apex: &approval.expectations.apex };
+        let (others, nsec3s) = match lists_of(candidate, at) {
             Ok(lists) => lists,
-            Err(unordered) => sorted_lists(&unordered, now),
+            Err(unordered) => sorted_lists(&unordered, at),
         };
         Ok(Approved {
             others,
@@ -107,13 +107,13 @@ impl Approved {
 }
 
 /// The two lists, made of the blocks themselves; or the blocks back, if they are not in order.
-fn lists_of(blocks: Vec<Vec<u8>>, now: u64) -> Result<(List, List), Vec<Vec<u8>>> {
+fn lists_of(blocks: Vec<Vec<u8>>, at: At<'_>) -> Result<(List, List), Vec<Vec<u8>>> {
     let (mut last_other, mut last_nsec3) = (None, None);
     let mut outlines = Vec::with_capacity(blocks.len());
     for block in &blocks {
         let is_of_nsec3 = Records(block).next().is_some_and(|(_, first)| is_nsec3(&first));
         let last = if is_of_nsec3 { &mut last_nsec3 } else { &mut last_other };
-        match outline_in_order(block, is_of_nsec3, last, now) {
+        match outline_in_order(block, is_of_nsec3, last, at) {
             Some(outline) => outlines.push((is_of_nsec3, outline)),
             None => return Err(blocks),
         }
@@ -124,7 +124,7 @@ fn lists_of(blocks: Vec<Vec<u8>>, now: u64) -> Result<(List, List), Vec<Vec<u8>>
             block.shrink_to_fit();
         }
         let mut slots: Vec<Slot> = Vec::new();
-        push_outlined(block, outline, now, &mut slots);
+        push_outlined(block, outline, at, &mut slots);
         let list = if is_of_nsec3 { &mut nsec3s } else { &mut others };
         slots.into_iter().for_each(|slot| list.push(slot));
     }
@@ -137,9 +137,9 @@ fn outline_in_order<'b>(
     block: &'b [u8],
     is_of_nsec3: bool,
     last: &mut Option<&'b [u8]>,
-    now: u64,
+    at: At<'_>,
 ) -> Option<Outline> {
-    let mut outline = Outline { starts: Vec::new(), window: Window::EMPTY };
+    let (mut starts, mut sum) = (Vec::new(), Sum::new(at));
     let mut offset = 0;
     for (bytes, record) in Records(block) {
         if is_nsec3(&record) != is_of_nsec3 {
@@ -151,18 +151,24 @@ fn outline_in_order<'b>(
             if last.is_some_and(|last| !wire::compare_names(last, record.owner).is_lt()) {
                 return None;
             }
+            if let Some(last) = last.filter(|_| offset > 0) {
+                sum.end_owner(last);
+            }
             *last = Some(record.owner);
             // A zone is audited only if its blocks are smaller than 2^32 octets.
-            outline.starts.push(offset as u32);
+            starts.push(offset as u32);
         }
-        outline.window.note(&record, now);
+        sum.note(&record);
         offset += bytes.len();
     }
-    Some(outline)
+    if let Some(last) = last.filter(|_| offset > 0) {
+        sum.end_owner(last);
+    }
+    Some(Outline { starts, window: sum.window, facts: sum.facts })
 }
 
 /// Copies all records into new blocks, in order.
-fn sorted_lists(blocks: &[Vec<u8>], now: u64) -> (List, List) {
+fn sorted_lists(blocks: &[Vec<u8>], at: At<'_>) -> (List, List) {
     let mut records: Vec<_> = blocks.iter().flat_map(|block| Records(block)).collect();
     records.sort_by(|(_, left), (_, right)| wire::compare_names(left.owner, right.owner));
     let (mut others, mut nsec3s) = (List::default(), List::default());
@@ -170,7 +176,7 @@ fn sorted_lists(blocks: &[Vec<u8>], now: u64) -> (List, List) {
     for group in records.chunk_by(|(_, l), (_, r)| wire::equal_names(l.owner, r.owner)) {
         for (list, bytes) in [(&mut others, &mut other_bytes), (&mut nsec3s, &mut nsec3_bytes)] {
             if bytes.len() >= BLOCK_SIZE {
-                append(std::mem::take(bytes), now, list);
+                append(std::mem::take(bytes), at, list);
             }
         }
         for (bytes, record) in group {
@@ -178,13 +184,13 @@ fn sorted_lists(blocks: &[Vec<u8>], now: u64) -> (List, List) {
             out.extend_from_slice(bytes);
         }
     }
-    append(other_bytes, now, &mut others);
-    append(nsec3_bytes, now, &mut nsec3s);
+    append(other_bytes, at, &mut others);
+    append(nsec3_bytes, at, &mut nsec3s);
     (others, nsec3s)
 }
 
-fn append(bytes: Vec<u8>, now: u64, list: &mut List) {
+fn append(bytes: Vec<u8>, at: At<'_>, list: &mut List) {
     let mut slots: Vec<Slot> = Vec::new();
-    push_blocks(bytes, now, &mut slots);
+    push_blocks(bytes, at, &mut slots);
     slots.into_iter().for_each(|slot| list.push(slot));
 }

@@ -8,7 +8,9 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
+use crate::facts::Facts;
 use crate::rdata;
+use crate::signer_sets::KeyId;
 use crate::wire::{self, Record, rtype};
 
 /// Octets in a block that is made here.
@@ -48,7 +50,7 @@ pub(super) fn is_nsec3(record: &Record<'_>) -> bool {
 /// (RFC 4034 §3.1.5) are taken as those nearest to the moment of the audit that approved them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Window {
-    pub(super) soonest_expiration: i64,
+    soonest_expiration: i64,
     oldest_inception: i64,
 }
 
@@ -63,21 +65,10 @@ impl Window {
         }
         // Malformed RRSIGs are never approved.
         let Some(rrsig) = rdata::rrsig(record.rdata) else { return };
-        let nearest = |time: u32| {
-            // Truncation is what serial arithmetic asks for.
-            let from_now = time.wrapping_sub(now as u32).cast_signed();
-            now.cast_signed().saturating_add(i64::from(from_now))
-        };
-        self.soonest_expiration = self.soonest_expiration.min(nearest(rrsig.expiration));
-        self.oldest_inception = self.oldest_inception.min(nearest(rrsig.inception));
-    }
-
-    /// Both windows together.
-    pub(super) fn and(self, other: Self) -> Self {
-        Self {
-            soonest_expiration: self.soonest_expiration.min(other.soonest_expiration),
-            oldest_inception: self.oldest_inception.min(other.oldest_inception),
-        }
+        let (expiration, inception) =
+            (nearest(rrsig.expiration, now), nearest(rrsig.inception, now));
+        self.soonest_expiration = self.soonest_expiration.min(expiration);
+        self.oldest_inception = self.oldest_inception.min(inception);
     }
 
     /// Whether a signature may no longer do at `now`: it expires before the next refresh, or its
@@ -90,11 +81,70 @@ impl Window {
     }
 }
 
+/// The moment in Unix seconds that a 32-bit time stands for.
+fn nearest(time: u32, now: u64) -> i64 {
+    // Truncation is what serial arithmetic asks for.
+    let from_now = time.wrapping_sub(now as u32).cast_signed();
+    now.cast_signed().saturating_add(i64::from(from_now))
+}
+
+/// What blocks are made for: the moment of the audit, and the apex in lower case.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct At<'a> {
+    pub(super) now: u64,
+    pub(super) apex: &'a [u8],
+}
+
+/// Sums up the records of one owner name after the other.
+pub(super) struct Sum<'a> {
+    at: At<'a>,
+    pub(super) window: Window,
+    pub(super) facts: Facts,
+    /// Types covered, and keys, of the signatures at this owner name.
+    signatures: Vec<(u16, KeyId)>,
+    keys: Vec<KeyId>,
+}
+
+impl<'a> Sum<'a> {
+    pub(super) fn new(at: At<'a>) -> Self {
+        let (window, facts) = (Window::EMPTY, Facts::default());
+        Sum { at, window, facts, signatures: Vec::new(), keys: Vec::new() }
+    }
+
+    pub(super) fn note(&mut self, record: &Record<'_>) {
+        if record.rtype != rtype::RRSIG {
+            return;
+        }
+        self.window.note(record, self.at.now);
+        // Malformed RRSIGs are never approved.
+        let Some(rrsig) = rdata::rrsig(record.rdata) else { return };
+        let expires_at = nearest(rrsig.expiration, self.at.now);
+        self.facts.note_signature(expires_at, record.ttl, record.owner);
+        self.signatures.push((type_concerned(record), rrsig.key_id()));
+    }
+
+    /// After all records of an owner name.
+    pub(super) fn end_owner(&mut self, owner: &[u8]) {
+        self.signatures.sort_unstable();
+        for of_one in self.signatures.chunk_by(|left, right| left.0 == right.0) {
+            if of_one[0].0 == rtype::DNSKEY && wire::equal_names(owner, self.at.apex) {
+                continue;
+            }
+            self.keys.clear();
+            self.keys.extend(of_one.iter().map(|(_, key)| *key));
+            self.facts.signer_sets.note(&mut self.keys, owner);
+        }
+        self.signatures.clear();
+    }
+}
+
 /// One block.
 pub(super) struct Block {
     bytes: Vec<u8>,
     /// Where the records of each owner name start.
     starts: Vec<u32>,
+    /// Who signs what in it, and for how long; without who signs the keys.
+    pub(super) facts: Facts,
 }
 
 /// Only sizes: a zone is too much for a log line.
@@ -137,6 +187,11 @@ pub(super) struct Slot {
 }
 
 impl Slot {
+    /// Who signs what in the block.
+    pub(super) fn facts(&self) -> &Facts {
+        &self.block.facts
+    }
+
     /// All records of the block.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.block.bytes
@@ -173,9 +228,11 @@ impl List {
         &self.slots
     }
 
-    /// Windows of all blocks together.
-    pub(super) fn window(&self) -> Window {
-        self.slots.iter().fold(Window::EMPTY, |window, slot| window.and(slot.window))
+    /// Facts of all blocks together.
+    pub(super) fn facts(&self) -> Facts {
+        let mut facts = Facts::default();
+        self.slots.iter().for_each(|slot| facts.merge(slot.facts()));
+        facts
     }
 
     /// The first owner name.
@@ -266,7 +323,7 @@ impl List {
     }
 
     /// The list with some owner names changed; `edits` are in canonical order.
-    pub(super) fn with(&self, edits: &[Edit], now: u64) -> Self {
+    pub(super) fn with(&self, edits: &[Edit], at: At<'_>) -> Self {
         let mut slots = Vec::with_capacity(self.slots.len() + edits.len());
         let mut done = 0;
         let mut rest = edits;
@@ -283,7 +340,7 @@ impl List {
             let (edits_here, edits_after) = rest.split_at(here);
             slots.extend_from_slice(&self.slots[done..slot]);
             let old = self.slots.get(slot).map(|slot| &*slot.block);
-            rebuild(old, edits_here, now, &mut slots);
+            rebuild(old, edits_here, at, &mut slots);
             done = (slot + 1).min(self.slots.len());
             rest = edits_after;
         }
@@ -302,47 +359,47 @@ fn first_not(block: &Block, is_before: impl Fn(&[u8]) -> bool) -> usize {
 }
 
 /// The block with its owner names changed, in as many blocks as it takes.
-fn rebuild(old: Option<&Block>, edits: &[Edit], now: u64, slots: &mut Vec<Slot>) {
+fn rebuild(old: Option<&Block>, edits: &[Edit], at: At<'_>, slots: &mut Vec<Slot>) {
     let added: usize = edits.iter().map(|edit| edit.records.len()).sum();
     let mut bytes = Vec::with_capacity(old.map_or(0, |old| old.bytes.len()) + added);
     let mut copied = 0;
     for edit in edits {
         if let Some(old) = old {
-            let at = first_not(old, |owner| wire::compare_names(owner, &edit.owner).is_lt());
-            let start = old.starts.get(at).map_or(old.bytes.len(), |&start| start as usize);
+            let place = first_not(old, |owner| wire::compare_names(owner, &edit.owner).is_lt());
+            let start = old.starts.get(place).map_or(old.bytes.len(), |&start| start as usize);
             bytes.extend_from_slice(&old.bytes[copied..start]);
-            let is_there = at < old.len() && wire::equal_names(old.owner(at), &edit.owner);
-            copied = if is_there { old.end(at) } else { start };
+            let is_there = place < old.len() && wire::equal_names(old.owner(place), &edit.owner);
+            copied = if is_there { old.end(place) } else { start };
         }
         bytes.extend_from_slice(&edit.records);
     }
     bytes.extend_from_slice(old.map_or(&[], |old| &old.bytes[copied..]));
-    push_blocks(bytes, now, slots);
+    push_blocks(bytes, at, slots);
 }
 
 /// Makes blocks of records that are grouped by owner name and in order.
-pub(super) fn push_blocks(bytes: Vec<u8>, now: u64, slots: &mut Vec<Slot>) {
-    let outline = Outline::of(&bytes, now);
-    push_outlined(bytes, outline, now, slots);
+pub(super) fn push_blocks(bytes: Vec<u8>, at: At<'_>, slots: &mut Vec<Slot>) {
+    let outline = Outline::of(&bytes, at);
+    push_outlined(bytes, outline, at, slots);
 }
 
 /// As [`push_blocks`], if the outline of the records is known.
-pub(super) fn push_outlined(bytes: Vec<u8>, outline: Outline, now: u64, slots: &mut Vec<Slot>) {
-    let Outline { starts, window } = outline;
+pub(super) fn push_outlined(bytes: Vec<u8>, outline: Outline, at: At<'_>, slots: &mut Vec<Slot>) {
+    let Outline { starts, window, facts } = outline;
     if starts.is_empty() {
         return;
     }
     if bytes.len() <= BLOCK_SIZE_MAX || starts.len() == 1 {
-        return slots.push(Slot { block: Arc::new(Block { bytes, starts }), window });
+        return slots.push(Slot { block: Arc::new(Block { bytes, starts, facts }), window });
     }
     let mut from = 0;
-    for at in 1..=starts.len() {
-        let end = starts.get(at).map_or(bytes.len(), |&start| start as usize);
-        let next_end = starts.get(at + 1).map_or(bytes.len(), |&start| start as usize);
-        if at == starts.len() || next_end - from > BLOCK_SIZE {
+    for name in 1..=starts.len() {
+        let end = starts.get(name).map_or(bytes.len(), |&start| start as usize);
+        let next_end = starts.get(name + 1).map_or(bytes.len(), |&start| start as usize);
+        if name == starts.len() || next_end - from > BLOCK_SIZE {
             let part = bytes[from..end].to_vec();
-            let Outline { starts, window } = Outline::of(&part, now);
-            slots.push(Slot { block: Arc::new(Block { bytes: part, starts }), window });
+            let Outline { starts, window, facts } = Outline::of(&part, at);
+            slots.push(Slot { block: Arc::new(Block { bytes: part, starts, facts }), window });
             from = end;
         }
     }
@@ -352,22 +409,29 @@ pub(super) fn push_outlined(bytes: Vec<u8>, outline: Outline, now: u64, slots: &
 pub(super) struct Outline {
     pub(super) starts: Vec<u32>,
     pub(super) window: Window,
+    pub(super) facts: Facts,
 }
 
 impl Outline {
-    fn of(bytes: &[u8], now: u64) -> Self {
-        let mut outline = Outline { starts: Vec::new(), window: Window::EMPTY };
+    fn of(bytes: &[u8], at: At<'_>) -> Self {
+        let (mut starts, mut sum) = (Vec::new(), Sum::new(at));
         let mut previous: Option<&[u8]> = None;
         let mut offset = 0;
         for (record_bytes, record) in Records(bytes) {
             if previous.is_none_or(|previous| !wire::equal_names(previous, record.owner)) {
+                if let Some(previous) = previous {
+                    sum.end_owner(previous);
+                }
                 // A zone is audited only if its blocks are smaller than 2^32 octets.
-                outline.starts.push(offset as u32);
+                starts.push(offset as u32);
                 previous = Some(record.owner);
             }
-            outline.window.note(&record, now);
+            sum.note(&record);
             offset += record_bytes.len();
         }
-        outline
+        if let Some(previous) = previous {
+            sum.end_owner(previous);
+        }
+        Outline { starts, window: sum.window, facts: sum.facts }
     }
 }

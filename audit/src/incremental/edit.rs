@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::incremental::NotIncremental;
-use crate::incremental::block::{Edit, List, Records, is_nsec3, type_concerned};
+use crate::incremental::block::{At, Edit, List, Records, is_nsec3, type_concerned};
 use crate::report::Counts;
 use crate::wire::{self, Record, rtype};
 
@@ -14,6 +14,11 @@ use crate::wire::{self, Record, rtype};
 pub(crate) struct ChangedRrsets(BTreeSet<(Vec<u8>, u16)>);
 
 impl ChangedRrsets {
+    /// Adds RRsets whose signatures are to be verified anew.
+    pub(super) fn extend(&mut self, rrsets: &[(Vec<u8>, u16)]) {
+        self.0.extend(rrsets.iter().cloned());
+    }
+
     /// Whether the RRset or a signature over it changed. The letter case of the owner is the same
     /// in signed data, so it does not matter.
     pub(crate) fn contains(&self, owner: &[u8], record_type: u16) -> bool {
@@ -73,7 +78,7 @@ pub(super) fn apply(
     removed: &[(&[u8], Record<'_>)],
     added: &[(&[u8], Record<'_>)],
     counts: Counts,
-    now: u64,
+    at: At<'_>,
     limit: usize,
 ) -> Result<Edited, NotIncremental> {
     let mut changed = ChangedRrsets::default();
@@ -97,7 +102,7 @@ pub(super) fn apply(
     let mut counts = count(counts, removed, added);
     let other_edits = edits(others, of_others, &mut counts)?;
     let nsec3_edits = edits(nsec3s, of_nsec3s, &mut counts)?;
-    let next = (others.with(&other_edits, now), nsec3s.with(&nsec3_edits, now));
+    let next = (others.with(&other_edits, at), nsec3s.with(&nsec3_edits, at));
     count_names((others, nsec3s), (&next.0, &next.1), [&other_edits, &nsec3_edits], &mut counts);
     let owners = |edits: Vec<Edit>| edits.into_iter().map(|edit| edit.owner).collect();
     Ok(Edited {

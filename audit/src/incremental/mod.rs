@@ -13,11 +13,12 @@
 mod approval;
 mod block;
 mod edit;
+mod keys;
 mod select;
 mod source;
 mod view;
 
-use crate::expectations::{Denial, Expectations};
+use crate::expectations::{Denial, Expectations, Zonemd};
 use crate::finding::RecordType;
 use crate::prepared::{AuditError, Prepared, Zones};
 use crate::report::{Counts, Report, Verdict};
@@ -28,7 +29,7 @@ pub(crate) use edit::ChangedRrsets;
 pub use edit::Side;
 
 use approval::SourceState;
-use block::List;
+use block::{At, List, Records};
 use view::View;
 
 /// A difference may always touch so many owner names; beyond that, a quarter of the zone's.
@@ -111,7 +112,7 @@ pub enum NotIncremental {
     /// A change at the apex that concerns every name.
     #[error("the {record_type} RRset at the apex changes")]
     ApexChanged {
-        /// DNSKEY or NSEC3PARAM; SOA, if the TTL of denial records (RFC 9077) changes.
+        /// DNSKEY, NSEC3PARAM or ZONEMD; SOA, if the TTL of denial records (RFC 9077) changes.
         record_type: RecordType,
     },
     /// Records outside the zone, or signatures and NSEC records at a name without data.
@@ -132,6 +133,9 @@ pub enum NotIncremental {
         /// Owner name in wire form.
         owner: Vec<u8>,
     },
+    /// The zone has a digest of itself (RFC 8976), or is to have one.
+    #[error("the zone has or needs a ZONEMD, which is made of all records")]
+    WholeZoneDigest,
     /// A full audit is the better way.
     #[error("{names} names concerned, limit {limit}")]
     TooMuch {
@@ -193,10 +197,10 @@ impl Approved {
         // At most 2^32 owner names, as the zone has at most that many records.
         let limit = (self.counts.names as usize / 4).max(TOUCHED_NAMES_MIN);
         let lists = (&self.others, &self.nsec3s);
-        let now = expectations.now;
-        let edited = edit::apply(lists, &removed, &added, counts, now, limit)?;
-
         let apex = &expectations.apex;
+        let at = At { now: expectations.now, apex };
+        let mut edited = edit::apply(lists, &removed, &added, counts, at, limit)?;
+
         let old = View::new(&self.others, &self.nsec3s, apex);
         let new = View::new(&edited.others, &edited.nsec3s, apex);
         if let Some(ttl) = new.denial_ttl()
@@ -204,15 +208,15 @@ impl Approved {
         {
             return Err(NotIncremental::ApexChanged { record_type: RecordType(rtype::SOA) });
         }
-        let selection = select::select(old, new, &edited, &expectations)?;
+        let lists = (&edited.others, &edited.nsec3s);
+        let before = (old, &self.expectations);
+        let of_keys = keys::concerned(before, (new, &expectations), lists, limit)?;
+        edited.changed.extend(&of_keys);
+        let selection = select::select(old, new, &edited, &of_keys, &expectations)?;
         let report = audit_small_zone(new, &selection, source.as_ref(), &edited, &expectations);
         // The apex is a name, so the fault can only be that there is too much.
         let names = selection.names.len();
-        let mut report = report.map_err(|_| NotIncremental::TooMuch { names, limit })?;
-        let window = edited.others.window().and(edited.nsec3s.window());
-        report.soonest_expiration = u64::try_from(window.soonest_expiration)
-            .ok()
-            .filter(|_| window.soonest_expiration != i64::MAX);
+        let report = report.map_err(|_| NotIncremental::TooMuch { names, limit })?;
         let approved = (report.verdict() == Verdict::Approve).then_some(Approved {
             others: edited.others,
             nsec3s: edited.nsec3s,
@@ -233,11 +237,25 @@ impl Approved {
         ours.published_serial = theirs.published_serial;
         ours.refresh_seconds = theirs.refresh_seconds;
         ours.keyset_refresh_seconds = theirs.keyset_refresh_seconds;
-        for expectations in [&mut ours, &mut theirs] {
-            if let Some(dnskeys) = &mut expectations.dnskeys {
-                dnskeys.sort_unstable();
-            }
+        // What these say is checked of the zone as a whole, at each audit.
+        ours.served_serials.clone_from(&theirs.served_serials);
+        ours.parent.clone_from(&theirs.parent);
+        ours.history.clone_from(&theirs.history);
+        ours.propagation_seconds = theirs.propagation_seconds;
+        ours.horizon = theirs.horizon;
+        ours.key_rules.clone_from(&theirs.key_rules);
+        // A sample may be another one, and may follow a whole audit; not the other way round.
+        if theirs.sampling.is_some() {
+            ours.sampling = theirs.sampling;
         }
+        // What these say is checked at the apex; what it means for signatures elsewhere, `keys`
+        // finds.
+        ours.dnskeys.clone_from(&theirs.dnskeys);
+        ours.signing.clone_from(&theirs.signing);
+        ours.parent_sync.clone_from(&theirs.parent_sync);
+        ours.dnskey_ttl = theirs.dnskey_ttl;
+        ours.soa_ttl = theirs.soa_ttl;
+        ours.soa_minimum = theirs.soa_minimum;
         if ours != theirs {
             return Err(NotIncremental::OtherExpectations);
         }
@@ -248,19 +266,25 @@ impl Approved {
         if judged.now < last {
             return Err(NotIncremental::TimeWentBack { now: judged.now, last });
         }
+        let apex = Records(self.others.records_of(&judged.apex));
+        if judged.zonemd == Zonemd::Required
+            || apex.into_iter().any(|(_, record)| record.rtype == rtype::ZONEMD)
+        {
+            return Err(NotIncremental::WholeZoneDigest);
+        }
         if self.source.as_ref().is_some_and(|source| source.is_irregular) {
             return Err(NotIncremental::IrregularSource);
         }
         Ok(judged)
     }
 
-    /// A change of keys or of the chain's parameters concerns every name.
+    /// A change of the chain's parameters concerns every name.
     fn check_apex<'r>(
         &self,
         mut records: impl Iterator<Item = &'r Record<'r>>,
     ) -> Result<(), NotIncremental> {
         let found = records.find(|record| {
-            matches!(record.rtype, rtype::DNSKEY | rtype::NSEC3PARAM)
+            matches!(record.rtype, rtype::NSEC3PARAM | rtype::ZONEMD)
                 && wire::equal_names(record.owner, &self.expectations.apex)
         });
         found.map_or(Ok(()), |record| {
@@ -288,10 +312,13 @@ fn audit_small_zone(
         candidate: &candidate_blocks,
         source: soa_blocks.as_ref().map(|blocks| &blocks[..]),
     };
+    let mut facts = edited.others.facts();
+    facts.merge(&edited.nsec3s.facts());
     let prepared = Prepared::new(zones, expectations)?;
     Ok(prepared.verify_names(
         |owner| selection.names.get(owner) == Some(&true),
         |hash| selection.hashes.contains(hash),
         &edited.changed,
+        facts,
     ))
 }

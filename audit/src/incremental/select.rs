@@ -36,7 +36,8 @@ struct Selector<'s> {
     open: Vec<Vec<u8>>,
 }
 
-/// Chooses the names to check for a difference that leads from `old` to `new`.
+/// Chooses the names to check for a difference that leads from `old` to `new`; those of `of_keys`
+/// are concerned by a change of keys.
 ///
 /// # Errors
 /// [`NotIncremental`] where the approved state and the difference do not settle a question.
@@ -44,6 +45,7 @@ pub(super) fn select(
     old: View<'_>,
     new: View<'_>,
     edited: &Edited,
+    of_keys: &[(Vec<u8>, u16)],
     expectations: &Expectations,
 ) -> Result<Selection, NotIncremental> {
     let selection = Selection::default();
@@ -61,6 +63,7 @@ pub(super) fn select(
     for name in affected.iter().chain(&edited.touched_nsec3s) {
         selector.check(name);
     }
+    of_keys.iter().for_each(|(name, _)| selector.check(name));
     selector.check(&expectations.apex);
     selector.check_window();
     selector.answer_questions();

@@ -1,9 +1,9 @@
-//! A tiny signer for tests: records as plain structs, Ed25519 keys, NSEC and NSEC3 chains, and
-//! places to tamper in between. It knows only the zone of these tests.
+//! A tiny signer for tests: records as plain structs, NSEC and NSEC3 chains, and places to tamper in
+//! between. It knows only the zone of these tests.
 
+pub(crate) use crate::test_keys::{Key, at_clock_time, dnskey_of_rsa, ds, with_rsa_keys};
 use audit::{Denial, Expectations, Report, Zones};
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
-use ring::signature::{Ed25519KeyPair, KeyPair};
 
 /// Moment of the audits in these tests.
 pub(crate) const NOW: u64 = 1_800_000_000;
@@ -24,6 +24,9 @@ pub(crate) const NSEC: u16 = 47;
 pub(crate) const DNSKEY: u16 = 48;
 pub(crate) const NSEC3: u16 = 50;
 pub(crate) const NSEC3PARAM: u16 = 51;
+pub(crate) const CDS: u16 = 59;
+pub(crate) const CDNSKEY: u16 = 60;
+pub(crate) const ZONEMD: u16 = 63;
 
 /// One record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +54,7 @@ pub(crate) fn rr(owner: &str, rtype: u16, rdata: &[u8]) -> Rr {
 
 pub(crate) fn soa(serial: u32, minimum: u32) -> Vec<u8> {
     let mut rdata = [name("ns1.example"), name("hostmaster.example")].concat();
-    for number in [serial, 7200, 900, 1_209_600, minimum] {
+    for number in [serial, 7200, 900, 604_800, minimum] {
         rdata.extend_from_slice(&number.to_be_bytes());
     }
     rdata
@@ -82,59 +85,7 @@ pub(crate) fn source() -> Vec<Rr> {
     ]
 }
 
-/// An Ed25519 key made from one octet.
-pub(crate) struct Key {
-    pair: Ed25519KeyPair,
-    pub(crate) rdata: Vec<u8>,
-}
-
-impl Key {
-    pub(crate) fn new(seed: u8, flags: u16) -> Self {
-        let pair = Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap();
-        let [high, low] = flags.to_be_bytes();
-        let rdata = [&[high, low, 3, 15], pair.public_key().as_ref()].concat();
-        Key { pair, rdata }
-    }
-
-    pub(crate) fn tag(&self) -> u16 {
-        let sum: u32 = self
-            .rdata
-            .iter()
-            .enumerate()
-            .map(|(at, &octet)| u32::from(octet) << if at % 2 == 0 { 8 } else { 0 })
-            .sum();
-        ((sum + (sum >> 16)) & 0xffff) as u16
-    }
-
-    /// RRSIG over records that are in canonical order and form, with `change` applied to the
-    /// fields before the signature is made.
-    pub(crate) fn rrsig_with(&self, rrset: &[Rr], change: impl Fn(&mut Vec<u8>)) -> Rr {
-        let first = &rrset[0];
-        let labels = labels(&first.owner).len() - usize::from(first.owner.starts_with(b"\x01*"));
-        let mut rdata = Vec::new();
-        rdata.extend_from_slice(&first.rtype.to_be_bytes());
-        rdata.extend_from_slice(&[15, labels as u8]);
-        for number in [first.ttl, EXPIRATION, INCEPTION] {
-            rdata.extend_from_slice(&number.to_be_bytes());
-        }
-        rdata.extend_from_slice(&self.tag().to_be_bytes());
-        rdata.extend_from_slice(&name("example"));
-        change(&mut rdata);
-        let mut message = rdata.clone();
-        for record in rrset {
-            message.extend_from_slice(&record.owner.to_ascii_lowercase());
-            message.extend_from_slice(&record.rtype.to_be_bytes());
-            message.extend_from_slice(&record.class.to_be_bytes());
-            message.extend_from_slice(&rdata[4..8]);
-            message.extend_from_slice(&(record.rdata.len() as u16).to_be_bytes());
-            message.extend_from_slice(&canonical(record.rtype, &record.rdata));
-        }
-        rdata.extend_from_slice(self.pair.sign(&message).as_ref());
-        Rr { rtype: RRSIG, rdata, ..first.clone() }
-    }
-}
-
-fn canonical(rtype: u16, rdata: &[u8]) -> Vec<u8> {
+pub(crate) fn canonical(rtype: u16, rdata: &[u8]) -> Vec<u8> {
     match rtype {
         // The preference in this zone's MX has no octet that looks like a letter.
         NS | CNAME | DNAME | MX => rdata.to_ascii_lowercase(),
@@ -146,7 +97,7 @@ fn canonical(rtype: u16, rdata: &[u8]) -> Vec<u8> {
     }
 }
 
-fn labels(owner: &[u8]) -> Vec<Vec<u8>> {
+pub(crate) fn labels(owner: &[u8]) -> Vec<Vec<u8>> {
     let (mut found, mut rest) = (Vec::new(), owner);
     while rest[0] != 0 {
         let (label, after) = rest[1..].split_at(usize::from(rest[0]));

@@ -131,7 +131,7 @@ fn an_unsigned_zone_has_no_dnssec_records_and_no_ds_anywhere() {
     with_param.push(rr("example", NSEC3PARAM, &[1, 0, 0, 0, 0]));
     check(&with_param, &source(), &expected, &[501]);
     let mut with_cds = source();
-    with_cds.push(rr("example", 59, &[0; 5]));
+    with_cds.push(rr("example", CDS, &[0; 5]));
     check(&with_cds, &source(), &expected, &[211]);
 }
 
@@ -210,8 +210,8 @@ fn cds_names_keys_that_lead_into_the_zone() {
     let with_sync = |keys: &[Key]| {
         let mut source = source();
         for key in keys {
-            source.push(rr("example", 60, &key.rdata));
-            source.push(rr("example", 59, &cds(key)));
+            source.push(rr("example", CDNSKEY, &key.rdata));
+            source.push(rr("example", CDS, &ds(key, 2)));
         }
         source
     };
@@ -227,11 +227,4 @@ fn cds_names_keys_that_lead_into_the_zone() {
     check(&zone_of(&source), &source, &expected, &[]);
     expected.parent_sync = Some(ParentSync::Silent);
     check(&zone_of(&source), &source, &expected, &[211]);
-}
-
-/// RDATA of a CDS by SHA-256.
-pub(crate) fn cds(key: &Key) -> Vec<u8> {
-    let digest =
-        ring::digest::digest(&ring::digest::SHA256, &[&name("example")[..], &key.rdata].concat());
-    [&key.tag().to_be_bytes()[..], &[15, 2], digest.as_ref()].concat()
 }

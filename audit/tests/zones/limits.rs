@@ -6,8 +6,8 @@ use crate::incremental::{
 };
 use crate::naive::{Deviation, Signer};
 use audit::{
-    Approved, Denial, Difference, Expectations, FindingId, NotIncremental, RecordType, Side,
-    Verdict,
+    Approved, Denial, Difference, Expectations, FindingId, NotIncremental, RecordType, Sampling,
+    Side, Verdict, Zonemd,
 };
 
 /// A world and its next version: the source changed by `change`, and signed.
@@ -45,7 +45,6 @@ fn find<'z>(zone: &'z mut [Rr], owner: &str, rtype: u16) -> &'z mut Rr {
 fn other_expectations_and_earlier_moments_need_a_full_audit() {
     let other = NotIncremental::OtherExpectations;
     check_gives_up(Denial::Nsec, |_| {}, |_| {}, |e| e.ttl_maximum = Some(9), &other);
-    check_gives_up(Denial::Nsec, |_| {}, |_| {}, |e| e.dnskeys = None, &other);
     let back = NotIncremental::TimeWentBack { now: NOW - 1, last: NOW };
     check_gives_up(Denial::Nsec, |_| {}, |_| {}, |e| e.now -= 1, &back);
 }
@@ -53,13 +52,44 @@ fn other_expectations_and_earlier_moments_need_a_full_audit() {
 #[test]
 fn changes_of_every_name_need_a_full_audit() {
     let changed = |rtype| NotIncremental::ApexChanged { record_type: RecordType(rtype) };
-    let key = |z: &mut Vec<Rr>| z.push(rr("example", DNSKEY, &Key::new(7, 256).rdata));
-    check_gives_up(Denial::Nsec, |_| {}, key, |_| {}, &changed(DNSKEY));
+    let digest = |z: &mut Vec<Rr>| z.push(rr("example", ZONEMD, &[7; 54]));
+    check_gives_up(Denial::Nsec, digest, |_| {}, |_| {}, &changed(ZONEMD));
     let ttl = |z: &mut Vec<Rr>| find(z, "example", NSEC3PARAM).ttl = 7;
     check_gives_up(nsec3(false), |_| {}, ttl, |_| {}, &changed(NSEC3PARAM));
     // The TTL of all denial records follows from the SOA.
     let minimum = |z: &mut Vec<Rr>| find(z, "example", SOA).rdata = soa(11, 500);
     check_gives_up(Denial::Nsec, minimum, |_| {}, |_| {}, &changed(SOA));
+}
+
+#[test]
+fn a_whole_audit_does_not_go_on_from_a_sample() {
+    let (world, signed, source) = next(Denial::Nsec, |_| {});
+    let mut expectations = world.expectations.clone();
+    for seed in [1, 2] {
+        expectations.sampling = Some(Sampling { one_in: 1_000_000, seed });
+        let judgement = world.judge(&signed, &source, &expectations).unwrap();
+        // All that is new is verified.
+        let new = signed.iter().filter(|r| r.rtype == RRSIG && !world.signed.contains(r)).count();
+        assert_eq!(judgement.report.counts.signatures_verified, new as u64);
+        let approved = judgement.approved.unwrap();
+        approved.judge(&Difference::default(), &expectations).unwrap();
+        let error = approved.judge(&Difference::default(), &world.expectations).unwrap_err();
+        assert_eq!(error, NotIncremental::OtherExpectations);
+    }
+}
+
+#[test]
+fn a_digest_of_the_zone_needs_a_full_audit() {
+    let mut source = start_source();
+    source.push(rr("example", ZONEMD, &[&[0, 0, 0, 10, 240, 1][..], &[7; 48]].concat()));
+    let mut world = World::new(Denial::Nsec, source.clone(), &mut Random::new());
+    set_serial(&mut source, 11);
+    let signed = world.signer.sign(&source, NOW, 3600, &Deviation::default());
+    let error = world.judge(&signed, &source, &world.expectations).unwrap_err();
+    assert_eq!(error, NotIncremental::WholeZoneDigest);
+    let required = |e: &mut Expectations| e.zonemd = Zonemd::Required;
+    let other = NotIncremental::OtherExpectations;
+    check_gives_up(Denial::Nsec, |_| {}, |_| {}, required, &other);
 }
 
 #[test]

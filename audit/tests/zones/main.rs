@@ -1,10 +1,19 @@
 //! Tests of whole zones: tampered ones that our own test signers make, ones that foreign signers
 //! make, and differences between zones.
 
+mod breaker;
 mod common;
+mod corpus;
 mod foreign;
+mod hostile;
 mod incremental;
+mod key_changes;
 mod key_states;
 mod limits;
+mod manual;
 mod naive;
 mod tampered;
+mod test_keys;
+mod text;
+mod verdicts;
+mod zonemd;

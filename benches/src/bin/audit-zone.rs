@@ -58,7 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("finish {:.4}", (finish - verify).as_secs_f64());
     println!("audit {:.4}", (finish - read).as_secs_f64());
     println!("{:?}", report.counts);
-    if report.verdict() == Verdict::Reject {
+    if report.verdict() != Verdict::Approve {
         for finding in report.findings.iter().take(10) {
             eprintln!("{finding}");
         }
