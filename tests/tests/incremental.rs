@@ -16,12 +16,15 @@ use actors::stages::publish::{
 use actors::stages::sign::{Extent, Sign, SignInput, SignOutput};
 use actors::stages::sort::{Sort, SortInput, Touched};
 use anchorite_tests::judges::dnssec_verify;
-use audit::{Approved, Expectations, SignatureLifetimes};
+use audit::{Expectations, SignatureLifetimes};
+use audit_host::{Copy, Judge};
 use dnssec::denial::nsec3::Nsec3Parameters;
 use dnssec::key::{KeyId, KeyRole};
 use dnssec::policy::{SerialMode, SignaturesPolicy};
 use dnssec::signing::apex::{ApexPlan, ZoneForm, expected_dnskeys};
+use dnssec::signing::parent_sync::ParentSync;
 use dnssec::signing::reuse::PublishedKey;
+use dnssec::signing::step::{Reach, reach};
 use dnssec::signing::{Signer, SigningTimes, ZoneKey};
 use dnssec::zone::ZoneVersion;
 use dnssec::zone::load::{DnssecRecords, Limits};
@@ -34,6 +37,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 const DAY: u64 = 86_400;
 /// The whole walk is shorter than the refresh period, so that a judge of today accepts it.
@@ -69,6 +73,12 @@ enum Step {
     Wait(u64),
     /// The next zone-signing key becomes the active one; the last but one goes.
     Roll,
+    /// A key that nobody uses is published, or goes.
+    Spare,
+    /// A second key-signing key comes and signs the keys, or goes.
+    SecondKsk,
+    /// CDS and CDNSKEY come or go.
+    Announce,
     Denial(u8),
     /// Everything in memory is lost.
     Restart,
@@ -115,7 +125,10 @@ fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => prop::collection::vec(edit(), 1..6).prop_map(Step::Edit),
         3 => (1..13u64).prop_map(Step::Wait),
-        1 => Just(Step::Roll),
+        2 => Just(Step::Roll),
+        2 => Just(Step::Spare),
+        1 => Just(Step::SecondKsk),
+        1 => Just(Step::Announce),
         1 => (0..4u8).prop_map(Step::Denial),
         1 => Just(Step::Restart),
         1 => Just(Step::Serial),
@@ -133,16 +146,31 @@ struct World {
     denial: u8,
     /// Key-signing key first; then the zone-signing keys, of which this one is active.
     keys: Vec<ZoneKey>,
+    /// The spare key and the second key-signing key.
+    extra: [ZoneKey; 2],
     active: usize,
+    /// Whether these are in the zone: the spare key, the second key-signing key, CDS.
+    has_spare: bool,
+    has_second: bool,
+    announces: bool,
     now: u64,
     seed: u64,
     stored: Option<Stored>,
-    /// Whether keys and denial are those that the stored version was made with.
-    is_same_basis: bool,
-    approved: Option<Approved>,
+    /// What the stored version was made with, unless that is forgotten.
+    basis: Option<Basis>,
+    approved: Option<Copy>,
+    judge: Arc<Judge>,
     journal: ZoneJournal,
     generation: u64,
     journal_generation: u64,
+}
+
+/// What a version was made with.
+#[derive(Clone)]
+struct Basis {
+    apex: ApexPlan,
+    keys: Vec<ZoneKey>,
+    denial: u8,
 }
 
 /// What came of a step.
@@ -174,7 +202,8 @@ impl World {
         let token = BuiltinToken::create("token", &folder.path().join("token"), "token", &unlock);
         let token: Arc<dyn Slot> = Arc::new(token.expect("a token"));
         let mut keys = vec![key(&token, 1, KeyRole::Ksk)];
-        keys.extend((2..5).map(|id| key(&token, id, KeyRole::Zsk)));
+        keys.extend((2..6).map(|id| key(&token, id, KeyRole::Zsk)));
+        let extra = [key(&token, 6, KeyRole::Zsk), key(&token, 7, KeyRole::Ksk)];
         let pool = PoolSpec { name: "test", workers: 2, queue_bound: 64 };
         World {
             pool: WorkerPool::start(pool).expect("threads"),
@@ -185,12 +214,17 @@ impl World {
             input_serial: 1,
             denial,
             keys,
+            extra,
             active: 1,
+            has_spare: false,
+            has_second: false,
+            announces: false,
             now: Clock::system().now().0 - 95 * DAY,
             seed,
             stored: None,
-            is_same_basis: false,
+            basis: None,
             approved: None,
+            judge: Arc::new(Judge::here(2, || Duration::ZERO)),
             journal: ZoneJournal::default(),
             generation: 0,
             journal_generation: 0,
@@ -267,7 +301,22 @@ impl World {
                 keys.push(ZoneKey { signs, ..key.clone() });
             }
         }
+        let [spare, second] = &self.extra;
+        keys.extend(self.has_spare.then(|| spare.clone()));
+        let signs = Some(second.role);
+        keys.extend(self.has_second.then(|| ZoneKey { signs, ..second.clone() }));
         keys
+    }
+
+    fn basis(&self) -> Basis {
+        Basis { apex: self.plan(None), keys: self.published(), denial: self.denial }
+    }
+
+    fn announced(&self) -> ParentSync {
+        match self.announces {
+            true => ParentSync::Keys(vec![self.keys[0].dnskey_rdata()]),
+            false => ParentSync::Silent,
+        }
     }
 
     fn plan(&self, serial: Option<Serial>) -> ApexPlan {
@@ -278,8 +327,8 @@ impl World {
             serial,
             keys_ttl: Ttl(3600),
             dnskeys: self.published().iter().map(ZoneKey::dnskey_rdata).collect(),
-            cds: Vec::new(),
-            cdnskey: Vec::new(),
+            cds: self.announced().cds(&self.apex),
+            cdnskey: self.announced().cdnskey(),
             nsec3param: self.nsec3().map(|nsec3| (Ttl(0), nsec3.param_rdata())),
         }
     }
@@ -332,12 +381,30 @@ impl World {
                 inception_offset_seconds: POLICY.inception_offset.0 as u32,
             }),
             dnskeys: Some(expected_dnskeys(unsigned, &self.plan(None))),
+            signing: Some(self.signing()),
+            parent_sync: Some(match self.announced() {
+                ParentSync::Keys(keys) => audit::ParentSync::Keys(keys),
+                _ => audit::ParentSync::Silent,
+            }),
             dnskey_ttl: Some(3600),
             soa_ttl: Some(3600),
             soa_minimum: Some(300),
             published_serial: self.serial().map(|serial| serial.0),
             ..Expectations::new(self.apex.as_wire().to_vec(), self.now, denial)
         }
+    }
+
+    fn signing(&self) -> audit::Signing {
+        let signer = |key: &ZoneKey| {
+            let role = key.signing_role()?;
+            Some(audit::Signer {
+                dnskey: key.dnskey_rdata(),
+                signs_keyset: role.signs_keyset(),
+                signs_zone: role.signs_zone(),
+            })
+        };
+        let signers = self.published().iter().filter_map(signer).collect();
+        audit::Signing { signers, ds_algorithms: vec![Algorithm::EcdsaP256Sha256.number()] }
     }
 
     fn take(&mut self, step: &Step) {
@@ -347,14 +414,11 @@ impl World {
                 self.contents.extend(edits.iter().copied());
             }
             Step::Wait(days) => self.now += days * DAY,
-            Step::Roll => {
-                self.active = (self.active + 1).min(self.keys.len() - 1);
-                self.is_same_basis = false;
-            }
-            Step::Denial(denial) => {
-                self.denial = *denial;
-                self.is_same_basis = false;
-            }
+            Step::Roll => self.active = (self.active + 1).min(self.keys.len() - 1),
+            Step::Spare => self.has_spare = !self.has_spare,
+            Step::SecondKsk => self.has_second = !self.has_second,
+            Step::Announce => self.announces = !self.announces,
+            Step::Denial(denial) => self.denial = *denial,
             Step::Restart => self.restart(),
             Step::Serial => self.input_serial += 1,
         }
@@ -371,7 +435,7 @@ impl World {
         assert_eq!(wire(&read.stored.unsigned), wire(&before.unsigned));
         self.stored = Some(read.stored);
         (self.journal, self.journal_generation) = (read.journal, read.journal_generation);
-        (self.approved, self.is_same_basis) = (None, false);
+        (self.approved, self.basis) = (None, None);
     }
 
     /// Runs the stages as the zone's pipeline does, and holds the outcome against a full signing.
@@ -396,17 +460,25 @@ impl World {
             seen.kept += counts.kept;
             self.publish(version, unsigned.clone(), seen);
         }
-        self.is_same_basis = true;
+        self.basis = Some(self.basis());
         self.compare_with_full(&unsigned);
     }
 
     fn extent(&self, unsigned: &Arc<ZoneVersion>, touched: Touched) -> Extent {
-        let last = self.stored.clone().filter(|_| self.is_same_basis);
-        let change = match (last.clone(), touched) {
-            (Some(stored), Touched::Owners(touched)) if touched.is_empty() => {
+        let (old, new) = (self.basis.clone(), self.basis());
+        let old = old.filter(|old| old.denial == new.denial);
+        let reach = old.as_ref().map(|old| reach(&old.keys, &new.keys));
+        let old = old.filter(|_| reach == Some(Reach::Apex));
+        let is_same = old.as_ref().is_some_and(|old| old.apex == new.apex && old.keys == new.keys);
+        let last = self.stored.clone().filter(|_| old.is_some());
+        let change = match (last.clone().zip(old), touched) {
+            (Some((stored, _)), Touched::Owners(touched)) if touched.is_empty() && is_same => {
                 return Extent::Due(stored.version);
             }
-            (Some(previous), Touched::Owners(touched)) => Some(Change { previous, touched }),
+            (Some((previous, old)), Touched::Owners(mut touched)) => {
+                touched.extend((!is_same).then(Vec::new));
+                Some(Change { previous, apex: old.apex, touched })
+            }
             _ => None,
         };
         let chained = Denial::run(&self.pool, self.denial_input(unsigned, change));
@@ -419,13 +491,14 @@ impl World {
 
     fn publish(&mut self, version: Arc<ZoneVersion>, unsigned: Arc<ZoneVersion>, seen: &mut Seen) {
         let expectations = self.expectations(&unsigned);
-        let input = |previous: Option<Stored>, approved: Option<Approved>| AuditInput {
+        let input = |previous: Option<Stored>, approved: Option<Copy>| AuditInput {
             candidate: version.clone(),
             unsigned: unsigned.clone(),
             expectations: expectations.clone(),
             previous,
             approved,
             keeps_approved: true,
+            judge: self.judge.clone(),
         };
         // The whole zone, whatever the difference says.
         Audit::run(&self.pool, input(None, None)).expect("the auditor approves the whole zone");
