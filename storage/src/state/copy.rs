@@ -37,3 +37,43 @@ impl StateStore {
         StateStore::open(path, now).map(drop)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::PolicyState;
+
+    const NOW: Timestamp = Timestamp(1_800_000_000);
+
+    #[test]
+    fn a_copy_holds_what_was_committed_and_lives_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, copy) = (folder.path().join("state.redb"), folder.path().join("copy.redb"));
+        let store = StateStore::open(&path, NOW).unwrap();
+        let salt = |byte| PolicyState { salt: vec![byte], salt_changed: NOW };
+        store.policy_put("default", &salt(1)).unwrap();
+        store.copy_to(&copy, NOW).unwrap();
+        store.policy_put("default", &salt(2)).unwrap();
+        let read = |store: &StateStore| store.policy("default").unwrap();
+        let other = StateStore::open(&copy, NOW).unwrap();
+        assert_eq!((read(&store), read(&other)), (Some(salt(2)), Some(salt(1))));
+        drop(other);
+        // The next copy takes its place.
+        store.copy_to(&copy, NOW).unwrap();
+        assert_eq!(read(&StateStore::open(&copy, NOW).unwrap()), Some(salt(2)));
+    }
+
+    #[test]
+    fn the_store_is_not_copied_over_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("state.redb"), folder.path().join("link"));
+        let store = StateStore::open(&path, NOW).unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        for place in [&path, &link] {
+            assert!(matches!(store.copy_to(place, NOW), Err(StateError::Locked { .. })));
+        }
+        let nowhere = folder.path().join("no/folder");
+        assert!(matches!(store.copy_to(&nowhere, NOW), Err(StateError::Io { .. })));
+        assert_eq!(store.created().unwrap(), NOW);
+    }
+}

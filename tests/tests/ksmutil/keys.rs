@@ -1,7 +1,8 @@
 //! A KSK's life by `ods-ksmutil`: `key ds-seen`, `ksk-retire`, `ds-gone`, `ksk-revoke`,
 //! `key rollover`, `key purge`, with a foreign judge at each step of time.
 
-use crate::lab::{Key, Lab, ZONE, in_state, installation};
+use crate::lab::{Key, Lab, ZONE, in_state, installation, run};
+use anchorite_tests::judges::repository_file;
 
 /// Brings the zone's first KSK to the state "ready".
 #[track_caller]
@@ -154,5 +155,38 @@ fn all_zones_of_a_policy_roll_after_a_question() {
     said.is(&format!("{question}{text}"), 0);
     lab.settle();
     assert_eq!(lab.keys().len(), 4, "{:?}", lab.keys());
+    lab.daemon.stop();
+}
+
+#[test]
+fn a_key_tag_of_two_keys_is_not_enough() {
+    let installation = installation();
+    let ids = ["0a0a0a0a", "0b0b0b0b"];
+    for (name, id) in ["one", "other"].into_iter().zip(ids) {
+        let file = repository_file(&format!("tests/data/key_commands/same-tag-{name}.pem"));
+        let words = format!(
+            "hsm import --role ksk --repository SoftHSM --same-tag --id {id} --config conf.xml {}",
+            file.display()
+        );
+        let said = run(&installation, "anchorite", &words, "");
+        assert_eq!(said.code, 0, "{said:?}");
+    }
+    let lab = Lab::start(installation);
+    for id in ids {
+        let said = lab.ksm(&format!(
+            "key import -k {id} -r SoftHSM -z ods -b 256 -g 13 -e RETIRE -t KSK -w 01-Jan-2026:10"
+        ));
+        said.is("Key imported into zone(s)\n", 0);
+    }
+    lab.settle();
+    let more = "More than one key matched your parameters, please include more information from \
+                the above keys\n";
+    let both =
+        format!("Found key with CKA_ID {}\nFound key with CKA_ID {}\n{more}", ids[0], ids[1]);
+    for words in ["key ds-seen -z ods -x 11684", "key ds-gone -z ods -x 11684"] {
+        lab.ksm(words).is(&both, 255);
+    }
+    let said = lab.ksm(&format!("key ds-gone -z ods -x 11684 -k {}", ids[1]));
+    said.complains(&format!("DS of key {} is gone\n", ids[1]), 0);
     lab.daemon.stop();
 }
