@@ -80,8 +80,8 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         path: "parent status",
         usage: "parent status [--zone ZONE]\n",
-        help: "\n    Say what the servers of parents show of a DS that is on its way, why their\n    \
-               answers are not believed, and whether a parent was told of a change.\n",
+        help: "\n    Say what parents show of a DS that is on its way, why they are\n    \
+               not believed, and whether a parent was told of a change.\n",
         parameters: &[ZONE],
         ..LOOK
     },

@@ -354,7 +354,7 @@ fn denial(rcode: u16, records: &[AnswerRecord]) -> Response {
 fn nsec_proves_that_there_is_no_ds_rfc4035_5_4() {
     use RrType as T;
     let check = |rcode, record: AnswerRecord, expected: Result<(), Bogus>| {
-        let found = believed(&denial(rcode, &[record.clone()])).map(|_| ());
+        let found = believed(&denial(rcode, std::slice::from_ref(&record))).map(|_| ());
         assert_eq!(found, expected, "{record:?}");
     };
     let delegation = [T::NS, T::RRSIG, T::NSEC];
