@@ -2,6 +2,7 @@
 //! OpenDNSSEC 2.1). In: keys, successions, and one change that is only pretended.
 //! Never: time.
 
+use super::cache_eye::Begins::{self, AtAnchors};
 use super::scene::Rule;
 use super::state::{KeyLife, KeyUse, RecordKind, RecordState, Succession, ZoneLife};
 use crate::Algorithm;
@@ -184,7 +185,7 @@ impl<'a> View<'a> {
             Rule::ChainExists => self.chain_exists(),
             Rule::ChainValid => self.chain_is_valid(algorithm),
             Rule::SignaturesValid => self.signatures_are_valid(algorithm),
-            Rule::EveryView => self.every_view_is_valid(algorithm),
+            Rule::EveryView => self.every_view_is_valid(algorithm, Begins::AtParent),
             Rule::SignedAtSource => true,
         }
     }
@@ -201,9 +202,19 @@ impl<'a> View<'a> {
     ) -> bool {
         let algorithm = self.keys[key].algorithm;
         let after = View { pretended: Some((key, kind, state)), ..*self };
+        let breaks_anchors = || {
+            let is_valid = |view: &View<'_>| view.every_view_is_valid(algorithm, AtAnchors);
+            is_valid(self) && !is_valid(&after)
+        };
         let is_excused = match rule {
             Rule::SignedAtSource => return self.stays_signed_at_source(key, kind, state),
             Rule::EveryView if matches!(state, O | H) => return true,
+            // A policy may call keys anchors that do not fit each other any more.
+            Rule::EveryView if state == U && kind != Ds && breaks_anchors() => return false,
+            // Of signatures that were never everywhere, "going" and "coming" do not make a whole.
+            Rule::EveryView if state == R && kind == Ds && self.has_no_ds(algorithm) => {
+                return self.exists(algorithm, signatures(O, O)) && after.holds(rule, algorithm);
+            }
             Rule::EveryView => state == R && kind != Ds,
             _ => true,
         };

@@ -15,29 +15,57 @@
 //!
 //! Moves that take nothing away (R to O, U to H: time approves those) keep each of these true.
 
+//!
+//! Validators that follow the zone by RFC 5011 look at their trust anchors where others look at
+//! the DS set. An anchor counts as long as it is omnipresent and not revoked: what becomes of it
+//! then, and when, is [`super::revocation`]'s.
+
 use super::approval::View;
 use super::state::{RecordKind, RecordState};
 use crate::Algorithm;
 use RecordKind::{Dnskey, Ds, Rrsig, RrsigDnskey};
-use RecordState::{Omnipresent, Rumoured, Unretentive};
+use RecordState::{Hidden, Omnipresent, Rumoured, Unretentive};
+
+/// Where a validator begins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Begins {
+    /// With the DS set.
+    AtParent,
+    /// With keys of the zone that it trusts (RFC 5011).
+    AtAnchors,
+}
 
 impl View<'_> {
     /// Whether whatever a cache may hold of this algorithm validates.
-    pub(super) fn every_view_is_valid(&self, algorithm: Algorithm) -> bool {
-        self.has_no_ds(algorithm)
-            || self.every_chain_is_valid(algorithm)
+    pub(super) fn every_view_is_valid(&self, algorithm: Algorithm, begins: Begins) -> bool {
+        let begins_nowhere = |key| matches!(self.begin(key, begins), None | Some(Hidden));
+        self.of_algorithm(algorithm).all(begins_nowhere)
+            || self.every_chain_is_valid(algorithm, begins)
                 && self.every_signature_is_valid(algorithm)
                 && self.serves_each_kind(algorithm)
     }
 
-    fn every_chain_is_valid(&self, algorithm: Algorithm) -> bool {
+    /// Where the record is that a validator begins with.
+    fn begin(&self, key: usize, begins: Begins) -> Option<RecordState> {
+        if begins == Begins::AtParent {
+            return self.state(key, Ds);
+        }
+        // An anchor that is withdrawn was revoked before.
+        let life = &self.keys[key];
+        let is_trusted = life.is_anchor && life.revoked.is_none();
+        let is_there = self.state(key, Dnskey) == Some(Omnipresent);
+        (is_trusted && is_there).then_some(Omnipresent)
+    }
+
+    fn every_chain_is_valid(&self, algorithm: Algorithm, begins: Begins) -> bool {
         let is = |key, kind, state| self.state(key, kind) == Some(state);
+        let begins_everywhere = |key| self.begin(key, begins) == Some(Omnipresent);
         let signs = |key| is(key, Dnskey, Omnipresent) && is(key, RrsigDnskey, Omnipresent);
         let all = |is_so: &dyn Fn(usize) -> bool| self.of_algorithm(algorithm).all(is_so);
-        self.of_algorithm(algorithm).any(|key| is(key, Ds, Omnipresent) && signs(key))
-            || all(&|key| !self.may_be_seen(key, Ds) || signs(key))
+        self.of_algorithm(algorithm).any(|key| begins_everywhere(key) && signs(key))
+            || all(&|key| matches!(self.begin(key, begins), None | Some(Hidden)) || signs(key))
             || all(&|key| {
-                let is_chained = is(key, Ds, Omnipresent);
+                let is_chained = begins_everywhere(key);
                 is_chained || !self.may_be_seen(key, RrsigDnskey) || !self.may_be_seen(key, Dnskey)
             })
     }

@@ -11,7 +11,7 @@
 use super::approval::View;
 use super::policy_pass::wanted_keys;
 use super::scene::{Condition, Gate, Scene};
-use super::state::{KeyLife, RecordKind, RecordState, ZoneLife};
+use super::state::{KeyLife, RecordKind, RecordLife, RecordState, ZoneLife};
 use crate::policy::Policy;
 use crate::{Seconds, Timestamp};
 
@@ -81,10 +81,14 @@ fn forgotten_at(
     Some(everywhere.plus(between_looks(ttl)).plus(REMOVE_HOLD_DOWN.max(ttl)))
 }
 
-/// Revokes a key. Its DNSKEY is another one from now on, which no version has shown yet.
+/// Revokes a key. Its DNSKEY is another one from now on, which no version has shown yet, and it
+/// signs nothing but its set.
 pub(super) fn revoke(key: &mut KeyLife, now: Timestamp) {
     key.revoked = Some(now);
     key.dnskey.confirmed = None;
+    if let Some(rrsig) = key.rrsig.as_mut().filter(|rrsig| rrsig.state.is_served()) {
+        *rrsig = RecordLife { state: RecordState::Unretentive, since: now, confirmed: None };
+    }
 }
 
 /// When the first of the other keys is trusted by all who follow the zone; `None`: never yet.
@@ -112,9 +116,7 @@ pub(super) fn conditions(
         conditions.push(condition(Gate::RemoveHoldDown, at, scene));
     }
     let this = &life.keys[key];
-    // What validators never had long enough to trust needs no revocation.
-    let is_seen = this.dnskey.state == RecordState::Omnipresent
-        || this.revoked.is_some() && this.is_published();
+    let is_seen = may_be_trusted(this, scene) || this.revoked.is_some() && this.is_published();
     let concerns = matches!(kind, RecordKind::Dnskey | RecordKind::RrsigDnskey) && is_seen;
     if !concerns || !is_followed(this) {
         return conditions;
@@ -160,7 +162,7 @@ fn unsigned_at(
     }
     let is_anchor = |one: &&KeyLife| {
         let is_other = one.id != this.id || kind == RecordKind::Rrsig;
-        let is_trusted = one.dnskey.state == RecordState::Omnipresent || one.revoked.is_some();
+        let is_trusted = may_be_trusted(one, scene) || one.revoked.is_some();
         is_other && is_followed(one) && one.is_published() && is_trusted
     };
     let mut anchors = life.keys.iter().filter(is_anchor).peekable();
@@ -169,6 +171,15 @@ fn unsigned_at(
         |one: &KeyLife| one.revoked.and_then(|revoked| forgotten_at(life, one, revoked, scene));
     let times: Option<Vec<Timestamp>> = anchors.map(forgotten).collect();
     Some(times.and_then(|times| times.into_iter().max()))
+}
+
+/// Whether validators had long enough to trust the key; else it needs no revocation.
+fn may_be_trusted(key: &KeyLife, scene: &Scene<'_>) -> bool {
+    match key.dnskey.state {
+        RecordState::Omnipresent => true,
+        RecordState::Rumoured => key.dnskey.since.plus(ADD_HOLD_DOWN) <= scene.now,
+        RecordState::Unretentive | RecordState::Hidden => false,
+    }
 }
 
 fn is_hidden(key: &KeyLife, kind: RecordKind) -> bool {

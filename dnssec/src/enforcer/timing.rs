@@ -307,7 +307,7 @@ fn replacements(life: &ZoneLife, key: usize, wants: RecordState) -> Vec<Replaced
     let is_coming =
         |other: &KeyLife| other.state(Rrsig) == Some(Rumoured) && other.dnskey.state == Omnipresent;
     let left = this.rrsig.unwrap_or_default().since;
-    let was_there = this.dnskey.state == Omnipresent || this.dnskey.since >= left;
+    let was_there = this.is_published() || this.dnskey.since >= left;
     if was_there && others().any(is_coming) { vec![way(this)] } else { Vec::new() }
 }
 
