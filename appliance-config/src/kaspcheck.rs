@@ -6,6 +6,7 @@
 
 mod conf;
 mod policy;
+mod rolls;
 
 use crate::conf::{Conf, conf, conf_tree};
 use crate::diagnostics::{Diagnostic, Findings};
@@ -186,6 +187,8 @@ struct Repositories {
     names: Vec<String>,
     /// Those that belong to a group, with its name.
     members: Vec<(String, String)>,
+    /// How many keys they take, where that is limited.
+    capacities: Vec<(String, u64)>,
 }
 
 impl Repositories {
@@ -196,6 +199,8 @@ impl Repositories {
             found.members.extend(members.map(|member| (member, group.name.clone())));
             found.names.push(group.name);
         }
+        let capacity = |one: &crate::conf::Repository| Some((one.name.clone(), one.capacity?));
+        found.capacities = conf.repositories.iter().filter_map(capacity).collect();
         found.names.extend(conf.repositories.into_iter().map(|repository| repository.name));
         found
     }
@@ -270,6 +275,7 @@ fn check_kasp(
     }
     for (element, policy) in root.all("Policy").zip(&policies) {
         policy::check(file, element, policy, repositories, report);
+        rolls::check(file, policy, repositories, report);
     }
     Some(names)
 }

@@ -292,3 +292,67 @@ fn a_group_is_a_repository_and_its_members_are_none_for_keys() {
         "#]],
     );
 }
+
+#[test]
+fn policies_that_could_not_end_a_roll_w8() {
+    let limited = |conf: &str| conf.replace("</KeyFile>", "</KeyFile><Capacity>2</Capacity>");
+    World::new().with("/conf", limited).says(
+        1,
+        expect![[r#"
+        INFO: The XML in /conf is valid
+        INFO: The XML in /kasp is valid
+        ERROR: Repository (x) has a Capacity of 2 keys; a zone of policy default in /kasp
+              has 2 in it, and one more during a roll: none could ever be rolled
+        INFO: The XML in /zones is valid
+    "#]],
+    );
+    let rolls_soon = |kasp: &str| {
+        kasp.replace("<Lifetime>P90D", "<Lifetime>P13D")
+            .replace("<Lifetime>P365D", "<Lifetime>P1DT6H")
+    };
+    World::new().with("/kasp", rolls_soon).says(
+        0,
+        expect![[r#"
+        INFO: The XML in /conf is valid
+        INFO: The XML in /kasp is valid
+        WARNING: ZSK/Lifetime (1123200 seconds) for policy 'default' is less than
+              Validity/Default (1209600 seconds), this might be a configuration error.
+        WARNING: KSK minimum lifetime (108000 seconds) is less than ZSK minimum lifetime
+              (1123200 seconds) for default Policy in /kasp
+        WARNING: In policy default, ZSK/Lifetime (1123200 seconds) in /kasp is less than a
+              roll takes (1180800 seconds, with all TTLs, delays and lives of signatures):
+              each roll begins late
+        INFO: The XML in /zones is valid
+    "#]],
+    );
+    let zsk_alone = |kasp: &str| {
+        let begin = kasp.find("<KSK>").unwrap();
+        let end = kasp.find("</KSK>").unwrap() + "</KSK>".len();
+        format!("{}{}", &kasp[..begin], &kasp[end..])
+    };
+    World::new().with("/kasp", zsk_alone).says(
+        1,
+        expect![[r#"
+        INFO: The XML in /conf is valid
+        INFO: The XML in /kasp is valid
+        ERROR: In policy default in /kasp, KSK with algorithm 13 not found: no DS would
+              lead to its ZSK
+        INFO: The XML in /zones is valid
+    "#]],
+    );
+    let twice = |kasp: &str| {
+        let begin = kasp.find("<ZSK>").unwrap();
+        let end = kasp.find("</ZSK>").unwrap() + "</ZSK>".len();
+        format!("{}{}{}", &kasp[..end], &kasp[begin..end], &kasp[end..])
+    };
+    World::new().with("/kasp", twice).says(
+        0,
+        expect![[r#"
+        INFO: The XML in /conf is valid
+        INFO: The XML in /kasp is valid
+        WARNING: In policy default, ZSK of algorithm 13 in repository x is in /kasp twice:
+              both are one and the same key, rolled by either's Lifetime
+        INFO: The XML in /zones is valid
+    "#]],
+    );
+}
