@@ -15,7 +15,7 @@ use crate::runtime::{
     AddError, Child, ChildRef, Clock, Failure, HealthTable, Outbox, PoolSpec, Supervised,
     SupervisorRef, WorkerPool, start_root,
 };
-use crate::settings::{RepositorySettings, Settings};
+use crate::settings::{Auditor, RepositorySettings, Settings};
 use crate::slot::{
     self, NewToken, OpenSlot, Openings, SlotActor, SlotClient, SlotMessage, SlotParts, TokenBook,
 };
@@ -24,6 +24,7 @@ use crate::store::{StoreActor, StoreClient};
 use crate::tree;
 use crate::zone::ZoneMessage;
 use crate::zone::pipeline::Services;
+use audit_host::Judge;
 use dnssec::key::{KeyId, PublicKey};
 use dnssec::key_room::{KeyDemand, demand};
 use dnssec::policy::Policy;
@@ -44,6 +45,8 @@ const STORE_QUEUE_BOUND: usize = 16;
 const SLOT_WORKERS: usize = 2;
 /// Tickets that a stage works on at once, beside its parallel work on each.
 const STAGE_CREDITS: usize = 4;
+/// Threads that wait for the auditor: one for each ticket that its stage has at work.
+const AUDIT_WAITERS: usize = STAGE_CREDITS;
 
 /// Why the system did not start.
 #[derive(Debug, thiserror::Error)]
@@ -158,13 +161,22 @@ pub fn start_with(
         slot_actors.iter().map(client).collect()
     };
 
+    let waiters = PoolSpec { name: "audit", workers: AUDIT_WAITERS, queue_bound: POOL_QUEUE_BOUND };
+    let waiters = WorkerPool::start(waiters).map_err(StartError::Threads)?;
+    let uptime = clock.clone();
+    let judge = Arc::new(match &settings.auditor {
+        Auditor::Here => Judge::here(workers, move || uptime.uptime()),
+        Auditor::Process(program) => {
+            Judge::in_host(program.clone(), move || uptime.uptime())
+        }
+    });
     let stages = root.add_supervisor(&tree::stages())?;
     let services = Arc::new(Services {
         fetch: add_stage(&stages, &pool)?.outbox(),
         sort: add_stage(&stages, &pool)?.outbox(),
         denial: add_stage(&stages, &pool)?.outbox(),
         sign: add_stage(&stages, &pool)?.outbox(),
-        audit: add_stage(&stages, &pool)?.outbox(),
+        audit: add_stage(&stages, &waiters)?.outbox(),
         publish: add_stage(&stages, &pool)?.outbox(),
         slots: slot_clients(),
         store: store_client(),
@@ -172,6 +184,7 @@ pub fn start_with(
         pool: pool.clone(),
         snapshot_folder: settings.snapshot_folder.clone(),
         notify_command: settings.notify_command.clone(),
+        judge: judge.clone(),
         keeps_approved: settings.keeps_approved,
     });
 

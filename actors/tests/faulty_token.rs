@@ -4,7 +4,7 @@
 
 use actors::runtime::{Clock, System};
 use actors::settings::{
-    EnforcerSettings, RepositorySettings, RunAs, Settings, TokenSettings, ZoneSettings,
+    Auditor, EnforcerSettings, RepositorySettings, RunAs, Settings, TokenSettings, ZoneSettings,
 };
 use actors::slot::{NewToken, OpenSlot, open_token};
 use actors::system::{Running, open_store, start_with};
@@ -139,6 +139,7 @@ impl Lab {
             run_as: RunAs::default(),
             worker_count: 2,
             keeps_approved: true,
+            auditor: Auditor::Here,
             verbosity: 3,
         };
         let clock = Clock::system();

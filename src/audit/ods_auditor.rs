@@ -8,11 +8,13 @@
 use super::{AuditError, Judged, audit_on, file, policy};
 use actors::runtime::Clock;
 use actors::settings::{ZoneSettings, read_settings_with, zone_text};
+use appliance_config::{Repository, Secret};
 use audit::{Expectations, Sampling, Severity, Verdict, Zones};
 use console_protocol::options::{self, Given, Known};
 use dnssec::policy::AuditMode;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use zeroize::Zeroizing;
 
 const CONF_FILE_DEFAULT: &str = "/etc/opendnssec/conf.xml";
 const OPTIONS: &[Known] = &[
@@ -69,7 +71,7 @@ pub(crate) fn main(program: &str, words: &[String]) -> ExitCode {
         return failed("--signed and --unsigned need a zone: name it with --zone");
     }
     match zones(&given) {
-        Ok(zones) => audit_all(&given, zones),
+        Ok((zones, left_out)) => audit_all(&given, zones, &left_out),
         Err(error) => failed(&error),
     }
 }
@@ -79,13 +81,15 @@ fn failed(text: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// The zones that are to be audited.
-fn zones(given: &Options) -> Result<Vec<ZoneSettings>, String> {
+/// The zones that are to be audited. With them come complaints about those that cannot be.
+fn zones(given: &Options) -> Result<(Vec<ZoneSettings>, Vec<String>), String> {
     let default = Path::new(CONF_FILE_DEFAULT);
     let conf = given.conf.as_deref().unwrap_or(default);
-    // Tokens are not opened, so no PIN is asked for.
-    let read = read_settings_with(conf, &|_| None).map_err(|error| error.to_string())?;
-    let mut zones = read.0.zones;
+    // Tokens are not opened, so any PIN will do.
+    let any_pin = |_: &Repository| Some(Secret::from(Zeroizing::new(String::new())));
+    let read = read_settings_with(conf, &any_pin).map_err(|error| error.to_string())?;
+    let (settings, notices) = read;
+    let mut zones = settings.zones;
     if let Some(wanted) = &given.zone {
         let name = |text: &str| text.trim_end_matches('.').to_ascii_lowercase();
         zones.retain(|zone| name(&zone_text(&zone.name)) == name(wanted));
@@ -93,13 +97,21 @@ fn zones(given: &Options) -> Result<Vec<ZoneSettings>, String> {
             return Err(format!("zone {wanted} is not in the configuration {}", conf.display()));
         }
     }
-    Ok(zones)
+    let left_out: Vec<String> = notices
+        .iter()
+        .filter(|notice| notice.is_about_a_zone() && given.zone.is_none())
+        .map(|notice| notice.to_string())
+        .collect();
+    Ok((zones, left_out))
 }
 
-fn audit_all(given: &Options, zones: Vec<ZoneSettings>) -> ExitCode {
+fn audit_all(given: &Options, zones: Vec<ZoneSettings>, left_out: &[String]) -> ExitCode {
     println!("Auditor started");
-    let mut lines = 0;
-    let mut has_failed = false;
+    let mut lines = left_out.len();
+    let mut has_failed = !left_out.is_empty();
+    for complaint in left_out {
+        println!("{complaint}");
+    }
     for zone in zones {
         let name = zone_text(&zone.name);
         println!("Auditor starting on {name}");

@@ -4,8 +4,9 @@
 use crate::arguments::{DenialArgument, SignArguments};
 use actors::io::zone_files::{self, SourceError};
 use actors::settings::{
-    EnforcerSettings, RepositorySettings, RunAs, Settings, TokenSettings, ZoneSettings,
+    Auditor, EnforcerSettings, RepositorySettings, RunAs, Settings, TokenSettings, ZoneSettings,
 };
+use audit_host::HostProgram;
 use dnssec::policy::{DenialPolicy, Nsec3Policy, Policy};
 use dnssec::zone::load::Limits;
 use dnssec::zonefile::first_soa_owner;
@@ -70,6 +71,7 @@ pub(super) fn job(arguments: &SignArguments) -> Result<Job, ArgumentError> {
         zones: vec![zone.clone()],
         notify_command: None,
         keeps_approved: false,
+        auditor: Auditor::Process(HostProgram::of_this_program()),
         verbosity: verbosity(arguments),
         allow_deprecated: arguments.allow_deprecated,
         enforcer: EnforcerSettings::default(),

@@ -152,9 +152,11 @@ fn site(folder: &Path) -> String {
     let unsigned = folder.join("zone");
     fs::copy(judges::repository_file(COM.1), &unsigned).unwrap();
     let zonelist = format!(
-        "<ZoneList><Zone name=\"example.com\"><Policy>default</Policy><Adapters>\
+        "<ZoneList><Zone name=\"example.com\"><Policy>default</Policy>\
+         <SignerConfiguration>{}</SignerConfiguration><Adapters>\
          <Input><Adapter type=\"File\">{}</Adapter></Input>\
          <Output><Adapter type=\"File\">{}</Adapter></Output></Adapters></Zone></ZoneList>",
+        folder.join("signconf.xml").display(),
         unsigned.display(),
         folder.join("signed").display()
     );

@@ -27,7 +27,7 @@ impl Sink for Records {
     type Error = &'static str;
 
     fn record(&mut self, record: RecordRef<'_>, _: Position) -> Result<(), Self::Error> {
-        let number = record.rtype.number().to_be_bytes();
+        let number = record.rtype.0.to_be_bytes();
         let ttl = record.ttl.0.to_be_bytes();
         let length = u16::try_from(record.rdata.len()).unwrap().to_be_bytes();
         let parts: [&[u8]; 6] =

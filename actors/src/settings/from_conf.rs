@@ -10,7 +10,8 @@
 //! those in conf.xml are below the folder that the program was started in, as for kaspcheck.
 
 use super::{
-    EnforcerSettings, RepositorySettings, RunAs, Settings, TokenSettings, ZoneSettings, zone_text,
+    Auditor, EnforcerSettings, RepositorySettings, RunAs, Settings, TokenSettings, ZoneSettings,
+    zone_text,
 };
 use crate::io::config_files::{self, ConfigFileError};
 use appliance_config::{
@@ -18,6 +19,7 @@ use appliance_config::{
     RepositoryGroup, RepositoryKind, Secret, Signer, TokenSecret, ZONELIST_BYTES_MAX, ZoneEntry,
     ZoneList,
 };
+use audit_host::HostProgram;
 use dnssec::policy::Policy;
 use hsm::KnownToken;
 use hsm::builtin::Unlock;
@@ -273,6 +275,7 @@ fn settings(
         // default of 4 says nothing about this machine. One pool serves all zones here.
         worker_count: std::thread::available_parallelism().map_or(1, usize::from),
         keeps_approved: true,
+        auditor: Auditor::Process(HostProgram::of_this_program()),
         verbosity: conf.logging.verbosity,
         run_as,
     })

@@ -5,9 +5,11 @@
 mod from_conf;
 
 pub use from_conf::{
-    LeftOut, Notice, SettingsError, capacities, enforcer_settings, read_policies, read_settings, read_settings_with, zone_settings,
+    LeftOut, Notice, SettingsError, capacities, enforcer_settings, read_policies, read_settings,
+    read_settings_with, zone_settings,
 };
 
+use audit_host::HostProgram;
 use dnssec::key::{KeyId, PublicKey};
 use dnssec::policy::Policy;
 use dnssec::zone::load::Limits;
@@ -15,6 +17,15 @@ use dnssec::{Name, Seconds};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+/// Where the auditor judges.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Auditor {
+    /// In this process: for tests.
+    Here,
+    /// In a process of its own.
+    Process(HostProgram),
+}
 
 /// Everything the system needs to know before it starts.
 #[derive(Clone, Debug)]
@@ -38,6 +49,8 @@ pub struct Settings {
     /// Whether the auditor keeps a copy of what it approved, so that it can judge a difference at
     /// a cost by its size. Of no use to a process that ends after one version.
     pub keeps_approved: bool,
+    /// Where it judges.
+    pub auditor: Auditor,
     /// `<Verbosity>`: log level, 0 to 7.
     pub verbosity: u64,
     /// `<Privileges>`: as whom the program runs. Both subtrees are one process here: what

@@ -1,20 +1,26 @@
 //! Audit: has the independent auditor judge a candidate. Only here can an [`AuditedZone`] be made,
-//! and only an approving report makes one.
+//! and only an approving verdict makes one.
 //! In: candidate, unsigned source, what the policy expects; for a version that follows another,
-//! that one, and the auditor's own copy of it. Out: the proof, or the findings; the difference
-//! between the two versions, which the journal keeps.
-//! This stage only carries bytes between the two sides; it knows no rule.
+//! that one, and where the auditor's own copy of it is. Out: the proof, or the findings; the
+//! difference between the two versions, which the journal keeps.
+//! This stage only carries bytes between the two sides; it knows no rule. The auditor is a process
+//! of its own: when it ends in the middle of a ticket, the ticket is repeated alone, once; no
+//! verdict is no approval.
+
+mod blocks;
 
 use super::publish::Stored;
 use super::{Stage, StageError};
 use crate::runtime::WorkerPool;
-use ::audit::{Approved, Expectations, PartialReport, Prepared, Report, Severity, Verdict, Zones};
+use ::audit::{Expectations, Report, Severity, Verdict};
+use audit_host::{Changes, Copy, Fault, Judge, Ticket, Whole};
+use blocks::WireBlocks;
+use dnssec::zone::ZoneVersion;
 use dnssec::zone::diff::{Difference, difference};
-use dnssec::zone::{ZoneVersion, render};
 use dnssec::{Name, Serial};
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The audit stage.
 pub struct Audit;
@@ -30,9 +36,11 @@ pub struct AuditInput {
     /// The version that it follows, where it is a small step from there.
     pub previous: Option<Stored>,
     /// The auditor's copy of that version.
-    pub approved: Option<Approved>,
+    pub approved: Option<Copy>,
     /// Whether the auditor is to keep a copy of this one.
     pub keeps_approved: bool,
+    /// The auditor.
+    pub judge: Arc<Judge>,
 }
 
 /// What turns one version into the next: the journal keeps it, an IXFR sends it, the auditor judges
@@ -84,7 +92,8 @@ pub struct AuditedZone {
     version: Arc<ZoneVersion>,
     unsigned: Arc<ZoneVersion>,
     report: Report,
-    approved: Option<Approved>,
+    digest: [u8; 32],
+    approved: Option<Copy>,
     change: Option<VersionChange>,
     is_judged_by_difference: bool,
 }
@@ -115,8 +124,13 @@ impl AuditedZone {
         self.is_judged_by_difference
     }
 
+    /// SHA-256 of the records that were judged ([`audit_host::Verdict::digest`]).
+    pub fn digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
+
     /// The auditor's copy, for the next difference.
-    pub fn into_approved(self) -> Option<Approved> {
+    pub fn into_approved(self) -> Option<Copy> {
         self.approved
     }
 }
@@ -144,7 +158,7 @@ pub struct Rejection {
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let errors = self.report.findings.iter();
-        let errors = errors.filter(|finding| finding.id.severity() == Severity::Error);
+        let errors = errors.filter(|finding| finding.severity > Severity::Warn);
         let count = errors.clone().count();
         let zone = crate::settings::zone_text(&self.zone);
         write!(f, "the auditor refused zone {zone}: {count} errors; nothing was published")?;
@@ -161,101 +175,107 @@ impl Stage for Audit {
     type Output = AuditedZone;
 
     fn run(pool: &WorkerPool, input: AuditInput) -> Result<AuditedZone, StageError> {
-        let AuditInput { candidate, unsigned, previous, approved, expectations, .. } = &input;
+        let AuditInput { candidate, unsigned, previous, .. } = &input;
         let change = previous.as_ref();
         let change = change.and_then(|stored| VersionChange::new(stored, candidate, unsigned));
-        let judged = approved.as_ref().zip(change.as_ref());
-        let judged =
-            judged.map(|(approved, change)| approved.judge(&change.for_auditor(), expectations));
-        let (report, approved, is_judged_by_difference) = match judged {
-            Some(Ok(judgement)) => (judgement.report, judgement.approved, true),
-            None | Some(Err(_)) => {
-                if let Some(Err(reason)) = judged {
-                    let zone = crate::settings::zone_text(&candidate.apex);
-                    tracing::debug!(target: "audit", %zone, %reason,
-                        "the difference cannot be judged by itself; the whole zone is audited");
-                }
-                let (report, approved) = audit_whole(pool, &input)?;
-                (report, approved, false)
-            }
+        let judged = change.as_ref().and_then(|change| by_difference(pool, &input, change));
+        let is_judged_by_difference = judged.is_some();
+        let judged = match judged {
+            Some(judged) => judged,
+            None => whole(pool, &input)?,
         };
-        match report.verdict() {
+        match judged.report.verdict() {
             Verdict::Approve => Ok(AuditedZone {
                 version: input.candidate,
                 unsigned: input.unsigned,
-                report,
-                approved,
+                report: judged.report,
+                digest: judged.digest,
+                approved: judged.copy,
                 change,
                 is_judged_by_difference,
             }),
-            Verdict::Reject => {
+            Verdict::Hold | Verdict::Reject => {
                 let zone = input.candidate.apex.clone();
-                Err(StageError::Rejected(Box::new(Rejection { zone, report })))
+                Err(StageError::Rejected(Box::new(Rejection { zone, report: judged.report })))
             }
         }
     }
 }
 
-/// Has the whole zone judged; the auditor's copy is made of the very blocks that it judged.
-fn audit_whole(
+/// The verdict on a difference; `None` when the whole zone has to be judged.
+fn by_difference(
     pool: &WorkerPool,
     input: &AuditInput,
-) -> Result<(Report, Option<Approved>), StageError> {
-    let candidate = wire_blocks(pool, &input.candidate)?;
-    let source = wire_blocks(pool, &input.unsigned)?;
-    let (report, approval) = {
-        let candidate: Vec<&[u8]> = candidate.iter().map(Vec::as_slice).collect();
-        let source: Vec<&[u8]> = source.iter().map(Vec::as_slice).collect();
-        let zones = Zones { candidate: &candidate, source: Some(&source) };
-        let prepared = Prepared::new(zones, &input.expectations)?;
-        let parts = verify(&prepared, pool);
-        prepared.finish_with_approval(parts)?
+    change: &VersionChange,
+) -> Option<audit_host::Verdict> {
+    let follows = input.approved.as_ref()?;
+    let (expectations, difference) = (&input.expectations, change.for_auditor());
+    let ticket = Ticket::Changes(Changes { expectations, follows, difference });
+    let reason = match input.judge.judge(ticket, &told(pool)) {
+        Ok(verdict) => return Some(verdict),
+        Err(reason) => reason,
     };
-    drop(source);
-    let approval = approval.filter(|_| input.keeps_approved);
-    let approved = approval.map(|approval| Approved::new(approval, candidate)).transpose()?;
-    Ok((report, approved))
+    let zone = crate::settings::zone_text(&input.candidate.apex);
+    match &reason {
+        Fault::NotIncremental(_) => tracing::debug!(target: "audit", %zone, %reason,
+            "{reason}; the whole zone is audited"),
+        _ => tracing::warn!(target: "audit", %zone, "zone {zone}: {reason}; it is audited again"),
+    }
+    None
 }
 
-fn wire_blocks(pool: &WorkerPool, version: &ZoneVersion) -> Result<Vec<Vec<u8>>, StageError> {
-    let chunks: Arc<[_]> = version.chunks().cloned().collect();
-    let apex = version.apex.clone();
-    let rendered = pool.map(chunks, move |_, chunk: &Arc<dnssec::zone::chunk::Chunk>| {
-        let mut block = Vec::new();
-        render::wire(&apex, chunk, &mut block);
-        block
+/// The verdict on the whole zone.
+fn whole(pool: &WorkerPool, input: &AuditInput) -> Result<audit_host::Verdict, StageError> {
+    match whole_once(pool, input, Judge::judge) {
+        Err(StageError::NoVerdict(Fault::Ended { cause })) => {
+            let zone = crate::settings::zone_text(&input.candidate.apex);
+            tracing::warn!(target: "audit", %zone,
+                "zone {zone}: the audit host ended before its verdict ({cause}); once more");
+            let judged = whole_once(pool, input, Judge::judge_alone);
+            judged.map_err(|error| match error {
+                // Nobody else was in flight: it is this zone that ends hosts.
+                StageError::NoVerdict(Fault::Ended { cause }) => {
+                    StageError::Crashed { stage: Audit::NAME, cause }
+                }
+                other => other,
+            })
+        }
+        judged => judged,
+    }
+}
+
+/// How a judge is asked.
+type Asked =
+    fn(&Judge, Ticket<'_>, &(dyn Fn(u64, u64) + Sync)) -> Result<audit_host::Verdict, Fault>;
+
+fn whole_once(
+    pool: &WorkerPool,
+    input: &AuditInput,
+    ask: Asked,
+) -> Result<audit_host::Verdict, StageError> {
+    let mut candidate = WireBlocks::new(pool, &input.candidate);
+    let mut source = WireBlocks::new(pool, &input.unsigned);
+    let ticket = Ticket::Whole(Whole {
+        expectations: &input.expectations,
+        candidate: &mut candidate,
+        source: Some(&mut source),
+        keeps_copy: input.keeps_approved,
     });
-    rendered.map_err(|panic| StageError::Crashed { stage: Audit::NAME, cause: panic.to_string() })
+    let judged = ask(&input.judge, ticket, &told(pool));
+    // Blocks that could not be made were not sent: then the verdict is on something else.
+    candidate.finish()?;
+    source.finish()?;
+    judged.map_err(StageError::NoVerdict)
 }
 
-/// Ranges per thread: small enough that no thread waits long for the last one.
-const RANGES_PER_THREAD: usize = 16;
-
-/// Verifies all ranges on threads of its own: the auditor borrows its blocks, and moves to a
-/// process of its own in a later step.
-fn verify(prepared: &Prepared<'_>, pool: &WorkerPool) -> Vec<PartialReport> {
-    let thread_count = pool.workers();
-    let ranges: Vec<_> = prepared.ranges(thread_count * RANGES_PER_THREAD).collect();
-    pool.progress().begin(Audit::NAME, ranges.len() as u64);
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut parts = Vec::new();
-        while let Some(range) = ranges.get(next.fetch_add(1, Ordering::Relaxed)) {
-            parts.push(prepared.verify_range(range.clone()));
-            pool.progress().advance(1);
+/// Raises the counters by what the auditor tells.
+fn told(pool: &WorkerPool) -> impl Fn(u64, u64) + Sync + use<> {
+    let (progress, told) = (pool.progress().clone(), AtomicU64::new(0));
+    move |done, total| {
+        let before = told.fetch_max(done, Ordering::Relaxed);
+        if before == 0 {
+            progress.begin(Audit::NAME, total);
         }
-        parts
-    };
-    std::thread::scope(|scope| {
-        let helpers: Vec<_> = (1..thread_count).map(|_| scope.spawn(work)).collect();
-        let mut parts = work();
-        for helper in helpers {
-            match helper.join() {
-                Ok(more) => parts.extend(more),
-                // The job is caught by the pool, and the zone hears of a crashed stage.
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        parts
-    })
+        progress.advance(done.saturating_sub(before));
+    }
 }

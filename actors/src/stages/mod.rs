@@ -66,12 +66,9 @@ pub enum StageError {
     /// The auditor refused.
     #[error("{0}")]
     Rejected(Box<audit::Rejection>),
-    /// The auditor was called wrongly.
-    #[error(transparent)]
-    Audit(#[from] ::audit::AuditError),
-    /// A bug: the auditor was given other blocks to keep than it had judged.
-    #[error(transparent)]
-    Approved(#[from] ::audit::ApprovedError),
+    /// The auditor gave no verdict.
+    #[error("{0}; nothing was published")]
+    NoVerdict(#[source] audit_host::Fault),
     /// The snapshot could not be written.
     #[error(transparent)]
     Snapshot(#[from] storage::SnapshotError),

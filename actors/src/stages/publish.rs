@@ -14,7 +14,7 @@ use super::audit::AuditedZone;
 use super::{Stage, StageError};
 use crate::io::signed_files;
 use crate::runtime::WorkerPool;
-use ::audit::Approved;
+use audit_host::Copy;
 use dnssec::zone::chunk::Chunk;
 use dnssec::zone::{ChunkList, ZoneVersion, render};
 use dnssec::{Serial, Timestamp};
@@ -80,7 +80,7 @@ impl Durable {
     }
 
     /// The auditor's copy of it, where there is one.
-    pub fn into_approved(self) -> Option<Approved> {
+    pub fn into_approved(self) -> Option<Copy> {
         self.zone.into_approved()
     }
 }

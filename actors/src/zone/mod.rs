@@ -31,7 +31,7 @@ use crate::settings::{ZoneSettings, zone_text};
 use crate::slot::Openings;
 use crate::stages::StageError;
 use crate::stages::publish::{Stored, ZoneJournal};
-use ::audit::Approved;
+use audit_host::Copy;
 use compaction::Compaction;
 use dnssec::Timestamp;
 use dnssec::zone::ZoneVersion;
@@ -67,7 +67,7 @@ pub struct ZoneActor {
     stored: Option<Stored>,
     unsigned: Option<Arc<ZoneVersion>>,
     basis: Option<Arc<Basis>>,
-    approved: Option<Approved>,
+    approved: Option<Copy>,
     journal: ZoneJournal,
     /// Generation that the journal belongs to.
     journal_generation: u64,

@@ -22,7 +22,8 @@ use crate::stages::sign::{Extent, Sign, SignCounts, SignOutput, renewals_of};
 use crate::stages::sort::{Sort, Touched};
 use crate::stages::{Stage, StageError, Work};
 use crate::store::{StoreClient, StoreError};
-use ::audit::{Approved, Expectations};
+use ::audit::Expectations;
+use audit_host::{Copy, Judge};
 use dnssec::signing::SigningTimes;
 use dnssec::signing::apex::ApexPlan;
 use dnssec::signing::step::Reach;
@@ -62,7 +63,9 @@ pub struct Services {
     pub snapshot_folder: PathBuf,
     /// `<NotifyCommand>`.
     pub notify_command: Option<String>,
-    /// Whether the auditor keeps a copy of what it approved.
+    /// The auditor.
+    pub judge: Arc<Judge>,
+    /// Whether it keeps a copy of what it approved.
     pub keeps_approved: bool,
 }
 
@@ -126,7 +129,7 @@ pub struct RunOrder {
     /// What the last published version was made with, when this process made it.
     pub basis: Option<Arc<Basis>>,
     /// The auditor's copy of that version, when it has one.
-    pub approved: Option<Approved>,
+    pub approved: Option<Copy>,
     /// The journal that goes on after that version.
     pub journal: ZoneJournal,
     /// Generation that the journal belongs to.
@@ -148,7 +151,7 @@ pub struct RunEnd {
     /// What the version was made with.
     pub basis: Arc<Basis>,
     /// The auditor's copy of the version.
-    pub approved: Option<Approved>,
+    pub approved: Option<Copy>,
     /// What was odd about the input.
     pub warnings: Vec<String>,
     /// Why the input could not be read, when the last good one was signed instead.
@@ -366,6 +369,7 @@ impl Services {
             previous,
             approved: order.approved.clone(),
             keeps_approved: self.keeps_approved,
+            judge: self.judge.clone(),
         };
         self.ask(order, &self.audit, input).await
     }
@@ -383,7 +387,7 @@ struct Delivery {
     stored: Stored,
     action: RunAction,
     notify: Option<String>,
-    approved: Option<Approved>,
+    approved: Option<Copy>,
 }
 
 /// Whether a zone without keys may be published: by its policy, or because it was on its way there

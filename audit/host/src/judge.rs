@@ -128,6 +128,7 @@ enum Place {
 
 struct Here {
     service: Arc<Service>,
+    number: u64,
     last: AtomicU64,
 }
 
@@ -145,7 +146,8 @@ impl Judge {
     #[must_use]
     pub fn here(threads: usize, uptime: impl Fn() -> Duration + Send + Sync + 'static) -> Judge {
         let service = Arc::new(Service::new(threads));
-        Judge::at(Place::Here(Here { service, last: AtomicU64::new(0) }), Box::new(uptime))
+        let here = Here { service, number: next_host(), last: AtomicU64::new(0) };
+        Judge::at(Place::Here(here), Box::new(uptime))
     }
 
     /// An auditor in a process of its own, which is started when it is first asked.
@@ -259,7 +261,7 @@ fn connection(
         return Err(Fault::Resting { count: state.vain_count });
     }
     state.start_count += 1;
-    let started = Connection::start(program, state.start_count).map_err(|cause| {
+    let started = Connection::start(program, next_host()).map_err(|cause| {
         let program = program.path.display().to_string();
         Fault::Unavailable { program, cause: cause.to_string() }
     })?;
@@ -274,8 +276,12 @@ enum Lane<'j> {
     Host(Arc<Connection>),
 }
 
-/// Number of the process that is this one, in [`CopyPlace::host`].
-const HERE: u64 = 0;
+/// A number for an auditor that no other one in this process has: a copy is of use only where it
+/// is.
+fn next_host() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed) + 1
+}
 
 impl Lane<'_> {
     fn whole(self, whole: Whole<'_>, tell: &(dyn Fn(u64, u64) + Sync)) -> Result<Verdict, Fault> {
@@ -301,7 +307,7 @@ impl Lane<'_> {
         tell: &(dyn Fn(u64, u64) + Sync),
     ) -> Result<Verdict, Fault> {
         let here = match &self {
-            Lane::Here(_) => HERE,
+            Lane::Here(here) => here.number,
             Lane::Host(connection) => connection.number,
         };
         let follows = &changes.follows.0;
@@ -368,7 +374,7 @@ impl Lane<'_> {
             return Err(Fault::OtherRecords);
         }
         let (host, unwanted) = match self {
-            Lane::Here(here) => (HERE, Unwanted::Here(Arc::downgrade(&here.service))),
+            Lane::Here(here) => (here.number, Unwanted::Here(Arc::downgrade(&here.service))),
             Lane::Host(connection) => (connection.number, Unwanted::Host(connection.unwanted())),
         };
         let place = CopyPlace { host, number, digest, unwanted };

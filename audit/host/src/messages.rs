@@ -62,7 +62,7 @@ impl std::fmt::Debug for Copy {
 
 /// Where a copy is.
 pub(crate) struct CopyPlace {
-    /// Which of the processes that there were.
+    /// Which auditor of all that there were.
     pub(crate) host: u64,
     pub(crate) number: u64,
     pub(crate) digest: [u8; 32],

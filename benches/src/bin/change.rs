@@ -17,7 +17,7 @@ use actors::stages::sign::{Extent, Sign, SignOutput, renewals_of};
 use actors::stages::sort::{Sort, SortInput};
 use anchorite_benches::one_zone::OneZone;
 use anchorite_benches::token_with_keys;
-use audit::Approved;
+use audit_host::{Copy, HostProgram, Judge};
 use dnssec::zone::build::ChunkBuilder;
 use dnssec::zone::chunk::OwnerKind;
 use dnssec::zone::edit::apply_edits;
@@ -67,7 +67,8 @@ struct Bench {
     store: StateStore,
     state: ZoneState,
     stored: Stored,
-    approved: Option<Approved>,
+    approved: Option<Copy>,
+    judge: Arc<Judge>,
     journal: ZoneJournal,
 }
 
@@ -103,6 +104,12 @@ impl Bench {
         let workers = std::thread::available_parallelism()?.get() - 1;
         let pool = PoolSpec { name: "worker", workers: workers.max(1), queue_bound: 64 };
         let pool = WorkerPool::start(pool)?;
+        let host = HostProgram {
+            path: std::env::current_exe()?.with_file_name("anchorite"),
+            ..HostProgram::of_this_program()
+        };
+        let uptime = clock.clone();
+        let judge = Arc::new(Judge::in_host(host, move || uptime.uptime()));
         let mut lap = Instant::now();
         let sort = SortInput {
             apex: apex.clone(),
@@ -126,6 +133,7 @@ impl Bench {
             previous: None,
             approved: None,
             keeps_approved: true,
+            judge: judge.clone(),
         };
         let audited = Audit::run(&pool, audit)?;
         let save = PublishInput::Save { zone: audited, folder: folder.into(), generation: 1 };
@@ -149,6 +157,7 @@ impl Bench {
             state,
             stored: Stored { version, unsigned },
             approved,
+            judge,
             journal: ZoneJournal::default(),
         })
     }
@@ -209,6 +218,7 @@ impl Bench {
             previous: Some(previous),
             approved: self.approved.take(),
             keeps_approved: true,
+            judge: self.judge.clone(),
         };
         let audited = Audit::run(&self.pool, audit)?;
         if !audited.is_judged_by_difference() {

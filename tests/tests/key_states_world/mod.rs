@@ -13,7 +13,7 @@ use actors::stages::sort::{Sort, SortInput};
 use actors::stages::{Stage, StageError};
 use actors::zone::plan::{apex_plan, audit_expectations, nsec3};
 use anchorite_tests::judges;
-use audit::Approved;
+use audit_host::{Copy, Judge};
 use dnssec::denial::denial_ttl;
 use dnssec::key::{KeyId, KeyRole};
 use dnssec::policy::{DenialPolicy, Policy};
@@ -28,6 +28,7 @@ use hsm::{GenerateRequest, Slot};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 /// What kind of version a step makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +119,8 @@ pub(crate) struct World {
     policy: Policy,
     now: u64,
     stored: Option<Stored>,
-    approved: Option<Approved>,
+    approved: Option<Copy>,
+    judge: Arc<Judge>,
     /// Text of the last signed version, which is what is passed through.
     signed_text: Option<Vec<u8>>,
 }
@@ -139,6 +141,7 @@ impl World {
             now: Clock::system().now().0 - 3600,
             stored: None,
             approved: None,
+            judge: Arc::new(Judge::here(2, || Duration::ZERO)),
             signed_text: None,
         }
     }
@@ -246,13 +249,14 @@ impl World {
         let made_of = (&settings, &keys);
         let expectations = audit_expectations(made_of, &expected, &unsigned, &times, last);
         let stored = Stored { version: version.clone(), unsigned: unsigned.clone() };
-        let audit = |previous: Option<Stored>, approved: Option<Approved>| AuditInput {
+        let audit = |previous: Option<Stored>, approved: Option<Copy>| AuditInput {
             candidate: version.clone(),
             unsigned: unsigned.clone(),
             expectations: expectations.clone(),
             previous,
             approved,
             keeps_approved: true,
+            judge: self.judge.clone(),
         };
         let audited = Audit::run(&self.pool, audit(None, None))?;
         Ok((stored, audit(self.stored.clone(), self.approved.clone()), audited))
