@@ -49,7 +49,7 @@ struct Flight {
 
 enum Event {
     Progress(Progress),
-    Answer(Answer),
+    Answer(Box<Answer>),
     Ended(End),
 }
 
@@ -179,7 +179,7 @@ impl Way<'_> {
             let heard = shared.heard_count.load(Ordering::Relaxed);
             match self.events.recv_timeout(self.connection.silence) {
                 Ok(Event::Progress(progress)) => tell(progress.done, progress.total),
-                Ok(Event::Answer(answer)) => return Ok(answer),
+                Ok(Event::Answer(answer)) => return Ok(*answer),
                 Ok(Event::Ended(end)) => return Err(end.fault()),
                 // It may be busy with tickets that came before.
                 Err(RecvTimeoutError::Timeout)
@@ -256,7 +256,7 @@ impl Shared {
             Kind::Progress => Event::Progress(frame.message()?),
             Kind::Answer => {
                 self.verdict_count.fetch_add(1, Ordering::Relaxed);
-                Event::Answer(frame.message()?)
+                Event::Answer(Box::new(frame.message()?))
             }
             _ => return Err(FrameFault::Unasked("what only a parent says")),
         };

@@ -366,7 +366,7 @@ impl Lane<'_> {
 
     fn verdict(&self, (number, answer): (u64, Answer), sent: [u8; 32]) -> Result<Verdict, Fault> {
         let (report, digest, has_copy) = match answer {
-            Answer::Judged { report, digest, has_copy } => (report, digest, has_copy),
+            Answer::Judged { report, digest, has_copy } => (*report, digest, has_copy),
             Answer::NotIncremental(reason) => return Err(Fault::NotIncremental(reason)),
             Answer::Impossible(reason) => return Err(Fault::Impossible(reason)),
         };

@@ -89,7 +89,7 @@ pub(crate) enum Question {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Answer {
     /// It was judged. A copy has the ticket's number.
-    Judged { report: Report, digest: [u8; 32], has_copy: bool },
+    Judged { report: Box<Report>, digest: [u8; 32], has_copy: bool },
     /// The difference cannot be judged by itself; a full audit can tell.
     NotIncremental(String),
     /// The auditor cannot judge this at all.

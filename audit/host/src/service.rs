@@ -74,7 +74,7 @@ impl Service {
                 let kept = keeps_copy.then_some((ticket, digest));
                 let judged = self.judge_whole(&expectations, parts, has_source, kept, tell);
                 judged.map_or_else(Answer::Impossible, |(report, has_copy)| Answer::Judged {
-                    report,
+                    report: Box::new(report),
                     digest,
                     has_copy,
                 })
@@ -140,7 +140,7 @@ impl Service {
                 if let Some(approved) = judgement.approved {
                     self.copies().insert(ticket, Kept { approved, digest });
                 }
-                Answer::Judged { report: judgement.report, digest, has_copy }
+                Answer::Judged { report: Box::new(judgement.report), digest, has_copy }
             }
             Err(reason) => Answer::NotIncremental(reason.to_string()),
         }
