@@ -2,6 +2,7 @@
 //! make, and differences between zones.
 
 mod breaker;
+mod caches;
 mod common;
 mod corpus;
 mod foreign;
