@@ -46,6 +46,7 @@ mod report;
 mod signatures;
 mod signer_sets;
 mod signers;
+mod waiver;
 mod wire;
 mod work;
 mod zonemd;
@@ -63,6 +64,7 @@ pub use observed::{Observed, name_text, observe};
 pub use prepared::{AuditError, Prepared, Zones};
 pub use report::{Counts, PartialReport, Report, Verdict};
 pub use signer_sets::KeyId;
+pub use waiver::NoFinding;
 
 /// Audits a signed zone in one call, on the calling thread.
 ///

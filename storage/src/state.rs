@@ -19,6 +19,7 @@ mod slots;
 mod spare;
 mod tables;
 mod values;
+mod waivers;
 mod zones;
 
 pub use error::{StateError, StateOperation};
@@ -27,6 +28,7 @@ pub use records::{
     BackupState, Denial, KeyOwner, KeyRecord, KeyState, NewKey, PolicyState, ZoneState,
 };
 pub use slots::{Canary, TokenRecord};
+pub use waivers::Waiver;
 
 use crate::faults::FaultDisk;
 use disk::DiskBackend;

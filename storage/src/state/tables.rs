@@ -30,6 +30,11 @@ pub(super) const HISTORY: TableDefinition<(&[u8], u64), &[u8]> = TableDefinition
 /// Zone to the digest of what its parent acknowledged last.
 pub(super) const ANNOUNCED: TableDefinition<&[u8], &[u8]> = TableDefinition::new("announced");
 
+/// Zone and number of a finding to `WaiverValue`.
+pub(super) const WAIVERS: TableDefinition<(&[u8], u16), &[u8]> = TableDefinition::new("waivers");
+/// Zone to what caches may have of its versions.
+pub(super) const ERAS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("eras");
+
 const FORMAT: &str = "format";
 const CREATED: &str = "created";
 
@@ -52,6 +57,8 @@ pub(super) fn create_missing(transaction: &WriteTransaction) -> Result<(), Failu
     transaction.open_table(LIVES)?;
     transaction.open_table(HISTORY)?;
     transaction.open_table(ANNOUNCED)?;
+    transaction.open_table(WAIVERS)?;
+    transaction.open_table(ERAS)?;
     Ok(())
 }
 
@@ -65,7 +72,9 @@ pub(super) fn are_complete(transaction: &ReadTransaction) -> Result<bool, Failur
     let lives = is_missing(transaction.open_table(LIVES).err())?;
     let history = is_missing(transaction.open_table(HISTORY).err())?;
     let announced = is_missing(transaction.open_table(ANNOUNCED).err())?;
-    Ok(!lives && !history && !announced)
+    let waivers = is_missing(transaction.open_table(WAIVERS).err())?;
+    let eras = is_missing(transaction.open_table(ERAS).err())?;
+    Ok(!lives && !history && !announced && !waivers && !eras)
 }
 
 /// The format of the file; `None` when it has no such entry.
