@@ -251,12 +251,21 @@ impl Daemon {
 
     /// The daemon's slot hosts, one for each repository whose token is open.
     pub fn slot_hosts(&self) -> Vec<Pid> {
+        self.hosts("anchorite-slot-host\0")
+    }
+
+    /// The daemon's audit host, if it has one already.
+    pub fn audit_host(&self) -> Option<Pid> {
+        self.hosts("anchorite-audit-host\0").pop()
+    }
+
+    fn hosts(&self, name: &str) -> Vec<Pid> {
         let own = self.child.id().to_string();
         let is_ours = |process: &Path| {
             // What has ended meanwhile cannot be read, and is none.
-            let read = |name| std::fs::read_to_string(process.join(name)).unwrap_or_default();
+            let read = |file| std::fs::read_to_string(process.join(file)).unwrap_or_default();
             let parent = format!("PPid:\t{own}");
-            read("cmdline").starts_with("anchorite-slot-host\0")
+            read("cmdline").starts_with(name)
                 && read("status").lines().any(|line| line == parent)
         };
         let processes = std::fs::read_dir("/proc").expect("this system tells its processes");
