@@ -16,7 +16,7 @@ pub(super) fn render(judged: &Judged) -> String {
     let counts = &report.counts;
     let _ = writeln!(
         text,
-        "Zone {zone}: {} records, {} signatures verified, {} NSEC and {} NSEC3 records, in {:.2} s.",
+        "Zone {zone}: {} records, {} signatures verified, {} NSEC and {} NSEC3 records, {:.2} s.",
         counts.records,
         counts.signatures_verified,
         counts.nsec_records,

@@ -1,5 +1,5 @@
-//! The auditor's process at a running daemon: it may do next to nothing, and when it is killed, or
-//! stands still for good and is killed, versions go on being audited, none is lost and serials rise.
+//! The auditor's process at a running daemon: it may do next to nothing, and when it is killed,
+//! versions go on being audited, none is lost and serials rise.
 
 use anchorite_tests::daemon::{Daemon, Installation};
 use anchorite_tests::judges::dnssec_verify;

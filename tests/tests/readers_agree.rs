@@ -150,7 +150,10 @@ proptest! {
 
     #[test]
     fn of_files_with_random_changes(
-        changes in prop::collection::vec((any::<prop::sample::Index>(), 0..PIECES.len(), 0..3_usize), 1..4),
+        changes in prop::collection::vec(
+            (any::<prop::sample::Index>(), 0..PIECES.len(), 0..3_usize),
+            1..4,
+        ),
         which in 0..3_usize,
     ) {
         let (origin, file) = [

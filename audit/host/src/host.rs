@@ -15,9 +15,6 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 
-/// Exit code after a panic in one of the threads.
-const PANICKED: i32 = 101;
-
 /// Why a host cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum HostFault {
@@ -48,7 +45,7 @@ pub fn run() -> Result<ExitCode, HostFault> {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         before(panic);
-        std::process::exit(PANICKED);
+        std::process::abort();
     }));
     serve(socket, threads)?;
     Ok(ExitCode::SUCCESS)

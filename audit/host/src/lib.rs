@@ -1,8 +1,8 @@
 //! The auditor in a process of its own (`audit-host`), which holds no keys, opens no files, knows
 //! no network, and has its own copy of what it approved.
 //!
-//! In: tickets: a zone as wire records, or how it differs from a version that was approved, and what
-//! is expected of it. Out: a [`Verdict`], bound by a SHA-256 digest to the very records that were
+//! In: tickets: a zone as wire records, or how it differs from a version that was approved, and
+//! what is expected of it. Out: a [`Verdict`], bound by a SHA-256 digest to the very records that were
 //! judged; or a [`Fault`], after which nothing may be published.
 //!
 //! [`host::run`] is the process. [`Judge`] is what asks it: it starts the process, and starts it

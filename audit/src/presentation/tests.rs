@@ -120,7 +120,8 @@ fn errors_name_the_place() {
 
 /// A text with everything that reaches over line ends.
 const SPANS: &str = "$TTL 5\n@ SOA a b ( 1 2\n3 4\n5 )\n; comment ( \"\n\tNS a\n\nb A 192.0.2.1\n\
-                     \tTXT \"x;(\" ( y\n\\\nz\n) \n$ORIGIN c.example.\nd 60 A 192.0.2.2\n\tA 192.0.2.3\n\
+                     \tTXT \"x;(\" ( y\n\\\nz\n) \n$ORIGIN c.example.\nd 60 A 192.0.2.2\n\
+                     \tA 192.0.2.3\n\
                      $TTL 9\ne A 192.0.2.4\n  ";
 
 #[test]
