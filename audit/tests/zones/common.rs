@@ -1,5 +1,5 @@
-//! A tiny signer for tests: records as plain structs, NSEC and NSEC3 chains, and places to tamper in
-//! between. It knows only the zone of these tests.
+//! A tiny signer for tests: records as plain structs, NSEC and NSEC3 chains, and places to tamper
+//! in between. It knows only the zone of these tests.
 
 pub(crate) use crate::test_keys::{Key, at_clock_time, dnskey_of_rsa, ds, with_rsa_keys};
 use audit::{Denial, Expectations, Report, Zones};
