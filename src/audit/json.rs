@@ -28,6 +28,7 @@ pub(super) fn render(judged: &Judged) -> Value {
             "nsec3": counts.nsec3_records,
         },
         "seconds": judged.took.as_secs_f64(),
+        "seconds_reading": judged.reading.as_secs_f64(),
         "findings": report.findings.iter().map(finding).collect::<Vec<_>>(),
     })
 }

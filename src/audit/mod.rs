@@ -44,6 +44,8 @@ struct Judged {
     /// The moment that it was judged for, in Unix seconds.
     at: u64,
     report: Report,
+    /// Of which reading the files.
+    reading: Duration,
     took: Duration,
 }
 
@@ -75,14 +77,15 @@ fn judge(arguments: &AuditArguments) -> Result<Judged, AuditError> {
         Some(typed) => moment(typed).ok_or_else(|| AuditError::Time(typed.clone()))?,
     };
     let candidate = file::read(&arguments.signed, apex.clone(), threads)?;
-    let unsigned = arguments.unsigned.as_deref();
-    let source = unsigned.map(|path| file::read(path, apex.clone(), threads)).transpose()?;
     let candidate: Vec<&[u8]> = candidate.iter().map(Vec::as_slice).collect();
-    let source: Option<Vec<&[u8]>> =
-        source.as_ref().map(|blocks| blocks.iter().map(Vec::as_slice).collect());
     let observed = audit::observe(&candidate, apex.as_deref());
     let no_soa = || AuditError::NoSoa { file: arguments.signed.display().to_string() };
     let apex = observed.apex.ok_or_else(no_soa)?;
+    let unsigned = arguments.unsigned.as_deref();
+    let source = unsigned.map(|path| file::read(path, Some(apex.clone()), threads)).transpose()?;
+    let source: Option<Vec<&[u8]>> =
+        source.as_ref().map(|blocks| blocks.iter().map(Vec::as_slice).collect());
+    let reading = clock.uptime().saturating_sub(began);
     let mut expectations = Expectations::new(apex.clone(), now, observed.denial);
     expectations.limits.findings = arguments.max_findings;
     if let Some(kasp) = &arguments.kasp {
@@ -93,7 +96,7 @@ fn judge(arguments: &AuditArguments) -> Result<Judged, AuditError> {
     }
     let zones = Zones { candidate: &candidate, source: source.as_deref() };
     let report = audit_on(threads, zones, &expectations)?;
-    Ok(Judged { apex, at: now, report, took: clock.uptime().saturating_sub(began) })
+    Ok(Judged { apex, at: now, report, reading, took: clock.uptime().saturating_sub(began) })
 }
 
 /// Audits on several threads.

@@ -155,6 +155,7 @@ fn audit_zone(given: &Options, zone: &ZoneSettings) -> Result<Judged, AuditError
     let source = file::read(unsigned, Some(apex.clone()), threads)?;
     let candidate: Vec<&[u8]> = candidate.iter().map(Vec::as_slice).collect();
     let source: Vec<&[u8]> = source.iter().map(Vec::as_slice).collect();
+    let reading = clock.uptime().saturating_sub(began);
     let observed = audit::observe(&candidate, Some(&apex));
     let now = clock.now().0;
     let mut expectations = Expectations::new(apex.clone(), now, observed.denial);
@@ -167,7 +168,7 @@ fn audit_zone(given: &Options, zone: &ZoneSettings) -> Result<Judged, AuditError
     }
     let zones = Zones { candidate: &candidate, source: Some(&source) };
     let report = audit_on(threads, zones, &expectations)?;
-    Ok(Judged { apex, at: now, report, took: clock.uptime().saturating_sub(began) })
+    Ok(Judged { apex, at: now, report, reading, took: clock.uptime().saturating_sub(began) })
 }
 
 fn usage(program: &str) -> String {

@@ -1,6 +1,6 @@
 //! The examples of README.md and the manual run as they stand: every `$ anchorite sign`,
-//! `$ anchorite check` and `$ cargo run --release --` line in a block of commands is given to the
-//! program in a copy of `examples/`. Other commands are not run.
+//! `$ anchorite audit`, `$ anchorite check` and `$ cargo run --release --` line in a block of
+//! commands is given to the program in a copy of `examples/`. Other commands are not run.
 //! Never: a file outside the copy; `/etc/opendnssec` and `/var/lib/opendnssec` stand for folders
 //! in it.
 
@@ -25,7 +25,7 @@ const COMMAND_BLOCKS: [&str; 4] = ["console", "sh", "bash", "shell"];
 const BEGINNINGS: [&str; 3] =
     ["anchorite ", "cargo run --release -- ", "cargo run -q --release -- "];
 /// Programs that end by themselves and need nothing but files.
-const RUNNABLE: [&str; 2] = ["sign", "check"];
+const RUNNABLE: [&str; 3] = ["sign", "audit", "check"];
 
 /// Our commands in a Markdown text: lines that begin with a prompt in blocks of commands, with
 /// continuation lines, without comments.

@@ -215,7 +215,7 @@ fn verify_in_turn(subject: &Subject, extent: Extent, measured: &mut Vec<Measured
         "  the audit alone, without reading files: {audit:.2} s, time x {:.2}",
         audit / fastest
     );
-    if let Some(cost) = table::cost_of(&rows, "audit-zone") {
+    if let Some(cost) = table::cost_of(&rows, "anchorite audit") {
         let name = format!("{}-audit-wall", subject.name);
         measured.push(Measured { name, value: cost.wall_seconds / fastest });
     }

@@ -2,8 +2,8 @@
 //! no network, and has its own copy of what it approved.
 //!
 //! In: tickets: a zone as wire records, or how it differs from a version that was approved, and
-//! what is expected of it. Out: a [`Verdict`], bound by a SHA-256 digest to the very records that were
-//! judged; or a [`Fault`], after which nothing may be published.
+//! what is expected of it. Out: a [`Verdict`], bound by a SHA-256 digest to the very records that
+//! were judged; or a [`Fault`], after which nothing may be published.
 //!
 //! [`host::run`] is the process. [`Judge`] is what asks it: it starts the process, and starts it
 //! again when it is gone. The judging itself is in `audit`, which this crate only carries bytes to;

@@ -14,12 +14,12 @@ pub(super) type Verifier = fn(&Subject) -> Command;
 pub(super) const ALL: &[(Tool, Verifier)] = &[
     (
         Tool {
-            name: "audit-zone",
+            name: "anchorite audit",
             is_ours: true,
             note: "and compares with the unsigned zone",
             once_when_large: false,
         },
-        audit_zone,
+        own_audit,
     ),
     (peer("dnssec-verify", false), bind),
     (peer("kzonecheck", false), knot),
@@ -30,10 +30,10 @@ const fn peer(name: &'static str, once_when_large: bool) -> Tool {
     Tool { name, is_ours: false, note: "", once_when_large }
 }
 
-fn audit_zone(subject: &Subject) -> Command {
-    let mut command = Command::new(release_binary("audit-zone"));
-    command.arg(subject.signed_by("cold-sign")).arg(&subject.file);
-    command.args([subject.origin, subject.denial.word()]);
+fn own_audit(subject: &Subject) -> Command {
+    let mut command = Command::new(release_binary("anchorite"));
+    command.args(["audit", "--json", "--zone", subject.origin, "--unsigned"]);
+    command.arg(&subject.file).arg(subject.signed_by("cold-sign"));
     command
 }
 
@@ -57,11 +57,16 @@ fn ldns(subject: &Subject) -> Command {
 
 /// Seconds of the audit alone, from records in memory to the verdict.
 pub(super) fn audit_seconds(subject: &Subject) -> Outcome<f64> {
-    let mut command = audit_zone(subject);
-    let output = command.output().map_err(|e| format!("cannot start audit-zone: {e}"))?;
+    let mut command = own_audit(subject);
+    let output = command.output().map_err(|e| format!("cannot start anchorite audit: {e}"))?;
     if !output.status.success() {
         let text = String::from_utf8_lossy(&output.stderr);
         return Err(format!("{} failed: {}", show(&command), text.trim()));
     }
-    super::pace::read_number(&String::from_utf8_lossy(&output.stdout), "audit")
+    let verdict: serde_json::Value = serde_json::from_slice(&output.stdout)
+        .map_err(|error| format!("{} printed no JSON: {error}", show(&command)))?;
+    let seconds = |member: &str| verdict[member].as_f64();
+    let audit = seconds("seconds").zip(seconds("seconds_reading"));
+    let audit = audit.map(|(all, reading)| all - reading);
+    audit.ok_or_else(|| format!("{} told no times", show(&command)))
 }
