@@ -63,12 +63,12 @@ fn one_runs_in_the_foreground_and_the_other_one_joins() {
 }
 
 /// Kills the daemon of a test that failed.
-struct Killed(Pid);
+struct Killed(Option<Pid>);
 
 impl Drop for Killed {
     fn drop(&mut self) {
         // Most have ended by themselves.
-        let _ = kill(self.0, Signal::SIGKILL);
+        let _ = self.0.map(|process| kill(process, Signal::SIGKILL));
     }
 }
 
@@ -79,7 +79,7 @@ fn one_that_goes_into_the_background_runs_when_its_command_ends() {
     let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
     assert!(status.success());
     let pid: i32 = installation.read("signerd.pid").trim_end().parse().unwrap();
-    let killed = Killed(Pid::from_raw(pid));
+    let mut killed = Killed(Some(Pid::from_raw(pid)));
     assert_eq!(
         text(&enforcer(&installation, "running").stdout).lines().last(),
         Some("Engine running.")
@@ -87,7 +87,7 @@ fn one_that_goes_into_the_background_runs_when_its_command_ends() {
     assert!(enforcer(&installation, "stop").status.success());
     assert!(FILES.iter().all(|file| !installation.path(file).exists()));
     // Its number may be another process's from now on.
-    std::mem::forget(killed);
+    killed.0 = None;
 }
 
 #[test]
