@@ -12,6 +12,7 @@ mod announced;
 mod disk;
 mod error;
 mod group;
+mod inputs;
 mod keys;
 mod lives;
 mod records;
@@ -19,15 +20,21 @@ mod slots;
 mod spare;
 mod tables;
 mod values;
+mod verdicts;
 mod waivers;
 mod zones;
 
 pub use error::{StateError, StateOperation};
+pub use inputs::{HeldInput, InputAnswer, InputChoice};
 pub use lives::{Cause, HistoryEntry, LifeChange, User};
 pub use records::{
     BackupState, Denial, KeyOwner, KeyRecord, KeyState, NewKey, PolicyState, ZoneState,
 };
 pub use slots::{Canary, TokenRecord};
+pub use verdicts::{
+    ChainFault, ChainHash, ChainProof, ChainedEntry, Extent, FINDINGS_MAX, Judged, Outcome,
+    TestOutcome, Tested, Tidied, VerdictEntry, VerdictEvent,
+};
 pub use waivers::Waiver;
 
 use crate::faults::FaultDisk;
@@ -41,7 +48,7 @@ use redb::{
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 /// Memory that redb may use to cache pages, in bytes.
 const CACHE_BYTES_MAX: usize = 32 << 20;
@@ -64,6 +71,8 @@ pub struct StateStore {
     handle: Mutex<Handle>,
     /// Held while a change is made; always taken before the handle.
     writing: Mutex<()>,
+    /// Held while files of the log of verdicts are read; exclusively while they change.
+    verdict_files: RwLock<()>,
     sync_failed: Arc<AtomicBool>,
 }
 
@@ -120,7 +129,8 @@ impl StateStore {
     ) -> Result<StateStore, StateError> {
         let handle = Mutex::new(Handle { open, database: None, group: None });
         let (path, writing) = (path.to_owned(), Mutex::new(()));
-        let store = StateStore { path, handle, writing, sync_failed };
+        let verdict_files = RwLock::new(());
+        let store = StateStore { path, handle, writing, verdict_files, sync_failed };
         store.check_format()?;
         Ok(store)
     }

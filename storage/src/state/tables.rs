@@ -30,10 +30,19 @@ pub(super) const HISTORY: TableDefinition<(&[u8], u64), &[u8]> = TableDefinition
 /// Zone to the digest of what its parent acknowledged last.
 pub(super) const ANNOUNCED: TableDefinition<&[u8], &[u8]> = TableDefinition::new("announced");
 
+/// Zone to `InputValue`: the input that an operator was asked about.
+pub(super) const INPUTS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("inputs");
+
 /// Zone and number of a finding to `WaiverValue`.
 pub(super) const WAIVERS: TableDefinition<(&[u8], u16), &[u8]> = TableDefinition::new("waivers");
 /// Zone to what caches may have of its versions.
 pub(super) const ERAS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("eras");
+
+/// Number of an entry of the log of verdicts, from 0, to its hash and `VerdictValue`.
+pub(super) const VERDICTS: TableDefinition<u64, &[u8]> = TableDefinition::new("verdicts");
+/// Places in that log: number of the next entry, and hash of the one before.
+pub(super) const VERDICT_CHAIN: TableDefinition<&str, (u64, &[u8])> =
+    TableDefinition::new("verdict_chain");
 
 const FORMAT: &str = "format";
 const CREATED: &str = "created";
@@ -57,8 +66,11 @@ pub(super) fn create_missing(transaction: &WriteTransaction) -> Result<(), Failu
     transaction.open_table(LIVES)?;
     transaction.open_table(HISTORY)?;
     transaction.open_table(ANNOUNCED)?;
+    transaction.open_table(INPUTS)?;
     transaction.open_table(WAIVERS)?;
     transaction.open_table(ERAS)?;
+    transaction.open_table(VERDICTS)?;
+    transaction.open_table(VERDICT_CHAIN)?;
     Ok(())
 }
 
@@ -71,10 +83,13 @@ pub(super) fn are_complete(transaction: &ReadTransaction) -> Result<bool, Failur
     };
     let lives = is_missing(transaction.open_table(LIVES).err())?;
     let history = is_missing(transaction.open_table(HISTORY).err())?;
+    let inputs = is_missing(transaction.open_table(INPUTS).err())?;
     let announced = is_missing(transaction.open_table(ANNOUNCED).err())?;
     let waivers = is_missing(transaction.open_table(WAIVERS).err())?;
     let eras = is_missing(transaction.open_table(ERAS).err())?;
-    Ok(!lives && !history && !announced && !waivers && !eras)
+    let verdicts = is_missing(transaction.open_table(VERDICTS).err())?;
+    let chain = is_missing(transaction.open_table(VERDICT_CHAIN).err())?;
+    Ok(!lives && !history && !inputs && !announced && !waivers && !eras && !verdicts && !chain)
 }
 
 /// The format of the file; `None` when it has no such entry.

@@ -9,6 +9,7 @@ use super::error::{Failure, StateError};
 use super::records::{PolicyState, ZoneState};
 use super::tables::{POLICIES, SERIALS, ZONES, zone_key};
 use super::values::{decode_name, decode_policy, decode_zone, encode_policy, encode_zone};
+use super::verdicts::{self, VerdictEntry};
 use dnssec::{Name, Serial};
 use redb::{ReadableTable, Table};
 
@@ -125,17 +126,35 @@ impl StateStore {
         &self,
         versions: impl IntoIterator<Item = (&'a Name, &'a ZoneState)>,
     ) -> Result<(), StateError> {
-        self.commit(versions, |present, state| {
-            state.generation.max(present.generation.saturating_add(1))
-        })
+        self.commit(versions, rising_generation, None)
+    }
+
+    /// [`StateStore::commit_version`] with its verdict, in one transaction. Where nothing is
+    /// changed, the verdict is in the log already.
+    pub fn commit_version_judged(
+        &self,
+        zone: &Name,
+        state: &ZoneState,
+        verdict: &VerdictEntry,
+    ) -> Result<(), StateError> {
+        self.commit([(zone, state)], rising_generation, Some(verdict))
     }
 
     /// Makes a version true whose difference to the last one is in the journal: its serial must
     /// be after the last one, its generation the true one, as the snapshot is. To commit again
     /// what is committed already changes nothing.
     pub fn commit_difference(&self, zone: &Name, state: &ZoneState) -> Result<(), StateError> {
-        // Generation 0 has no snapshot that a difference could follow.
-        self.commit([(zone, state)], |present, _| present.generation.max(1))
+        self.commit([(zone, state)], same_generation, None)
+    }
+
+    /// [`StateStore::commit_difference`] with its verdict, in one transaction.
+    pub fn commit_difference_judged(
+        &self,
+        zone: &Name,
+        state: &ZoneState,
+        verdict: &VerdictEntry,
+    ) -> Result<(), StateError> {
+        self.commit([(zone, state)], same_generation, Some(verdict))
     }
 
     /// Commits versions; `generation` says, of the state in the store and the new one, which
@@ -144,6 +163,7 @@ impl StateStore {
         &self,
         versions: impl IntoIterator<Item = (&'a Name, &'a ZoneState)>,
         generation: impl Fn(&ZoneState, &ZoneState) -> u64,
+        verdict: Option<&VerdictEntry>,
     ) -> Result<(), StateError> {
         self.write(|transaction| {
             let mut table = transaction.open_table(ZONES)?;
@@ -159,6 +179,9 @@ impl StateStore {
                 check_generation(zone, &present, state.generation, generation(&present, state))?;
                 table.insert(key.as_slice(), encode_zone(state)?.as_slice())?;
                 serials.insert(key.as_slice(), serial.0)?;
+                if let Some(verdict) = verdict {
+                    verdicts::append(transaction, verdict)?;
+                }
             }
             Ok(())
         })
@@ -179,6 +202,16 @@ impl StateStore {
             Ok(())
         })
     }
+}
+
+/// A snapshot has a later generation than the one before.
+fn rising_generation(present: &ZoneState, state: &ZoneState) -> u64 {
+    state.generation.max(present.generation.saturating_add(1))
+}
+
+/// A difference has that of its snapshot. Generation 0 has no snapshot that one could follow.
+fn same_generation(present: &ZoneState, _: &ZoneState) -> u64 {
+    present.generation.max(1)
 }
 
 fn get_zone(table: &ZoneTable<'_>, zone: &Name, key: &[u8]) -> Result<ZoneState, Failure> {
