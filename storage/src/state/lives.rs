@@ -10,7 +10,7 @@ use super::StateStore;
 use super::error::{Failure, StateError};
 use super::keys;
 use super::records::{KeyOwner, KeyState};
-use super::tables::{ANNOUNCED, ERAS, HISTORY, LIVES, ZONES, zone_key};
+use super::tables::{ANNOUNCED, ERAS, HISTORY, INPUTS, LIVES, ZONES, zone_key};
 use super::values::decode_name;
 use super::values::life::{decode_entry, decode_life, encode_entry, encode_life};
 use dnssec::enforcer::history::{KeyEvent, events};
@@ -137,6 +137,7 @@ impl StateStore {
             let (key, owner) = (zone_key(zone), KeyOwner::Zone(Box::new(zone.clone())));
             transaction.open_table(ZONES)?.remove(key.as_slice())?;
             transaction.open_table(ANNOUNCED)?.remove(key.as_slice())?;
+            transaction.open_table(INPUTS)?.remove(key.as_slice())?;
             transaction.open_table(ERAS)?.remove(key.as_slice())?;
             super::waivers::forget(transaction, &key)?;
             let mut lives = transaction.open_table(LIVES)?;
