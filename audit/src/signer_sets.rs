@@ -37,6 +37,10 @@ pub(crate) struct SignerSet {
     pub(crate) owner: Box<[u8]>,
 }
 
+/// Half a SHA-256, so that nobody makes two zones with one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SignersDigest([u8; 16]);
+
 /// The distinct sets of some RRsets, in rising order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct SignerSets {
@@ -81,6 +85,23 @@ impl SignerSets {
                 self.sets[at].owner.clone_from(&set.owner);
             }
         }
+    }
+
+    /// What tells these sets from others, without their owner names.
+    pub(crate) fn digest(&self) -> SignersDigest {
+        let mut octets = vec![u8::from(self.are_too_many)];
+        for set in &self.sets {
+            // At most 64 sets of keys, each of as many as one RRset may have signatures.
+            octets.extend((set.keys.len() as u64).to_be_bytes());
+            for key in &set.keys {
+                octets.push(key.algorithm);
+                octets.extend(key.key_tag.to_be_bytes());
+            }
+        }
+        let mut digest = [0; 16];
+        digest
+            .copy_from_slice(&ring::digest::digest(&ring::digest::SHA256, &octets).as_ref()[..16]);
+        SignersDigest(digest)
     }
 
     /// The sets, in rising order.

@@ -204,6 +204,32 @@ fn a_sample_leaves_out_arithmetic_only() {
     assert!((3..25).contains(&found), "{found} of 40 samples find it");
 }
 
+/// A cache holds keys for the TTL of keys, and data for the TTL of data.
+#[test]
+fn each_ttl_counts_by_itself() {
+    let old = Key::new(9, 256);
+    let found = |keys: &[&Key], signers: [&Key; 2], ttls: (u32, u32), seconds_ago: u64| {
+        let mut before = version(keys, signers[0]);
+        before.keys.data_signers[0].dnskeys.push(signers[1].rdata.clone());
+        (before.keys.dnskey_ttl, before.keys.data_ttl) = ttls;
+        before.served_until = Some(NOW - 300 - seconds_ago);
+        let case = any("old version", &[]);
+        let mut expectations = case.expectations();
+        expectations.propagation_seconds = 300;
+        expectations.history = vec![before, usual_version(&expectations)];
+        codes(&case.run_with(&expectations))
+    };
+    // Signed by a key that is gone; the keys of then have ours among them.
+    let signed_by_old = [&ksk(), &zsk(), &old];
+    for (ago, expected) in [(1799, BTreeSet::from([712])), (1800, BTreeSet::new())] {
+        assert_eq!(found(&signed_by_old, [&old, &old], (7200, 1800), ago), expected);
+    }
+    // Signed by a key that is still there; the keys of then do not have the one that signs now.
+    for (ago, expected) in [(1799, BTreeSet::from([711])), (1800, BTreeSet::new())] {
+        assert_eq!(found(&[&ksk(), &old], [&old, &ksk()], (1800, 7200), ago), expected);
+    }
+}
+
 /// What a history may leave out.
 #[test]
 fn versions_with_the_same_keys_are_alike() {

@@ -114,7 +114,7 @@ const REASONS: &[Reason] = &[
     accepted(
         'a',
         &[],
-        &[711, 802],
+        &[701, 711, 802],
         "The zone is a good one. What is wrong shows only against policy, source, parent, history \
          or secondaries, of which these judges are told nothing.",
     ),

@@ -39,6 +39,17 @@ fn chain_cases() -> Vec<Case> {
         with_expectations("DS of the ZSK, which does not sign the keys", &[701], |e| {
             e.parent = Some(vec![seen(vec![ds(&zsk(), 2)])]);
         }),
+        Case {
+            expect: |e| {
+                let mut signing = super::keys::usual_signing();
+                signing.signers.push(super::keys::signer(&other_ksk(), true));
+                e.signing = Some(signing);
+                e.parent = Some(vec![seen(vec![ds(&other_ksk(), 2)])]);
+            },
+            ..with_signed("DS of a key that signs the keys and is not among them", &[701], |z| {
+                sign_also(z, &other_ksk(), "example", DNSKEY);
+            })
+        },
         with_expectations("one of two servers of the parent has another DS", &[701], |e| {
             e.parent = Some(vec![seen(vec![good_ds()]), seen(vec![ds(&other_ksk(), 2)])]);
         }),

@@ -3,7 +3,7 @@
 use super::*;
 use audit::{KeyRule, ParentSync, Signer, Signing};
 
-fn signer(key: &Key, signs_keyset: bool) -> Signer {
+pub(super) fn signer(key: &Key, signs_keyset: bool) -> Signer {
     Signer { dnskey: key.rdata.clone(), signs_keyset, signs_zone: !signs_keyset }
 }
 
