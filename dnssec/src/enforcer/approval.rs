@@ -168,7 +168,7 @@ impl<'a> View<'a> {
     }
 
     /// A key whose signatures a resolver can check, or a swap under way.
-    fn has_signatures(&self, algorithm: Algorithm) -> bool {
+    pub(super) fn has_signatures(&self, algorithm: Algorithm) -> bool {
         self.exists(algorithm, signatures(O, O))
             || self.swaps(algorithm, signatures(U, O), signatures(R, O), Dnskey)
             || self.swaps(algorithm, signatures(O, U), signatures(O, R), Rrsig)
@@ -209,8 +209,9 @@ impl<'a> View<'a> {
         let is_excused = match rule {
             Rule::SignedAtSource => return self.stays_signed_at_source(key, kind, state),
             Rule::EveryView if matches!(state, O | H) => return true,
-            // A policy may call keys anchors that do not fit each other any more.
-            Rule::EveryView if state == U && kind != Ds && breaks_anchors() => return false,
+            // A policy may call keys anchors that do not fit each other any more. What comes may
+            // break them, too: a DS does not vouch for them.
+            Rule::EveryView if kind != Ds && breaks_anchors() => return false,
             // Of signatures that were never everywhere, "going" and "coming" do not make a whole.
             Rule::EveryView if state == R && kind == Ds && self.has_no_ds(algorithm) => {
                 return self.exists(algorithm, signatures(O, O)) && after.holds(rule, algorithm);

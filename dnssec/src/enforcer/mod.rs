@@ -78,7 +78,7 @@ pub use evaluate::evaluate;
 pub use import::{ImportError, ImportState, import_key};
 pub use publication::{PublishedKeys, published};
 pub use removal::{ds_may_be_seen, is_removable, removable_keys};
-pub use revocation::{ADD_HOLD_DOWN, REMOVE_HOLD_DOWN};
+pub use revocation::{ADD_HOLD_DOWN, REMOVE_HOLD_DOWN, bars_from_unsigned};
 pub use scene::{
     Action, Condition, DsShown, DsSighting, Evaluation, Gate, Leaving, LimitingTtl, Obstacle, Rule,
     Scene,

@@ -12,6 +12,7 @@ use super::approval::View;
 use super::policy_pass::wanted_keys;
 use super::scene::{Condition, Gate, Scene};
 use super::state::{KeyLife, RecordKind, RecordLife, RecordState, ZoneLife};
+use crate::key::KeyId;
 use crate::policy::Policy;
 use crate::{Seconds, Timestamp};
 
@@ -70,6 +71,18 @@ fn forgotten_at(
     revoked: Timestamp,
     scene: &Scene<'_>,
 ) -> Option<Timestamp> {
+    let ttl = largest_ttl(life);
+    let everywhere = revoked_everywhere_at(life, key, revoked, scene)?;
+    Some(everywhere.plus(between_looks(ttl)).plus(REMOVE_HOLD_DOWN.max(ttl)))
+}
+
+/// When no cache has the key's DNSKEY without the REVOKE bit any more. `None`: as above.
+fn revoked_everywhere_at(
+    life: &ZoneLife,
+    key: &KeyLife,
+    revoked: Timestamp,
+    scene: &Scene<'_>,
+) -> Option<Timestamp> {
     let shown = match scene.waits_for_publication {
         true => key.dnskey.confirmed?.max(revoked),
         false => revoked,
@@ -77,8 +90,18 @@ fn forgotten_at(
     let ttl = largest_ttl(life);
     let delays = life.old_terms.iter().map(|old| old.terms.zone_delay);
     let delay = delays.fold(scene.policy.zone.propagation_delay, Seconds::max);
-    let everywhere = shown.plus(delay).plus(ttl).plus(scene.policy.keys.publish_safety);
-    Some(everywhere.plus(between_looks(ttl)).plus(REMOVE_HOLD_DOWN.max(ttl)))
+    Some(shown.plus(delay).plus(ttl).plus(scene.policy.keys.publish_safety))
+}
+
+/// The earliest moment that a hold-down which still runs counts from. Terms that were in force then
+/// are not forgotten before it is over.
+pub(super) fn hold_downs_since(life: &ZoneLife, now: Timestamp) -> Option<Timestamp> {
+    let since = life.keys.iter().filter(|key| is_followed(key) && key.is_published()).map(|key| {
+        let added = key.dnskey.since;
+        key.revoked
+            .or((added.plus(ADD_HOLD_DOWN).plus(LOOK_MAX).plus(LOOK_MAX) > now).then_some(added))
+    });
+    since.flatten().min()
 }
 
 /// Revokes a key. Its DNSKEY is another one from now on, which no version has shown yet, and it
@@ -112,11 +135,13 @@ pub(super) fn conditions(
     scene: &Scene<'_>,
 ) -> Vec<Condition> {
     let mut conditions = Vec::new();
-    if let Some(at) = unsigned_at(life, key, kind, scene) {
-        conditions.push(condition(Gate::RemoveHoldDown, at, scene));
-    }
     let this = &life.keys[key];
-    let is_seen = may_be_trusted(this, scene) || this.revoked.is_some() && this.is_published();
+    let signs = !is_hidden(this, RecordKind::Rrsig);
+    if kind == RecordKind::Rrsig || kind == RecordKind::Dnskey && signs {
+        conditions.extend(signer_condition(life, this, kind, scene));
+    }
+    let is_seen =
+        may_be_trusted(life, this, scene) || this.revoked.is_some() && this.is_published();
     let concerns = matches!(kind, RecordKind::Dnskey | RecordKind::RrsigDnskey) && is_seen;
     if !concerns || !is_followed(this) {
         return conditions;
@@ -131,8 +156,8 @@ pub(super) fn conditions(
     }
     let becomes_unsigned = wanted_keys(scene.policy).is_empty();
     let (at, is_free) = match becomes_unsigned {
-        // Nobody is to trust the zone any more.
-        true => (Some(this.dnskey.since), has_no_ds(life)),
+        // Nobody is to trust the zone any more; who still does needs its data signed.
+        true => (Some(this.dnskey.since), has_no_ds(life) && is_signed_without(life, this)),
         false => (another_trusted_at(life, this), is_free(life, this)),
     };
     let add = condition(Gate::AddHoldDown, at.filter(|_| is_free), scene);
@@ -145,41 +170,83 @@ pub(super) fn conditions(
     conditions
 }
 
-/// A trust point goes with its last key, and only when all its keys were seen revoked (§5). Until
-/// then a zone that becomes unsigned goes on being signed: its signers and their signatures stay.
-/// The outer `None`: it does not concern this record; the inner: some anchor is not revoked yet.
-fn unsigned_at(
+/// What trust anchors ask of a signer. A trust point goes with its last key, and only when all its
+/// keys were seen revoked (§5): until then a zone that becomes unsigned goes on being signed. In
+/// any other zone nobody stops signing while caches have an anchor without its REVOKE bit.
+fn signer_condition(
     life: &ZoneLife,
-    key: usize,
+    this: &KeyLife,
     kind: RecordKind,
     scene: &Scene<'_>,
-) -> Option<Option<Timestamp>> {
-    let this = &life.keys[key];
-    let signs = !matches!(this.state(RecordKind::Rrsig), None | Some(RecordState::Hidden));
-    let concerns = kind == RecordKind::Rrsig || kind == RecordKind::Dnskey && signs;
-    if !concerns || !wanted_keys(scene.policy).is_empty() {
-        return None;
-    }
+) -> Option<Condition> {
+    let becomes_unsigned = wanted_keys(scene.policy).is_empty();
     let is_anchor = |one: &&KeyLife| {
         let is_other = one.id != this.id || kind == RecordKind::Rrsig;
-        let is_trusted = may_be_trusted(one, scene) || one.revoked.is_some();
-        is_other && is_followed(one) && one.is_published() && is_trusted
+        let is_trusted = becomes_unsigned && may_be_trusted(life, one, scene);
+        let counts = is_trusted || one.revoked.is_some();
+        is_other && is_followed(one) && one.is_published() && counts
     };
     let mut anchors = life.keys.iter().filter(is_anchor).peekable();
     anchors.peek()?;
-    let forgotten =
-        |one: &KeyLife| one.revoked.and_then(|revoked| forgotten_at(life, one, revoked, scene));
-    let times: Option<Vec<Timestamp>> = anchors.map(forgotten).collect();
-    Some(times.and_then(|times| times.into_iter().max()))
+    let over = |one: &KeyLife| {
+        let at = if becomes_unsigned { forgotten_at } else { revoked_everywhere_at };
+        one.revoked.and_then(|revoked| at(life, one, revoked, scene))
+    };
+    let times: Option<Vec<Timestamp>> = anchors.map(over).collect();
+    let gate = if becomes_unsigned { Gate::RemoveHoldDown } else { Gate::Time };
+    Some(condition(gate, times.and_then(|times| times.into_iter().max()), scene))
 }
 
-/// Whether validators had long enough to trust the key; else it needs no revocation.
-fn may_be_trusted(key: &KeyLife, scene: &Scene<'_>) -> bool {
+/// Whether validators had long enough to trust the key; else it needs no revocation. Whoever begins
+/// to follow the zone takes the keys that he sees signing everywhere, however long they are there.
+fn may_be_trusted(life: &ZoneLife, key: &KeyLife, scene: &Scene<'_>) -> bool {
     match key.dnskey.state {
         RecordState::Omnipresent => true,
-        RecordState::Rumoured => key.dnskey.since.plus(ADD_HOLD_DOWN) <= scene.now,
+        RecordState::Rumoured => key.dnskey.since.plus(quickest_spread(life)) <= scene.now,
         RecordState::Unretentive | RecordState::Hidden => false,
     }
+}
+
+/// The shortest time in which a new DNSKEY RRset takes the place of the old one in all caches.
+fn quickest_spread(life: &ZoneLife) -> Seconds {
+    let terms = || life.terms.into_iter().chain(life.old_terms.iter().map(|old| old.terms));
+    let ttl = terms().map(|terms| terms.dnskey_ttl).min().unwrap_or_default();
+    let delay = terms().map(|terms| terms.zone_delay).min().unwrap_or_default();
+    Seconds(ttl.0.saturating_add(delay.0))
+}
+
+/// Whether the zone's data has signatures that everybody can check when the key is revoked: then
+/// it signs nothing but the DNSKEY RRset any more, and validators may have it as it was before.
+fn is_signed_without(life: &ZoneLife, key: &KeyLife) -> bool {
+    if is_hidden(key, RecordKind::Rrsig) {
+        return true;
+    }
+    let others = life.keys.iter().filter(|one| one.id != key.id && one.revoked.is_none());
+    let rest = ZoneLife { keys: others.cloned().collect(), ..life.clone() };
+    rest.keys.iter().any(|one| View::of(&rest).has_signatures(one.algorithm))
+}
+
+/// A key for which a zone cannot become unsigned (`<Passthrough/>`, or a policy without keys): a
+/// CSK that validators follow (RFC 5011) and that alone signs the zone. Revoked, it is another key,
+/// and caches would have the one without the signatures of the other. A KSK and a ZSK can take
+/// over first: a KSK signs no data, so that it is revoked without harm. `None`: the policy is no
+/// such policy, or nothing stands in its way.
+pub fn bars_from_unsigned<'a>(life: &'a ZoneLife, policy: &Policy) -> Option<&'a KeyId> {
+    let mut keysigners = policy.keys.keys.iter().filter(|wanted| wanted.role.signs_keyset());
+    let gives_up = keysigners.clone().next().is_some() && !keysigners.any(|one| one.rfc5011);
+    if !wanted_keys(policy).is_empty() || gives_up {
+        return None;
+    }
+    let mut followed = life.keys.iter().filter(|key| {
+        key.is_anchor && key.revoked.is_none() && key.is_published() && key.role.signs_zone()
+    });
+    let lasts = |one: &&KeyLife| {
+        let is_out = |kind| one.state(kind) == Some(RecordState::Omnipresent);
+        !one.role.signs_keyset() && is_out(RecordKind::Dnskey) && is_out(RecordKind::Rrsig)
+    };
+    let has_another_signer = || life.keys.iter().any(|one| lasts(&one));
+    let bars = |key: &&KeyLife| !is_hidden(key, RecordKind::Rrsig) && !has_another_signer();
+    followed.find(bars).map(|key| &key.id)
 }
 
 fn is_hidden(key: &KeyLife, kind: RecordKind) -> bool {

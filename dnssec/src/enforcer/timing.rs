@@ -3,6 +3,7 @@
 //! Out: when it may become omnipresent or hidden, and what that is made of.
 //! Never: less than OpenDNSSEC 2.1; where it is more, see the list in [`super`].
 
+use super::revocation::hold_downs_since;
 use super::scene::{DsShown, DsSighting, Scene};
 use super::state::{KeyLife, OldTerms, RecordKind, RecordState, Terms, WaitTerm, ZoneLife};
 use crate::policy::{DenialPolicy, Policy};
@@ -94,6 +95,7 @@ pub(super) fn remember_terms(life: &mut ZoneLife, scene: &Scene<'_>) {
         let old = OldTerms { until: scene.now, is_superseded: false, terms: before };
         life.old_terms.push(old);
     }
+    let oldest_wait = hold_downs_since(life, scene.now).unwrap_or(scene.now).min(scene.now);
     loop {
         // What lives longest may live by the terms of several policies, each for a part.
         let all = life.old_terms.iter().fold(terms, |all, old| all.longest(old.terms));
@@ -101,7 +103,7 @@ pub(super) fn remember_terms(life: &mut ZoneLife, scene: &Scene<'_>) {
         let number = life.old_terms.len();
         life.old_terms.retain(|old| {
             let is_over = old.is_superseded || !scene.waits_for_publication;
-            !is_over || old.until.plus(reach).plus(reach) > scene.now
+            !is_over || old.until.plus(reach).plus(reach) > oldest_wait
         });
         if life.old_terms.len() == number {
             break;

@@ -548,26 +548,50 @@ fn no_dnskey_comes_beside_a_signer_whose_dnskey_left() {
 fn the_last_followed_csk_of_an_algorithm_is_revoked_and_leaves() {
     let mut policy = csk_policy(RollType::CskDoubleRrset);
     policy.keys.keys[0].rfc5011 = true;
-    let mut to_another = Driver::new(policy);
-    to_another.settle(days(1));
-    let mut to_unsigned = Driver {
-        life: to_another.life.clone(),
-        ..Driver::new(csk_policy(RollType::CskDoubleRrset))
-    };
-    to_another.policy.keys.keys[0].algorithm = Algorithm::Ed25519;
-    to_another.settle(days(20));
-    assert_eq!(to_another.picture(), "CSK HOOO\nCSK OOOO+");
-    to_another.settle(days(40));
-    assert_eq!(to_another.picture(), "CSK HOOHr\nCSK OOOO+");
-    to_another.settle(days(80));
-    assert_eq!(to_another.picture(), "CSK HHHHr\nCSK OOOO+");
+    let mut driver = Driver::new(policy);
+    driver.settle(days(1));
+    driver.policy.keys.keys[0].algorithm = Algorithm::Ed25519;
+    driver.settle(days(20));
+    assert_eq!(driver.picture(), "CSK HOOO\nCSK OOOO+");
+    driver.settle(days(40));
+    assert_eq!(driver.picture(), "CSK HOOHr\nCSK OOOO+");
+    driver.settle(days(80));
+    assert_eq!(driver.picture(), "CSK HHHHr\nCSK OOOO+");
+}
+
+/// A followed CSK that alone signs the zone cannot be revoked without harm: whoever trusts it
+/// needs its signatures over the data, and a revoked key makes none. A KSK and a ZSK take over
+/// first; then the zone becomes unsigned.
+#[test]
+fn a_followed_csk_bars_its_zone_from_unsigned_until_a_ksk_and_a_zsk_took_over() {
+    let mut policy = csk_policy(RollType::CskDoubleRrset);
+    policy.keys.keys[0].rfc5011 = true;
+    let mut unsigned = policy.clone();
+    unsigned.passthrough = true;
+    let mut driver = Driver::new(policy.clone());
+    assert_eq!(bars_from_unsigned(&driver.life, &unsigned), None);
+    driver.settle(days(1));
+    let csk = driver.life.keys[0].id.clone();
+    assert_eq!(bars_from_unsigned(&driver.life, &unsigned), Some(&csk));
+    assert_eq!(bars_from_unsigned(&driver.life, &policy), None);
     // A policy without keys says nothing of trust anchors; that there are some is remembered.
-    to_unsigned.policy.keys.keys.clear();
-    to_unsigned.now = to_another.now;
-    to_unsigned.settle(days(90));
-    assert_eq!(to_unsigned.picture(), "CSK HOOHr");
-    to_unsigned.settle(days(130));
-    assert_eq!(to_unsigned.picture(), "CSK HHHHr");
+    let mut without_keys = policy.clone();
+    without_keys.keys.keys.clear();
+    assert_eq!(bars_from_unsigned(&driver.life, &without_keys), Some(&csk));
+    let mut given_up = unsigned.clone();
+    given_up.keys.keys[0].rfc5011 = false;
+    assert_eq!(bars_from_unsigned(&driver.life, &given_up), None);
+    // Who does it all the same has a zone that goes on being signed.
+    let mut forced = Driver { life: driver.life.clone(), now: driver.now, ..Driver::new(unsigned) };
+    forced.settle(days(400));
+    assert_eq!(forced.picture(), "CSK HOOO");
+    driver.policy.keys.keys = usual_policy().keys.keys;
+    driver.policy.keys.keys[0].rfc5011 = true;
+    driver.settle(days(20));
+    driver.policy.passthrough = true;
+    assert_eq!(bars_from_unsigned(&driver.life, &driver.policy), None);
+    driver.settle(days(90));
+    assert_eq!(driver.picture(), "CSK HHHHr\nKSK HHH-r\nZSK -H-H");
 }
 
 /// A trust point goes when all its keys were seen revoked (RFC 5011 section 5): until then the
