@@ -80,6 +80,12 @@ mod tests {
     use dnssec::{Algorithm, Seconds};
     use expect_test::expect;
 
+    /// The lines without the indentation that each of them has, which `expect!` does not see.
+    fn lines(text: &str) -> String {
+        let lines = text.lines().map(|line| line.strip_prefix("  ").expect("it is indented"));
+        lines.map(|line| format!("{line}\n")).collect()
+    }
+
     #[test]
     fn what_differs_is_told_by_its_element() {
         let old = Policy::anchorite_default("token");
@@ -105,6 +111,7 @@ mod tests {
               Denial/NSEC3/Hash/Salt: set -> (none)
               Denial/NSEC3/Resalt: P3M7D -> (none)
               Keys/Purge: P14D -> (none)
-        "#]].assert_eq(&differences(&old, &new));
+        "#]]
+        .assert_eq(&lines(&differences(&old, &new)));
     }
 }
