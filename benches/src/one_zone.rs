@@ -5,15 +5,18 @@ use crate::TokenWithKeys;
 use actors::stages::denial::{Change, DenialInput};
 use actors::stages::sign::{Extent, SignInput};
 use audit::{Expectations, SignatureLifetimes};
+use dnssec::Algorithm;
 use dnssec::denial::nsec3::Nsec3Parameters;
+use dnssec::key::KeyRole;
 use dnssec::policy::{Policy, SerialMode, SignaturesPolicy};
 use dnssec::signing::apex::{ApexPlan, ZoneForm, expected_dnskeys};
 use dnssec::signing::reuse::PublishedKey;
 use dnssec::signing::{Signer, SigningTimes, ZoneKey};
 use dnssec::zone::ZoneVersion;
 use dnssec::{Serial, Timestamp, Ttl};
-use hsm::Slot;
+use hsm::{GenerateRequest, Slot, random_key_id};
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::sync::Arc;
 
 const TTL: Ttl = Ttl(3600);
@@ -33,6 +36,31 @@ impl OneZone {
         let nsec3 = Nsec3Parameters { iterations: 0, salt: Vec::new(), opt_out };
         let nsec3 = (denial != "nsec").then_some(nsec3);
         OneZone { token, keys, nsec3, policy: Policy::anchorite_default("bench").signatures }
+    }
+
+    /// A zone-signing key that signs nothing yet.
+    ///
+    /// # Errors
+    /// What the token says.
+    pub fn spare_key(&self) -> Result<ZoneKey, Box<dyn Error>> {
+        let id = random_key_id().ok_or("no randomness")?;
+        let request = GenerateRequest::new(id.clone(), Algorithm::EcdsaP256Sha256);
+        let public_key = self.token.generate(&request)?;
+        Ok(ZoneKey {
+            id,
+            repository: "bench".to_owned(),
+            role: KeyRole::Zsk,
+            public_key,
+            is_published: true,
+            signs: None,
+            is_revoked: false,
+        })
+    }
+
+    /// Publishes this key beside the zone's two, or none.
+    pub fn publish(&mut self, spare: Option<ZoneKey>) {
+        self.keys.truncate(2);
+        self.keys.extend(spare);
     }
 
     /// What the apex is to have; `serial` is the last published one.

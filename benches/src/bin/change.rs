@@ -18,6 +18,8 @@ use actors::stages::sort::{Sort, SortInput};
 use anchorite_benches::one_zone::OneZone;
 use anchorite_benches::token_with_keys;
 use audit_host::{Copy, HostProgram, Judge};
+use dnssec::signing::ZoneKey;
+use dnssec::zone::ZoneVersion;
 use dnssec::zone::build::ChunkBuilder;
 use dnssec::zone::chunk::OwnerKind;
 use dnssec::zone::edit::apply_edits;
@@ -25,6 +27,7 @@ use dnssec::zone::key::push_label;
 use dnssec::zone::load::{DnssecRecords, Limits};
 use dnssec::zone::replace::Replacements;
 use dnssec::{Name, RrType, Ttl};
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,6 +36,9 @@ use storage::StateStore;
 use storage::state::ZoneState;
 
 type Failure = Box<dyn Error>;
+
+/// DNSKEYs that come or go.
+const KEY_EVENT_COUNT: usize = 40;
 
 fn main() -> Result<(), Failure> {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -54,6 +60,7 @@ fn main() -> Result<(), Failure> {
     }
     report(&laps);
     bench.idle_pass();
+    bench.key_events()?;
     bench.read_back()
 }
 
@@ -195,9 +202,67 @@ impl Bench {
         let (unsigned, touched) = apply_edits(&previous.unsigned, edits);
         let unsigned = Arc::new(unsigned);
         lap.edit = milliseconds(&mut clock);
-        let serial = self.state.output_serial;
-        let apex = self.zone.plan(serial);
-        let change = Change { previous: previous.clone(), apex, touched };
+        let apex = self.zone.plan(None);
+        self.go_on(lap, clock, unsigned, Change { previous, apex, touched })
+    }
+
+    /// A DNSKEY comes, or goes: the apex is made anew.
+    fn key_event(&mut self, spare: Option<ZoneKey>) -> Result<Lap, Failure> {
+        let clock = Instant::now();
+        let (previous, apex) = (self.stored.clone(), self.zone.plan(None));
+        self.zone.publish(spare);
+        let touched = BTreeSet::from([Vec::new()]);
+        let unsigned = previous.unsigned.clone();
+        self.go_on(Lap::default(), clock, unsigned, Change { previous, apex, touched })
+    }
+
+    /// Keys that come and go, one after the other; then, for comparison, the same made and judged as
+    /// a whole zone, up to the verdict.
+    fn key_events(&mut self) -> Result<(), Failure> {
+        let spare = self.zone.spare_key()?;
+        let mut laps = Vec::new();
+        for round in 0..KEY_EVENT_COUNT {
+            let lap = self.key_event((round % 2 == 0).then(|| spare.clone()))?;
+            laps.push(lap.total());
+        }
+        laps.sort_by(f64::total_cmp);
+        println!("  a DNSKEY comes or goes: {:.2} ms", quantile(&laps, 0.5));
+        self.zone.publish(Some(spare));
+        let mut clock = Instant::now();
+        let (unsigned, serial) = (self.stored.unsigned.clone(), self.state.output_serial);
+        let denial = self.zone.denial_input(unsigned.clone(), serial, None);
+        let Chained::Whole(chained) = Denial::run(&self.pool, denial)? else {
+            return Err("not a whole version".into());
+        };
+        let (now, last) = (self.clock.now(), Some(self.stored.version.clone()));
+        let input_serial = unsigned.serial().unwrap_or_default();
+        let sign = self.zone.sign_input(Extent::Whole(chained), last, input_serial, now);
+        let SignOutput::Signed { version, .. } = Sign::run(&self.pool, sign)? else {
+            return Err("nothing changed".into());
+        };
+        let audit = AuditInput {
+            candidate: version,
+            unsigned: unsigned.clone(),
+            expectations: self.zone.expectations(&unsigned, serial, now),
+            previous: None,
+            approved: None,
+            keeps_approved: true,
+            judge: self.judge.clone(),
+        };
+        Audit::run(&self.pool, audit)?;
+        println!("  the same as a whole zone: {:.0} ms", milliseconds(&mut clock));
+        Ok(())
+    }
+
+    /// From what changed to the version that is committed.
+    fn go_on(
+        &mut self,
+        mut lap: Lap,
+        mut clock: Instant,
+        unsigned: Arc<ZoneVersion>,
+        change: Change,
+    ) -> Result<Lap, Failure> {
+        let (previous, serial) = (change.previous.clone(), self.state.output_serial);
         let denial = self.zone.denial_input(unsigned.clone(), serial, Some(change));
         let Chained::Changed(changed) = Denial::run(&self.pool, denial)? else {
             return Err("not a change".into());
