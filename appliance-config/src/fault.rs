@@ -255,6 +255,18 @@ pub enum Fault {
     /// Two secrets for one token.
     #[error("<PIN> and <KeyFile> exclude each other")]
     PinAndKeyFile,
+    /// A checker that would never be waited for, or too long.
+    #[error("a checker's <Timeout> is longer than nothing, and {} seconds at most", .max.0)]
+    CheckerTimeout {
+        /// Longest that is allowed.
+        max: Seconds,
+    },
+    /// Too many checkers.
+    #[error("more than {max} <Checker>s; each looks at each version of each zone")]
+    TooManyCheckers {
+        /// Most that is allowed.
+        max: usize,
+    },
     /// A token label longer than PKCS#11 has.
     #[error("a token label has at most 32 octets; this one has {octets}")]
     LabelTooLong {
@@ -324,6 +336,14 @@ pub enum Fault {
     AgentInterval {
         /// Shortest interval.
         least: Seconds,
+    },
+    /// No comment, or a long one.
+    #[error(
+        "<EndMarker> has to be a comment: one line that begins with \";\", of at most {limit} octets"
+    )]
+    EndMarker {
+        /// Most octets.
+        limit: usize,
     },
     /// No trust anchor.
     #[error("<TrustAnchor> is none: {problem}")]
@@ -411,6 +431,9 @@ impl Fault {
                 | TrustAnchor { .. }
                 | RelativePath { .. }
                 | AgentInterval { .. }
+                | EndMarker { .. }
+                | CheckerTimeout { .. }
+                | TooManyCheckers { .. }
         )
     }
 }

@@ -14,6 +14,7 @@ use crate::agents::{read_agents, read_notify};
 use crate::diagnostics::{FileFaults, Findings, Read};
 use crate::duration::parse_duration;
 use crate::fault::Fault;
+use crate::input_limits::read_input_limits;
 use crate::schema::{self, validate};
 use crate::tree::{Element, FILE_BYTES_MAX, read_tree};
 
@@ -121,6 +122,7 @@ fn policy(element: &Element<'_>, findings: &mut Findings) -> Policy {
             true => AuditMode::Partial,
             false => AuditMode::Full,
         },
+        input: read_input_limits(element, findings),
     }
 }
 

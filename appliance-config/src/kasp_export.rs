@@ -5,12 +5,14 @@
 //! `<RFC5011/>` and marks in descriptions are not lost.
 
 use dnssec::Seconds;
+use dnssec::breaker::InputLimits;
 use dnssec::first_keys::wanted_bits;
 use dnssec::key::KeyRole;
 use dnssec::parent::{NotifyPolicy, ParentalAgents};
 use dnssec::policy::{AuditMode, DenialPolicy, KeyPolicy, Policy, RollType, SerialMode};
 
 use crate::duration::format_duration;
+use crate::input_limits::NONE;
 use crate::zonelist_edit::escape;
 use std::net::SocketAddr;
 
@@ -83,6 +85,9 @@ impl Writer {
             writer.parent(policy);
             if policy.audit == AuditMode::Partial {
                 writer.element("Audit", |writer| writer.flag("Partial", true));
+            }
+            if policy.input != InputLimits::default() {
+                writer.element("InputLimits", |writer| writer.input_limits(&policy.input));
             }
         });
     }
@@ -210,6 +215,33 @@ impl Writer {
         if let Some(delay) = notify.delay {
             self.duration("Delay", delay);
         }
+    }
+
+    fn input_limits(&mut self, limits: &InputLimits) {
+        fn limit<T: std::fmt::Display>(writer: &mut Writer, name: &str, value: Option<T>) {
+            match value {
+                Some(value) => writer.value(name, value),
+                None => writer.value(name, NONE),
+            }
+        }
+        let hold = |is_on: bool| if is_on { "hold" } else { NONE };
+        limit(self, "Shrink", limits.shrink_percent);
+        limit(self, "Growth", limits.growth_percent);
+        limit(self, "TypeShrink", limits.type_shrink_percent);
+        limit(self, "TypeGrowth", limits.type_growth_percent);
+        self.value("SmallChange", limits.small_change);
+        limit(self, "DelegationsLost", limits.delegations_percent);
+        self.value("SmallLoss", limits.small_loss);
+        self.value("ApexServers", hold(limits.keeps_apex_server));
+        limit(self, "DoubledOrigin", limits.doubled_origin);
+        limit(self, "MissingGlue", limits.missing_glue);
+        limit(self, "MaxTTL", limits.ttl_max.map(format_duration));
+        self.value("SerialBackwards", hold(limits.holds_old_serial));
+        self.value("FinalNewline", hold(limits.needs_newline));
+        if let Some(marker) = &limits.end_marker {
+            self.value("EndMarker", escape(marker));
+        }
+        self.value("ZoneDigest", hold(limits.verifies_digest));
     }
 
     fn servers(&mut self, item: &str, addresses: &[SocketAddr]) {

@@ -14,6 +14,7 @@ mod diagnostics;
 mod duration;
 mod fault;
 mod groups;
+mod input_limits;
 mod kasp;
 mod kasp_export;
 mod kaspcheck;

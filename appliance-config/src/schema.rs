@@ -45,6 +45,12 @@ pub(crate) enum Content {
         min: u64,
         max: u64,
     },
+    /// A number, or this word.
+    NumberOr {
+        min: u64,
+        max: u64,
+        word: &'static str,
+    },
     Word(&'static [&'static str]),
     /// Elements in any order.
     Free(&'static [Rule]),
@@ -263,6 +269,11 @@ fn mismatch(content: Content, text: &str) -> Option<String> {
             Ok(number) if (min..=max).contains(&number) => None,
             _ if max == u64::MAX => Some(format!("a number from {min}")),
             _ => Some(format!("a number from {min} to {max}")),
+        },
+        Content::NumberOr { min, max, word } => match trimmed.parse::<u64>() {
+            Ok(number) if (min..=max).contains(&number) => None,
+            Err(_) if trimmed == word => None,
+            _ => Some(format!("a number from {min} to {max}, or {word}")),
         },
         Content::Word(words) if words.contains(&trimmed) => None,
         Content::Word(words) => Some(format!("one of {}", words.join(", "))),

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod algorithm;
+pub mod breaker;
 pub mod denial;
 pub mod enforcer;
 pub mod first_keys;

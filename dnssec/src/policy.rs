@@ -2,6 +2,7 @@
 //! Element names are OpenDNSSEC's (catalogue 2.2). Reading the XML is `appliance-config`'s.
 //! Never: defaults of its own except [`Policy::anchorite_default`], decisions, time.
 
+use crate::breaker::InputLimits;
 use crate::key::KeyRole;
 use crate::parent::{NotifyPolicy, ParentalAgents};
 use crate::{Algorithm, Seconds};
@@ -27,6 +28,8 @@ pub struct Policy {
     pub parent: ParentPolicy,
     /// `<Audit>`; absent means [`AuditMode::Full`]: the auditor is on by default.
     pub audit: AuditMode,
+    /// `<InputLimits>`: what an input may change by before somebody is asked.
+    pub input: InputLimits,
 }
 
 /// `<Signatures>`.
@@ -266,6 +269,7 @@ impl Policy {
                 notify: None,
             },
             audit: AuditMode::Full,
+            input: InputLimits::default(),
         }
     }
 }

@@ -25,6 +25,8 @@ impl RrType {
     pub const TXT: RrType = RrType(16);
     /// IPv6 address.
     pub const AAAA: RrType = RrType(28);
+    /// Server of a service (RFC 2782).
+    pub const SRV: RrType = RrType(33);
     /// Subtree alias (RFC 6672).
     pub const DNAME: RrType = RrType(39);
     /// Delegation signer (RFC 4034 §5).

@@ -35,6 +35,8 @@ pub(crate) const POLICY: &[Rule] = &[
     Rule::one("Parent", Content::Ordered(PARENT)),
     Rule::any("Audit", Content::Ordered(&[Rule::optional("Partial", Content::Flag)]))
         .old("of OpenDNSSEC 1.1 to 1.3, and accepted here"),
+    // Ours: what an input may change by.
+    crate::input_limits::INPUT_LIMITS,
 ];
 
 const SIGNATURES: &[Rule] = &[

@@ -95,7 +95,7 @@ impl KeyRange {
 }
 
 /// Calls `differ` for each owner in `range` whose entry differs: the old entry and the new one.
-pub(super) fn each_difference<'a>(
+pub(crate) fn each_difference<'a>(
     old: &'a ChunkList,
     new: &'a ChunkList,
     range: &KeyRange,

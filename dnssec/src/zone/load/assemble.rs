@@ -131,7 +131,8 @@ impl Assembly {
         }
         let version =
             ZoneVersion { apex: self.apex.clone(), names: chunks.into(), hashes: Arc::new([]) };
-        Loaded { version, warnings }
+        let has_digest = self.parts.iter().any(|part| part.has_digest);
+        Loaded { version, warnings, has_digest }
     }
 
     /// Writes one owner, all of whose runs are `group`.

@@ -291,6 +291,8 @@ pub struct Loaded {
     pub version: ZoneVersion,
     /// What was odd.
     pub warnings: Warnings,
+    /// Whether there was a ZONEMD at the apex, which was left out.
+    pub has_digest: bool,
 }
 
 /// Loads a zone in one thread.

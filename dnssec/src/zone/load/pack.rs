@@ -43,6 +43,7 @@ pub struct Packed {
     pub(super) runs: Vec<Run>,
     pub(super) record_count: u64,
     pub(super) foreign_soa: Option<Name>,
+    pub(super) has_digest: bool,
     pub(super) warnings: Warnings,
 }
 
@@ -84,6 +85,7 @@ impl Packer {
             // The digest of another version: a new serial alone makes it wrong (RFC 8976 §3.1).
             TypeStatus::Data if rtype == RrType::ZONEMD && self.is_apex(owner) => {
                 let owner = owner.clone();
+                self.packed.has_digest = true;
                 self.packed.warnings.push(LoadWarning::DnssecData { owner, rtype, place });
                 return Ok(());
             }
