@@ -14,7 +14,7 @@ use super::versions::KeySet;
 use super::world::{Fault, ShownKey, World};
 use dnssec::enforcer::{
     Action, Backup, DsSighting, KeyLife, PublishedKeys, RecordKind, RecordState, Scene, SupplyKey,
-    ZoneLife, evaluate, published,
+    ZoneLife, bars_from_unsigned, evaluate, published,
 };
 use dnssec::first_keys::wanted_bits;
 use dnssec::key::KeyId;
@@ -229,12 +229,15 @@ impl Play {
             self.parent_event(event)?;
         }
         if self.next_edit <= now && self.world.keys.count() < KEYS_MAX {
-            let parent = self.policy.parent.clone();
+            let before = self.policy.clone();
             let what = random_edit(&mut self.policy, &mut self.random);
             fit(&mut self.policy, &self.cast, &mut self.random);
             if self.parent.is_at_work() || self.sync.is_behind() {
                 // What the registry has promised it keeps: its terms do not change in between.
-                self.policy.parent = parent;
+                self.policy.parent = before.parent.clone();
+            }
+            if self.is_barred(&before) {
+                self.policy = before;
             }
             self.covered.edits += 1;
             self.log(|play| format!("edit of {what}: {:?}", play.policy));
@@ -259,6 +262,13 @@ impl Play {
             self.next_backup = self.after(20);
         }
         self.evaluate()
+    }
+
+    /// Whether the daemon refuses this edit of a policy: validators follow the zone's CSK, and it
+    /// would become unsigned.
+    pub(crate) fn is_barred(&self, before: &Policy) -> bool {
+        let bars = |policy| bars_from_unsigned(&self.life, policy).is_some();
+        bars(&self.policy) && !bars(before)
     }
 
     pub(crate) fn evaluate(&mut self) -> Result<(), Why> {

@@ -33,16 +33,12 @@ pub(crate) const QUIET: Cast = Cast {
     days: TEN_YEARS,
 };
 
-/// The cast of a random life: from quiet to wild. Zones that validators follow by RFC 5011 have
-/// neither edits nor commands, unless `FOLLOWED_EDITS` is set: what the core does then is not yet
-/// right in each case (docs/src/proof.md).
+/// The cast of a random life: from quiet to wild.
 fn cast_of(seed: u64) -> Cast {
     let choice = |shift: u32, count: u64| (seed / 3_u64.pow(shift)) % count;
     let mut random = Random::new(seed ^ 0xCA57);
     let edit_days = [0, 30, 150][choice(0, 3) as usize];
     let command_days = [0, 10, 60][choice(1, 3) as usize];
-    let may_be_followed =
-        edit_days + command_days == 0 || std::env::var_os("FOLLOWED_EDITS").is_some();
     Cast {
         edit_days,
         command_days,
@@ -53,7 +49,7 @@ fn cast_of(seed: u64) -> Cast {
         has_cds: random.one_in(3),
         is_watched: random.one_in(4),
         has_standby: random.one_in(3),
-        is_followed: random.one_in(4) && may_be_followed,
+        is_followed: random.one_in(4),
         needs_backup: random.one_in(4),
         is_short_of_keys: random.one_in(6),
         days: TEN_YEARS,
