@@ -40,7 +40,9 @@ fn expectations(choices: u8) -> Expectations {
 
 /// Audits what the octets say, in several ways.
 pub(crate) fn judge(data: &[u8]) {
-    let Some((&[choices, high, low], rest)) = data.split_first_chunk() else { return };
+    let Some((&[choices, high, low], rest)) = data.split_first_chunk::<HEAD_OCTETS>() else {
+        return;
+    };
     let end = usize::from(u16::from_be_bytes([high, low])) * rest.len() / 0xffff;
     let (candidate, source) = rest.split_at(end);
     let mut expectations = expectations(choices);
