@@ -87,6 +87,8 @@ pub(super) enum ImportError {
          one with \"zone set-policy\"."
     )]
     InUse { policy: String, zone: String },
+    #[error("{0}; nothing was changed")]
+    Followed(String),
 }
 
 /// What becomes of the policies.
@@ -193,6 +195,7 @@ async fn previewed(
         let zones = catalogue.zones.iter().filter(|zone| zone.policy == old.name);
         let asked = zones.flat_map(|zone| [old, new].map(|one| (zone.name.clone(), one.clone())));
         let sights = look(site, asked.collect()).await.map_err(ImportError::Enforcer)?;
+        preview::refusal(&sights).map_or(Ok(()), |why| Err(ImportError::Followed(why)))?;
         text += &site.staff.pool.run(move || preview::lines(&sights))?.await?;
     }
     Ok(text)

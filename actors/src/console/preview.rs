@@ -8,7 +8,7 @@ use super::plan_commands::{Wish, assumptions};
 use crate::enforcer::{Sight, Sights};
 use crate::settings::{EnforcerSettings, zone_text};
 use dnssec::enforcer::plan::{Plan, Roll, length_text, minute_text, plan, rolls};
-use dnssec::enforcer::{Action, Evaluation, KeyUse, Leaving, Scene, evaluate};
+use dnssec::enforcer::{Action, Evaluation, KeyUse, Leaving, Scene, bars_from_unsigned, evaluate};
 use dnssec::first_keys::wanted_bits;
 use dnssec::key::KeyRole;
 use dnssec::policy::{KeyPolicy, Policy};
@@ -58,6 +58,24 @@ pub(super) fn zone_lines(sights: &Sights) -> String {
     let [old, new] = sights.zones.as_slice() else { return String::new() };
     let said = change((old, new), &sights.settings, Depth::Planned);
     said.unwrap_or_else(|| format!("Zone {}: its keys stay.\n", zone_text(&old.zone)))
+}
+
+/// Why zones cannot go to the other policy: it would make one unsigned whose CSK validators follow
+/// (RFC 5011), and nothing else signs the zone.
+pub(super) fn refusal(sights: &Sights) -> Option<String> {
+    let (pairs, _) = sights.zones.as_chunks::<2>();
+    let barred = |[old, new]: &[Sight; 2]| {
+        let is_barred = bars_from_unsigned(&old.life, &old.policy).is_some();
+        let key = bars_from_unsigned(&new.life, &new.policy).filter(|_| !is_barred)?;
+        let (zone, policy) = (zone_text(&new.zone), &new.policy.name);
+        Some(format!(
+            "policy {policy} cannot make zone {zone} unsigned now: validators follow its CSK {key} \
+             (RFC5011), which alone signs the zone and cannot be revoked before another key does. \
+             Put a KSK with RFC5011 and a ZSK into the policy in its place and wait until the ZSK \
+             is active; or, if nobody follows the zone, take RFC5011 away from the key first"
+        ))
+    };
+    pairs.iter().find_map(barred)
 }
 
 /// How far a preview looks.
@@ -256,6 +274,28 @@ mod tests {
             said(|new| new.keys.keys.clear()),
         ];
         expect_test::expect_file!["preview.txt"].assert_eq(&said.join("\n"));
+    }
+
+    #[test]
+    fn a_followed_csk_is_in_the_way_of_an_unsigned_zone() {
+        let mut old = Policy::anchorite_default("token");
+        let csk = KeyPolicy { role: KeyRole::Csk, rfc5011: true, ..old.keys.keys[0].clone() };
+        old.keys.keys = vec![csk];
+        let refused = |begun: &Policy, change: fn(&mut Policy)| {
+            let mut new = begun.clone();
+            change(&mut new);
+            let zones = vec![sight("a.example.", &old, begun), sight("a.example.", &old, &new)];
+            let settings = EnforcerSettings::default();
+            refusal(&Sights { zones, settings, free: Default::default() })
+        };
+        let why = refused(&old, |new| new.passthrough = true).unwrap();
+        assert!(why.contains("zone a.example") && why.contains("RFC5011"), "{why}");
+        assert!(refused(&old, |new| new.keys.keys.clear()).is_some());
+        assert_eq!(refused(&old, |new| new.keys.ttl = Seconds(60)), None);
+        let mut unsigned = old.clone();
+        unsigned.passthrough = true;
+        // It is so already, and goes on.
+        assert_eq!(refused(&unsigned, |new| new.keys.ttl = Seconds(60)), None);
     }
 
     #[test]

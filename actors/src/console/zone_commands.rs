@@ -281,7 +281,10 @@ async fn set_policy(site: Arc<Site>, invocation: Invocation) -> Output {
     let old = catalogue.policy(&entry.policy).unwrap_or(&new);
     let asked = [old, &new].map(|policy| (entry.name.clone(), policy.clone()));
     let preview = match look(&site, asked.to_vec()).await {
-        Ok(sights) => preview::zone_lines(&sights),
+        Ok(sights) => match preview::refusal(&sights) {
+            Some(why) => return refused(format!("Unable to update zone: {why}")),
+            None => preview::zone_lines(&sights),
+        },
         Err(error) => return refused(format!("Unable to update zone: {error}")),
     };
     if invocation.has("dry-run") {
