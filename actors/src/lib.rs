@@ -6,6 +6,7 @@
 //! Never: DNSSEC rules. No `match` on record types, no timing arithmetic.
 #![forbid(unsafe_code)]
 
+pub mod audit;
 pub mod console;
 pub mod enforcer;
 pub mod io;

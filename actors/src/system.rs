@@ -7,6 +7,7 @@ mod zones;
 use zones::ZoneStarter;
 pub use zones::{RunningZone, Zones};
 
+use crate::audit::{AuditorActor, AuditorParts, Vigil};
 use crate::console::{ConsoleActor, ConsoleParts};
 use crate::enforcer::{EnforcerActor, EnforcerMessage, EnforcerParts};
 use crate::io::folders::private_folder;
@@ -79,6 +80,8 @@ pub struct Staff {
     pub zones: Zones,
     /// Who sees to their keys.
     pub enforcer: Arc<Outbox<EnforcerMessage>>,
+    /// Who watches the auditor.
+    pub auditor: Arc<ChildRef<AuditorActor>>,
     /// The time they go by.
     pub clock: Clock,
     /// For work that blocks.
@@ -126,6 +129,7 @@ pub fn start_with(
         WorkerPool::start(PoolSpec { name: "worker", workers, queue_bound: POOL_QUEUE_BOUND })
             .map_err(StartError::Threads)?;
     let keys = store.keys()?;
+    let vigil = Arc::new(Vigil::new(store.auditor_distrusted()?));
     let root = start_root(tree::root(), on_failure);
 
     let base = root.add_supervisor(&tree::base())?;
@@ -184,7 +188,9 @@ pub fn start_with(
         pool: pool.clone(),
         snapshot_folder: settings.snapshot_folder.clone(),
         notify_command: settings.notify_command.clone(),
+        checkers: settings.checkers.clone(),
         judge: judge.clone(),
+        vigil: vigil.clone(),
         keeps_approved: settings.keeps_approved,
     });
 
@@ -216,11 +222,22 @@ pub fn start_with(
         pool: pool.clone(),
         openings,
     });
+    let parts = Arc::new(AuditorParts {
+        clock: clock.clone(),
+        judge,
+        vigil,
+        store: store_client(),
+        zones: zones.clone(),
+        pool: waiters,
+        log_kept: settings.audit_log_kept,
+    });
+    let auditor = root.add(&tree::auditor(), move || AuditorActor::new(parts.clone()))?;
+    let auditor = Arc::new(auditor);
     for zone in &settings.zones {
         zones.add(zone)?;
     }
     let slots = Arc::new(slot_actors.into_values().collect());
-    Ok(Running { root, staff: Staff { slots, zones, enforcer, clock, pool } })
+    Ok(Running { root, staff: Staff { slots, zones, enforcer, auditor, clock, pool } })
 }
 
 fn add_slots(

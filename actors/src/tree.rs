@@ -8,6 +8,7 @@
 //! ├─ stages (one for one, all at once): fetch, sort, denial, sign, audit, publish
 //! ├─ parent
 //! ├─ enforcer
+//! ├─ auditor
 //! ├─ zones (one for one, all at once): zone <name> ...
 //! └─ console
 //! ```
@@ -77,6 +78,12 @@ pub fn enforcer() -> ChildSpec {
 /// goes on.
 pub fn parent() -> ChildSpec {
     ChildSpec { mailbox_bound: 65_536, on_limit: OnLimit::GiveUp, ..ChildSpec::new("parent") }
+}
+
+/// The watcher of the auditor: when it goes on failing, versions are judged without its tests, and
+/// the health table shows it.
+pub fn auditor() -> ChildSpec {
+    ChildSpec { on_limit: OnLimit::GiveUp, ..ChildSpec::new("auditor") }
 }
 
 /// The console: when it goes on failing, signing goes on without it.

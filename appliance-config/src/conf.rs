@@ -238,8 +238,21 @@ pub struct Signer {
     pub listener: Option<Vec<Interface>>,
     /// `<NotifyCommand>`.
     pub notify_command: Option<String>,
+    /// `<Checker>`, ours: programs that look at each signed version before it is published.
+    pub checkers: Vec<Checker>,
+    /// `<AuditLogKept>`, ours: how long the auditor's verdicts are kept.
+    pub audit_log_kept: Seconds,
     /// `<Limits>`, ours: what one unsigned zone may have at most.
     pub limits: Limits,
+}
+
+/// `<Checker>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checker {
+    /// `<Command>`.
+    pub command: String,
+    /// `<Timeout>`; a checker that takes longer gives no verdict.
+    pub timeout: Seconds,
 }
 
 /// `<Interface>`.
@@ -505,8 +518,40 @@ fn signer(root: &Element<'_>, findings: &mut Findings) -> Signer {
             listener.all("Interface").map(|element| interface(element, findings)).collect()
         }),
         notify_command: section.and_then(|section| text(section, &["NotifyCommand"], findings)),
+        checkers: section.map(|section| checkers(section, findings)).unwrap_or_default(),
+        audit_log_kept: section
+            .and_then(|section| optional_duration(section, &["AuditLogKept"], findings))
+            .unwrap_or(AUDIT_LOG_KEPT_DEFAULT),
         limits: limits(root),
     }
+}
+
+/// `<AuditLogKept>` where there is none: more than a year, so that a year can be looked back on.
+const AUDIT_LOG_KEPT_DEFAULT: Seconds = Seconds(400 * 86_400);
+
+/// Checkers that conf.xml may name: each looks at every version of every zone.
+const CHECKER_COUNT_MAX: usize = 8;
+/// `<Timeout>` of a checker that names none.
+const CHECKER_TIMEOUT_DEFAULT: Seconds = Seconds(60);
+/// A `<Timeout>` is no longer: a zone waits for it.
+const CHECKER_TIMEOUT_MAX: Seconds = Seconds(1800);
+
+fn checkers(section: &Element<'_>, findings: &mut Findings) -> Vec<Checker> {
+    let read = |element: &Element<'_>| {
+        let timeout = optional_duration(element, &["Timeout"], findings);
+        let timeout = timeout.unwrap_or(CHECKER_TIMEOUT_DEFAULT);
+        if timeout.0 == 0 || timeout > CHECKER_TIMEOUT_MAX {
+            let fault = Fault::CheckerTimeout { max: CHECKER_TIMEOUT_MAX };
+            findings.push(element.tag.clone(), fault);
+        }
+        Checker { command: text(element, &["Command"], findings).unwrap_or_default(), timeout }
+    };
+    let checkers: Vec<Checker> = section.all("Checker").map(read).collect();
+    if checkers.len() > CHECKER_COUNT_MAX {
+        let fault = Fault::TooManyCheckers { max: CHECKER_COUNT_MAX };
+        findings.push(section.tag.clone(), fault);
+    }
+    checkers
 }
 
 /// What is not given keeps its default.

@@ -25,8 +25,8 @@ mod zonelist;
 mod zonelist_edit;
 
 pub use conf::{
-    Conf, Datastore, Enforcer, Interface, Logging, Network, Privileges, Repository, RepositoryKind,
-    Secret, Signer, TokenSecret, read_conf,
+    Checker, Conf, Datastore, Enforcer, Interface, Logging, Network, Privileges, Repository,
+    RepositoryKind, Secret, Signer, TokenSecret, read_conf,
 };
 pub use diagnostics::{Diagnostic, FAULTS_MAX, FileFaults, Read};
 pub use duration::{

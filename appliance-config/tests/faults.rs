@@ -55,8 +55,21 @@ fn edited(file: &str, from: &str, to: &str) -> Vec<u8> {
     text.replacen(from, to, 1).into_bytes()
 }
 
+const NINE_CHECKERS: &str = "<Checker><Command>1</Command></Checker>\
+    <Checker><Command>2</Command></Checker><Checker><Command>3</Command></Checker>\
+    <Checker><Command>4</Command></Checker><Checker><Command>5</Command></Checker>\
+    <Checker><Command>6</Command></Checker><Checker><Command>7</Command></Checker>\
+    <Checker><Command>8</Command></Checker><Checker><Command>9</Command></Checker></Signer>";
+
 /// (file, replaced, by, the message without file and line).
 const EDITS: &[(&str, &str, &str, &str)] = &[
+    (
+        "conf.xml",
+        "</Signer>",
+        "<Checker><Command>/bin/true</Command><Timeout>PT0S</Timeout></Checker></Signer>",
+        "a checker's <Timeout> is longer than nothing, and 1800 seconds at most",
+    ),
+    ("conf.xml", "</Signer>", NINE_CHECKERS, "more than 8 <Checker>s"),
     ("kasp.xml", "<KASP>", "<!DOCTYPE x><KASP>", "a DOCTYPE is not accepted"),
     ("kasp.xml", "ECDSA", "&day;", "entity &day; is not accepted"),
     ("kasp.xml", "ECDSA", "&#1;", "&#1; is not a character"),

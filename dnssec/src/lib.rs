@@ -12,6 +12,7 @@ pub mod enforcer;
 pub mod first_keys;
 pub mod key;
 pub mod key_room;
+pub mod mutation;
 pub mod name;
 pub mod outlook;
 pub mod parent;

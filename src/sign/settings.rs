@@ -7,6 +7,7 @@ use actors::settings::{
     Auditor, EnforcerSettings, RepositorySettings, RunAs, Settings, TokenSettings, ZoneSettings,
 };
 use audit_host::HostProgram;
+use dnssec::breaker::InputLimits;
 use dnssec::policy::{DenialPolicy, Nsec3Policy, Policy};
 use dnssec::zone::load::Limits;
 use dnssec::zonefile::first_soa_owner;
@@ -70,6 +71,8 @@ pub(super) fn job(arguments: &SignArguments) -> Result<Job, ArgumentError> {
         repositories,
         zones: vec![zone.clone()],
         notify_command: None,
+        checkers: Vec::new(),
+        audit_log_kept: dnssec::Seconds(400 * 86_400),
         keeps_approved: false,
         auditor: Auditor::Process(HostProgram::of_this_program()),
         verbosity: verbosity(arguments),
@@ -133,6 +136,8 @@ fn policy(arguments: &SignArguments) -> Result<Policy, ArgumentError> {
         Some(DenialArgument::Nsec3OptOut) => policy.denial = nsec3(true),
         None => {}
     }
+    // Who names the file means it, and there is nobody to be asked later.
+    policy.input = InputLimits::none();
     Ok(policy)
 }
 

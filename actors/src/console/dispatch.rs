@@ -6,8 +6,9 @@ use super::connection::Peer;
 use super::output::Output;
 use super::site::Site;
 use super::{
-    appliance_commands, enforcer_commands, key_commands, ksm_commands, parent_commands,
-    plan_commands, policy_commands, signer_commands, zone_commands,
+    appliance_commands, audit_log, audit_show, audit_waivers, enforcer_commands, input_commands,
+    key_commands, ksm_commands, parent_commands, plan_commands, policy_commands, signer_commands,
+    zone_commands,
 };
 use crate::io::privileges::user_name;
 use console_protocol::help;
@@ -49,14 +50,16 @@ fn tables(family: Family) -> &'static [Handlers] {
             zone_commands::HANDLERS,
         ],
         Family::Signer => &[signer_commands::HANDLERS],
-        Family::Appliance => {
-            &[
-                appliance_commands::HANDLERS,
-                key_commands::APPLIANCE,
-                plan_commands::HANDLERS,
-                parent_commands::HANDLERS,
-            ]
-        }
+        Family::Appliance => &[
+            appliance_commands::HANDLERS,
+            audit_log::HANDLERS,
+            audit_show::HANDLERS,
+            audit_waivers::HANDLERS,
+            input_commands::HANDLERS,
+            key_commands::APPLIANCE,
+            plan_commands::HANDLERS,
+            parent_commands::HANDLERS,
+        ],
         Family::Ksmutil => &[ksm_commands::HANDLERS],
     }
 }
@@ -137,10 +140,9 @@ fn refuse(front_end: FrontEnd, error: ParseError) -> Output {
                     stdout: format!("Commands:\n{}", help::list(front_end)),
                     ..Output::refused(unknown, 1)
                 },
-                FrontEnd::Ksmutil => Output {
-                    stderr: help::list(front_end),
-                    ..Output::said(unknown, SYNTAX)
-                },
+                FrontEnd::Ksmutil => {
+                    Output { stderr: help::list(front_end), ..Output::said(unknown, SYNTAX) }
+                }
                 FrontEnd::Signer => Output::said(format!("{unknown}Commands:\n"), 1),
                 FrontEnd::Appliance => {
                     let hint = match nearest {

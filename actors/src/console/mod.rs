@@ -13,10 +13,14 @@
 //! Limits: [`CONNECTIONS_MAX`] connections; the deadlines of [`connection`] and [`dispatch`].
 
 mod appliance_commands;
+mod audit_log;
+mod audit_show;
+mod audit_waivers;
 pub mod catalogue;
 mod connection;
 mod dispatch;
 mod enforcer_commands;
+mod input_commands;
 mod key_backup;
 mod key_change;
 mod key_commands;

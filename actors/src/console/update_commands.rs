@@ -52,6 +52,7 @@ fn waits_for_start(old: &Catalogue, new: &Catalogue) -> String {
         ("RepositoryList", old.repositories != new.repositories),
         ("Datastore", old.datastore != new.datastore),
         ("NotifyCommand", old.signer.notify_command != new.signer.notify_command),
+        ("Checker", old.signer.checkers != new.signer.checkers),
         ("SocketFile", old.sockets != new.sockets),
         ("Privileges", old.group != new.group),
     ];

@@ -13,3 +13,8 @@ pub fn private_folder(path: &Path) -> io::Result<()> {
     }
     DirBuilder::new().mode(0o700).recursive(true).create(path)
 }
+
+/// Removes a file of the program's own.
+pub fn remove_file(path: &Path) -> io::Result<()> {
+    std::fs::remove_file(path)
+}

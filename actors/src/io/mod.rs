@@ -2,6 +2,7 @@
 //! their own). In: paths and commands. Out: bytes and typed errors.
 //! Never: decisions about zones or keys.
 
+pub mod checker;
 pub mod command;
 pub mod config_files;
 pub mod control_socket;

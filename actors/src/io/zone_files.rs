@@ -5,7 +5,7 @@
 //! Limits: [`FILE_BYTES_MAX`] bytes a file, [`READ_ATTEMPT_COUNT`] attempts.
 
 use std::fs::{File, Metadata};
-use std::io::{self, Read, Seek};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -132,6 +132,17 @@ impl ZoneFile {
         self.file.rewind().map_err(|cause| failure(&self.path, cause))
     }
 
+    /// The last `most` bytes of the file as it was when it was opened, or all. It can be read from
+    /// its beginning again after [`ZoneFile::rewind`] only.
+    pub fn tail(&mut self, most: usize) -> Result<Vec<u8>, SourceError> {
+        let fail = |cause| failure(&self.path, cause);
+        let start = self.look.length.saturating_sub(most as u64);
+        self.file.seek(SeekFrom::Start(start)).map_err(fail)?;
+        let mut bytes = Vec::new();
+        (&mut self.file).take(most as u64).read_to_end(&mut bytes).map_err(fail)?;
+        Ok(bytes)
+    }
+
     /// Whether there is still the same file, of the same length and time, at the path. Asked
     /// after reading: what was read is a version that stood there as a whole.
     pub fn is_unchanged(&self) -> Result<bool, SourceError> {
@@ -162,6 +173,14 @@ pub fn read(path: &Path) -> Result<Vec<u8>, SourceError> {
         while !file.read_block(usize::MAX, &mut bytes)? {}
         Ok(bytes)
     })?
+}
+
+/// Removes a file; one that is not there is removed already.
+pub fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(cause),
+        _ => Ok(()),
+    }
 }
 
 fn failure(path: &Path, cause: io::Error) -> SourceError {
@@ -202,6 +221,20 @@ mod tests {
             attempt += 1;
             bytes
         })
+    }
+
+    #[test]
+    fn the_end_of_a_file_is_read_apart() {
+        let file = file(b"one two");
+        let mut open = ZoneFile::open(file.path()).unwrap();
+        assert_eq!(open.tail(3).unwrap(), b"two");
+        assert_eq!(open.tail(99).unwrap(), b"one two");
+        open.rewind().unwrap();
+        let mut bytes = Vec::new();
+        assert!(open.read_block(99, &mut bytes).unwrap());
+        assert_eq!(bytes, b"one two");
+        remove(file.path()).unwrap();
+        remove(file.path()).unwrap();
     }
 
     #[test]

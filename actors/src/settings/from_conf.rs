@@ -13,6 +13,7 @@ use super::{
     Auditor, EnforcerSettings, RepositorySettings, RunAs, Settings, TokenSettings, ZoneSettings,
     zone_text,
 };
+use crate::io::checker::Checker;
 use crate::io::config_files::{self, ConfigFileError};
 use appliance_config::{
     Adapter, Conf, Datastore, Diagnostic, FILE_BYTES_MAX, FileFaults, Read, Repository,
@@ -28,6 +29,7 @@ use hsm::pkcs11::Pkcs11Settings;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Why there are no settings. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -269,12 +271,22 @@ fn settings(
         repositories,
         zones,
         notify_command: conf.signer.notify_command,
+        checkers: conf
+            .signer
+            .checkers
+            .into_iter()
+            .map(|checker| Checker {
+                command: checker.command,
+                timeout: Duration::from_secs(checker.timeout.0),
+            })
+            .collect(),
         allow_deprecated: conf.enforcer.allow_deprecated_algorithms,
         enforcer,
         // Not bounded by <WorkerThreads>: there it is the number of zones at a time, whose
         // default of 4 says nothing about this machine. One pool serves all zones here.
         worker_count: std::thread::available_parallelism().map_or(1, usize::from),
         keeps_approved: true,
+        audit_log_kept: conf.signer.audit_log_kept,
         auditor: Auditor::Process(HostProgram::of_this_program()),
         verbosity: conf.logging.verbosity,
         run_as,

@@ -9,6 +9,7 @@ pub use from_conf::{
     read_settings_with, zone_settings,
 };
 
+use crate::io::checker::Checker;
 use audit_host::HostProgram;
 use dnssec::key::{KeyId, PublicKey};
 use dnssec::policy::Policy;
@@ -40,6 +41,8 @@ pub struct Settings {
     pub zones: Vec<ZoneSettings>,
     /// `<NotifyCommand>`.
     pub notify_command: Option<String>,
+    /// `<Checker>`: external checkers, in their order.
+    pub checkers: Vec<Checker>,
     /// Whether new keys of deprecated algorithms are allowed (RFC 9905).
     pub allow_deprecated: bool,
     /// What the enforcer does beyond the policies.
@@ -51,6 +54,8 @@ pub struct Settings {
     pub keeps_approved: bool,
     /// Where it judges.
     pub auditor: Auditor,
+    /// `<AuditLogKept>`: how long its verdicts are kept.
+    pub audit_log_kept: Seconds,
     /// `<Verbosity>`: log level, 0 to 7.
     pub verbosity: u64,
     /// `<Privileges>`: as whom the program runs. Both subtrees are one process here: what

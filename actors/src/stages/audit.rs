@@ -12,7 +12,7 @@ mod blocks;
 use super::publish::Stored;
 use super::{Stage, StageError};
 use crate::runtime::WorkerPool;
-use ::audit::{Expectations, Report, Severity, Verdict};
+use ::audit::{Expectations, FindingId, Report, Severity, Verdict};
 use audit_host::{Changes, Copy, Fault, Judge, Ticket, Whole};
 use blocks::WireBlocks;
 use dnssec::zone::ZoneVersion;
@@ -37,6 +37,8 @@ pub struct AuditInput {
     pub previous: Option<Stored>,
     /// The auditor's copy of that version.
     pub approved: Option<Copy>,
+    /// Findings that do not stop publication.
+    pub waived: Vec<FindingId>,
     /// Whether the auditor is to keep a copy of this one.
     pub keeps_approved: bool,
     /// The auditor.
@@ -153,6 +155,10 @@ pub struct Rejection {
     pub zone: Name,
     /// What was found.
     pub report: Report,
+    /// SHA-256 of the records that were judged.
+    pub digest: [u8; 32],
+    /// Whether only the difference was judged.
+    pub is_judged_by_difference: bool,
 }
 
 impl fmt::Display for Rejection {
@@ -184,7 +190,7 @@ impl Stage for Audit {
             Some(judged) => judged,
             None => whole(pool, &input)?,
         };
-        match judged.report.verdict() {
+        match judged.report.verdict_with(&input.waived) {
             Verdict::Approve => Ok(AuditedZone {
                 version: input.candidate,
                 unsigned: input.unsigned,
@@ -196,7 +202,13 @@ impl Stage for Audit {
             }),
             Verdict::Hold | Verdict::Reject => {
                 let zone = input.candidate.apex.clone();
-                Err(StageError::Rejected(Box::new(Rejection { zone, report: judged.report })))
+                let (report, digest) = (judged.report, judged.digest);
+                Err(StageError::Rejected(Box::new(Rejection {
+                    zone,
+                    report,
+                    digest,
+                    is_judged_by_difference,
+                })))
             }
         }
     }

@@ -36,6 +36,9 @@ pub enum StageError {
     /// The zone file is not right: where, and what to do.
     #[error("{0}")]
     Input(sort::InputError),
+    /// The input differs too much from the last one.
+    #[error("{0}")]
+    Held(Box<sort::Held>),
     /// Two names share a hash.
     #[error(transparent)]
     Collision(#[from] dnssec::denial::nsec3::HashCollision),

@@ -8,7 +8,7 @@ mod journal;
 mod recovery;
 
 pub use journal::ZoneJournal;
-pub use recovery::{Recovered, recovered};
+pub use recovery::{Recovered, RecoveryError, recovered, snapshot_version};
 
 use super::audit::AuditedZone;
 use super::{Stage, StageError};

@@ -9,6 +9,10 @@
 
 mod blocks;
 mod compare;
+mod digest;
+mod held;
+
+pub use held::{Held, trips};
 
 use super::{Stage, StageError};
 use crate::io::zone_files::{READ_ATTEMPT_COUNT, SourceError, ZoneFile};
@@ -16,6 +20,7 @@ use crate::runtime::{Panicked, WorkerPool};
 use blocks::{Files, Parts, read_blocks, read_in_order};
 use compare::compared;
 use dnssec::Name;
+use dnssec::breaker::TAIL_BYTES;
 use dnssec::zone::ZoneVersion;
 use dnssec::zone::load::{Assembly, DnssecRecords, Limits, LoadError, LoadWarning, Loaded, Place};
 use dnssec::zonefile::{Position, SyntaxError};
@@ -50,6 +55,10 @@ pub struct Sorted {
     pub warnings: Vec<String>,
     /// How much was odd in all.
     pub warning_count: usize,
+    /// The end of the file, for the input breaker.
+    pub tail: Vec<u8>,
+    /// What is wrong with the zone's digest, where the file has one.
+    pub digest_fault: Option<String>,
 }
 
 /// Which owners of a version differ from the version before.
@@ -153,11 +162,17 @@ fn sort(
         let path = paths.get(source).unwrap_or(&paths[0]);
         warnings.push(format!("{}: {warning}", path.display()));
     }
+    let digest_fault = match loaded.has_digest {
+        true => digest::verified(apex, file, &mut warnings)?,
+        false => None,
+    };
     Ok(Sorted {
         version: Arc::new(loaded.version),
         touched: Touched::Unknown,
         warnings,
         warning_count: warning_count + loaded.warnings.count,
+        tail: file.tail(TAIL_BYTES)?,
+        digest_fault,
     })
 }
 

@@ -4,10 +4,11 @@ use super::StoreError;
 use crate::runtime::{Message, Reply};
 use dnssec::enforcer::ZoneLife;
 use dnssec::key::{KeyId, PublicKey};
-use dnssec::{Name, Timestamp};
+use dnssec::{Name, Seconds, Timestamp};
 use std::path::PathBuf;
 use storage::state::{
-    BackupState, Cause, HistoryEntry, KeyOwner, KeyRecord, NewKey, PolicyState, ZoneState,
+    BackupState, Cause, ChainHash, ChainProof, ChainedEntry, HeldInput, HistoryEntry, InputAnswer,
+    KeyOwner, KeyRecord, NewKey, PolicyState, Tidied, VerdictEntry, Waiver, ZoneState,
 };
 
 /// A change of what is remembered of a zone's keys ([`storage::state::LifeChange`]).
@@ -42,6 +43,8 @@ pub enum StoreMessage {
         zone: Name,
         /// What is true now.
         state: ZoneState,
+        /// The approving verdict, which becomes durable with it.
+        verdict: Box<VerdictEntry>,
         /// Durable, or not saved at all.
         reply: Reply<Result<(), StoreError>>,
     },
@@ -52,6 +55,8 @@ pub enum StoreMessage {
         zone: Name,
         /// What is true now; the generation is that of the store.
         state: ZoneState,
+        /// The approving verdict, which becomes durable with it.
+        verdict: Box<VerdictEntry>,
         /// Durable, or not saved at all.
         reply: Reply<Result<(), StoreError>>,
     },
@@ -73,6 +78,47 @@ pub enum StoreMessage {
         state: ZoneState,
         /// Durable, or not saved at all.
         reply: Reply<Result<(), StoreError>>,
+    },
+    /// Command. Appends to the log of verdicts. Answered when durable.
+    AppendVerdict {
+        /// The entry.
+        entry: Box<VerdictEntry>,
+        /// Its number and hash.
+        reply: Reply<Result<(u64, ChainHash), StoreError>>,
+    },
+    /// Query. The last entries of the log of verdicts.
+    Verdicts {
+        /// Of this zone only.
+        zone: Option<Name>,
+        /// How many at most.
+        count: usize,
+        /// Oldest first.
+        reply: Reply<Result<Vec<ChainedEntry>, StoreError>>,
+    },
+    /// Query. Entries of the log of verdicts, from one on.
+    VerdictsFrom {
+        /// Its number.
+        first: u64,
+        /// How many at most.
+        count: usize,
+        /// Oldest first.
+        reply: Reply<Result<Vec<ChainedEntry>, StoreError>>,
+    },
+    /// Query. Whether the log of verdicts is whole.
+    VerifyVerdicts {
+        /// An entry's number and hash, noted earlier.
+        known: Option<(u64, ChainHash)>,
+        /// What the walk showed.
+        reply: Reply<Result<ChainProof, StoreError>>,
+    },
+    /// Command. Moves older verdicts out of the way, and removes those whose time is over.
+    TidyVerdicts {
+        /// When.
+        now: Timestamp,
+        /// How long they are kept.
+        keep: Seconds,
+        /// What was done.
+        reply: Reply<Result<Tidied, StoreError>>,
     },
     /// Query. What is remembered about a policy.
     Policy {
@@ -197,6 +243,76 @@ pub enum StoreMessage {
         zone: Name,
         /// Its digest; `None`: nothing counts any more.
         digest: Option<[u8; 32]>,
+        /// Durable, or not saved at all.
+        reply: Reply<Result<(), StoreError>>,
+    },
+    /// Query. The input that a zone's operator was asked about last.
+    HeldInput {
+        /// The zone.
+        zone: Name,
+        /// With the answer, where there is one.
+        reply: Reply<Result<Option<HeldInput>, StoreError>>,
+    },
+    /// Command. Remembers an input that is held.
+    HoldInput {
+        /// The zone.
+        zone: Name,
+        /// In the place of the one before; `None`: none is held.
+        input: Option<HeldInput>,
+        /// Durable, or not saved at all.
+        reply: Reply<Result<(), StoreError>>,
+    },
+    /// Command. Takes an operator's answer.
+    AnswerInput {
+        /// The zone.
+        zone: Name,
+        /// The input that is meant.
+        digest: [u8; 32],
+        /// The answer.
+        answer: InputAnswer,
+        /// Whether that one is held.
+        reply: Reply<Result<bool, StoreError>>,
+    },
+    /// Query. The waivers of a zone; of all zones, if none is named.
+    Waivers {
+        /// The zone.
+        zone: Option<Name>,
+        /// Those that are over among them.
+        reply: Reply<Result<Vec<(Name, Waiver)>, StoreError>>,
+    },
+    /// Command. Waives a finding.
+    Waive {
+        /// The zone.
+        zone: Name,
+        /// What, until when and why.
+        waiver: Waiver,
+        /// When.
+        now: Timestamp,
+        /// Durable, or not saved at all.
+        reply: Reply<Result<(), StoreError>>,
+    },
+    /// Command. Takes a waiver back.
+    Unwaive {
+        /// The zone.
+        zone: Name,
+        /// Number of the finding.
+        finding: u16,
+        /// Whether there was one.
+        reply: Reply<Result<bool, StoreError>>,
+    },
+    /// Query. What caches may have of a zone's versions.
+    Eras {
+        /// The zone.
+        zone: Name,
+        /// As it was saved.
+        reply: Reply<Result<Option<Vec<u8>>, StoreError>>,
+    },
+    /// Command. Remembers what caches may have of a zone's versions.
+    SetEras {
+        /// The zone.
+        zone: Name,
+        /// Octets.
+        eras: Vec<u8>,
         /// Durable, or not saved at all.
         reply: Reply<Result<(), StoreError>>,
     },

@@ -13,12 +13,13 @@ use crate::runtime::{
 };
 use dnssec::enforcer::ZoneLife;
 use dnssec::key::{KeyId, PublicKey};
-use dnssec::{Name, Timestamp};
+use dnssec::{Name, Seconds, Timestamp};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use storage::state::{
-    BackupState, Cause, HistoryEntry, KeyOwner, KeyRecord, LifeChange, NewKey, PolicyState, ZoneState,
+    BackupState, Cause, ChainHash, ChainProof, ChainedEntry, HeldInput, HistoryEntry, InputAnswer,
+    KeyOwner, KeyRecord, LifeChange, NewKey, PolicyState, Tidied, VerdictEntry, Waiver, ZoneState,
 };
 use storage::{StateError, StateStore};
 use writer::Writer;
@@ -96,11 +97,27 @@ impl Handler<StoreMessage> for StoreActor {
                     None => store.zone_add(&zone, &policy),
                 })
             }
-            CommitVersion { zone, state, reply } => {
-                self.writer.take(reply, move |store| store.commit_version(&zone, &state))
+            CommitVersion { zone, state, verdict, reply } => self
+                .writer
+                .take(reply, move |store| store.commit_version_judged(&zone, &state, &verdict)),
+            CommitDifference { zone, state, verdict, reply } => self
+                .writer
+                .take(reply, move |store| store.commit_difference_judged(&zone, &state, &verdict)),
+            AppendVerdict { entry, reply } => {
+                self.writer.take(reply, move |store| store.verdict_append(&entry))
             }
-            CommitDifference { zone, state, reply } => {
-                self.writer.take(reply, move |store| store.commit_difference(&zone, &state))
+            Verdicts { zone, count, reply } => {
+                self.submit(reply, move |store| store.verdicts(zone.as_ref(), count))
+            }
+            VerdictsFrom { first, count, reply } => {
+                self.submit(reply, move |store| store.verdicts_from(first, count))
+            }
+            VerifyVerdicts { known, reply } => {
+                self.submit(reply, move |store| store.verdicts_verify(known))
+            }
+            // Several transactions with files in between: not for a group.
+            TidyVerdicts { now, keep, reply } => {
+                self.submit(reply, move |store| store.verdicts_tidy(now, keep))
             }
             CommitSnapshot { zone, generation, reply } => {
                 self.writer.take(reply, move |store| store.commit_snapshot(&zone, generation))
@@ -131,7 +148,9 @@ impl Handler<StoreMessage> for StoreActor {
                 })
             }),
             History { zone, reply } => self.submit(reply, move |store| store.history(&zone)),
-            KeyIntent { key, reply } => self.writer.take(reply, move |store| store.key_intent(&key)),
+            KeyIntent { key, reply } => {
+                self.writer.take(reply, move |store| store.key_intent(&key))
+            }
             KeyRemoving { repository, id, reply } => {
                 self.writer.take(reply, move |store| store.key_removing(&repository, &id))
             }
@@ -145,18 +164,38 @@ impl Handler<StoreMessage> for StoreActor {
                 let keys = keys.iter().map(|(repository, id)| (repository.as_str(), id));
                 store.keys_set_backup(keys, backup)
             }),
-            Announced { zone, reply } => {
-                self.submit(reply, move |store| store.announced(&zone))
-            }
+            Announced { zone, reply } => self.submit(reply, move |store| store.announced(&zone)),
             SetAnnounced { zone, digest, reply } => {
                 self.submit(reply, move |store| store.announced_put(&zone, digest))
+            }
+            HeldInput { zone, reply } => self.submit(reply, move |store| store.held_input(&zone)),
+            HoldInput { zone, input, reply } => {
+                self.writer.take(reply, move |store| store.hold_input(&zone, input.as_ref()))
+            }
+            AnswerInput { zone, digest, answer, reply } => {
+                self.writer.take(reply, move |store| store.answer_input(&zone, digest, &answer))
+            }
+            Waivers { zone: None, reply } => self.submit(reply, |store| store.waivers()),
+            Waivers { zone: Some(zone), reply } => self.submit(reply, move |store| {
+                let waivers = store.waivers_of(&zone)?;
+                Ok(waivers.into_iter().map(|waiver| (zone.clone(), waiver)).collect())
+            }),
+            Waive { zone, waiver, now, reply } => {
+                self.writer.take(reply, move |store| store.waive(&zone, &waiver, now))
+            }
+            Unwaive { zone, finding, reply } => {
+                self.writer.take(reply, move |store| store.unwaive(&zone, finding))
+            }
+            Eras { zone, reply } => self.submit(reply, move |store| store.eras(&zone)),
+            SetEras { zone, eras, reply } => {
+                self.writer.take(reply, move |store| store.eras_put(&zone, &eras))
             }
             RemoveZone { zone, at, cause, reply } => {
                 self.writer.take(reply, move |store| store.zone_remove(&zone, at, &cause))
             }
-            KeyDiscard { policy, repository, id, at, reply } => self.writer.take(reply, move |store| {
-                store.key_discard(&policy, &repository, &id, at)
-            }),
+            KeyDiscard { policy, repository, id, at, reply } => self
+                .writer
+                .take(reply, move |store| store.key_discard(&policy, &repository, &id, at)),
             CopyTo { path, now, reply } => {
                 self.submit(reply, move |store| store.copy_to(&path, now))
             }
@@ -201,13 +240,66 @@ impl StoreClient {
     }
 
     /// Makes a version true.
-    pub async fn commit_version(&self, zone: &Name, state: ZoneState) -> Result<(), StoreError> {
-        self.ask(|reply| StoreMessage::CommitVersion { zone: zone.clone(), state, reply }).await
+    pub async fn commit_version(
+        &self,
+        zone: &Name,
+        state: ZoneState,
+        verdict: VerdictEntry,
+    ) -> Result<(), StoreError> {
+        let (zone, verdict) = (zone.clone(), Box::new(verdict));
+        self.ask(|reply| StoreMessage::CommitVersion { zone, state, verdict, reply }).await
     }
 
     /// Makes a version true that is in the journal.
-    pub async fn commit_difference(&self, zone: &Name, state: ZoneState) -> Result<(), StoreError> {
-        self.ask(|reply| StoreMessage::CommitDifference { zone: zone.clone(), state, reply }).await
+    pub async fn commit_difference(
+        &self,
+        zone: &Name,
+        state: ZoneState,
+        verdict: VerdictEntry,
+    ) -> Result<(), StoreError> {
+        let (zone, verdict) = (zone.clone(), Box::new(verdict));
+        self.ask(|reply| StoreMessage::CommitDifference { zone, state, verdict, reply }).await
+    }
+
+    /// See [`StoreMessage::AppendVerdict`].
+    pub async fn append_verdict(
+        &self,
+        entry: VerdictEntry,
+    ) -> Result<(u64, ChainHash), StoreError> {
+        let entry = Box::new(entry);
+        self.ask(|reply| StoreMessage::AppendVerdict { entry, reply }).await
+    }
+
+    /// See [`StoreMessage::Verdicts`].
+    pub async fn verdicts(
+        &self,
+        zone: Option<&Name>,
+        count: usize,
+    ) -> Result<Vec<ChainedEntry>, StoreError> {
+        let zone = zone.cloned();
+        self.ask(|reply| StoreMessage::Verdicts { zone, count, reply }).await
+    }
+
+    /// See [`StoreMessage::VerdictsFrom`].
+    pub async fn verdicts_from(
+        &self,
+        first: u64,
+        count: usize,
+    ) -> Result<Vec<ChainedEntry>, StoreError> {
+        self.ask(|reply| StoreMessage::VerdictsFrom { first, count, reply }).await
+    }
+
+    /// See [`StoreMessage::VerifyVerdicts`].
+    pub async fn verify_verdicts(
+        &self,
+        known: Option<(u64, ChainHash)>,
+    ) -> Result<ChainProof, StoreError> {
+        self.ask(|reply| StoreMessage::VerifyVerdicts { known, reply }).await
+    }
+
+    /// See [`StoreMessage::TidyVerdicts`].
+    pub async fn tidy_verdicts(&self, now: Timestamp, keep: Seconds) -> Result<Tidied, StoreError> {
+        self.ask(|reply| StoreMessage::TidyVerdicts { now, keep, reply }).await
     }
 
     /// Makes a snapshot the one to begin with.
@@ -270,6 +362,68 @@ impl StoreClient {
     ) -> Result<(), StoreError> {
         let zone = zone.clone();
         self.ask(|reply| StoreMessage::SetAnnounced { zone, digest, reply }).await
+    }
+
+    /// See [`StoreMessage::HeldInput`].
+    pub async fn held_input(&self, zone: &Name) -> Result<Option<HeldInput>, StoreError> {
+        let zone = zone.clone();
+        self.ask(|reply| StoreMessage::HeldInput { zone, reply }).await
+    }
+
+    /// See [`StoreMessage::HoldInput`].
+    pub async fn hold_input(
+        &self,
+        zone: &Name,
+        input: Option<HeldInput>,
+    ) -> Result<(), StoreError> {
+        let zone = zone.clone();
+        self.ask(|reply| StoreMessage::HoldInput { zone, input, reply }).await
+    }
+
+    /// See [`StoreMessage::AnswerInput`].
+    pub async fn answer_input(
+        &self,
+        zone: &Name,
+        digest: [u8; 32],
+        answer: InputAnswer,
+    ) -> Result<bool, StoreError> {
+        let zone = zone.clone();
+        self.ask(|reply| StoreMessage::AnswerInput { zone, digest, answer, reply }).await
+    }
+
+    /// See [`StoreMessage::Waivers`].
+    pub async fn waivers(&self, zone: Option<&Name>) -> Result<Vec<(Name, Waiver)>, StoreError> {
+        let zone = zone.cloned();
+        self.ask(|reply| StoreMessage::Waivers { zone, reply }).await
+    }
+
+    /// See [`StoreMessage::Waive`].
+    pub async fn waive(
+        &self,
+        zone: &Name,
+        waiver: Waiver,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let zone = zone.clone();
+        self.ask(|reply| StoreMessage::Waive { zone, waiver, now, reply }).await
+    }
+
+    /// See [`StoreMessage::Unwaive`].
+    pub async fn unwaive(&self, zone: &Name, finding: u16) -> Result<bool, StoreError> {
+        let zone = zone.clone();
+        self.ask(|reply| StoreMessage::Unwaive { zone, finding, reply }).await
+    }
+
+    /// See [`StoreMessage::Eras`].
+    pub async fn eras(&self, zone: &Name) -> Result<Option<Vec<u8>>, StoreError> {
+        let zone = zone.clone();
+        self.ask(|reply| StoreMessage::Eras { zone, reply }).await
+    }
+
+    /// See [`StoreMessage::SetEras`].
+    pub async fn set_eras(&self, zone: &Name, eras: Vec<u8>) -> Result<(), StoreError> {
+        let zone = zone.clone();
+        self.ask(|reply| StoreMessage::SetEras { zone, eras, reply }).await
     }
 
     /// What happened to a zone's keys.

@@ -12,6 +12,7 @@ use crate::zone::pipeline::Services;
 use crate::zone::{ZoneActor, ZoneMessage, ZoneParts, ZoneStatus};
 use dnssec::Name;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
@@ -38,7 +39,8 @@ impl RunningZone {
     /// Tells its actor. A mailbox that is full is logged: the zone has more to do than it can.
     pub fn tell(&self, message: ZoneMessage) {
         if let Err(undelivered) = self.actor.outbox().tell(message) {
-            tracing::error!(error = %undelivered.error, ?message, "zone was not told");
+            let (error, message) = (undelivered.error, undelivered.message);
+            tracing::error!(%error, ?message, "zone was not told");
         }
     }
 }
@@ -132,9 +134,19 @@ impl Zones {
         self.starter.services.slots.contains_key(repository)
     }
 
+    /// Folder of the snapshots.
+    pub(crate) fn snapshot_folder(&self) -> &std::path::Path {
+        &self.starter.services.snapshot_folder
+    }
+
     /// The durable facts.
     pub(crate) fn store(&self) -> &StoreClient {
         &self.starter.services.store
+    }
+
+    /// Where an input of a zone that is held is kept.
+    pub(crate) fn held_path(&self, zone: &Name) -> PathBuf {
+        crate::zone::held_path(&self.starter.services.snapshot_folder, zone)
     }
 
     /// Who sees to the zones' keys.

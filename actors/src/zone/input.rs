@@ -1,15 +1,27 @@
 //! The input of a run: read now, or the last good one.
 //! In: what the run begins with. Out: the unsigned zone, and how it differs from the one that the
 //! published version was made from.
+//! An input that the breaker holds (`dnssec::breaker`) is noted in the store and kept as a file
+//! beside the snapshots, and the last good one goes on being signed. An operator's answer is in the
+//! store, too, and counts for the input with its digest only; it is forgotten as soon as an input
+//! passes without it.
 
 use super::pipeline::{Reading, RunError, RunOrder, Services};
-use crate::stages::StageError;
-use crate::stages::sort::{SortInput, Touched};
+use crate::io::zone_files;
+use crate::settings::zone_text;
+use crate::stages::publish::write_zone_file;
+use crate::stages::sort::{Held, Sort, SortInput, Sorted, Touched, trips};
+use crate::stages::{Stage, StageError};
+use dnssec::Name;
+use dnssec::breaker::{Trip, digest};
 use dnssec::signing::apex::ZoneForm;
 use dnssec::zone::ZoneVersion;
 use dnssec::zone::load::DnssecRecords;
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use storage::snapshot::zone_file_stem;
+use storage::state::{HeldInput, InputChoice};
 
 /// The input of a run.
 pub(super) struct Input {
@@ -87,12 +99,108 @@ impl Services {
             previous: order.stored.as_ref().map(|stored| stored.unsigned.clone()),
         };
         let sorted = self.ask(order, &self.sort, sort).await?;
+        let (sorted, trips) = self.judged(order, sorted).await?;
+        let accepted = match trips.is_empty() {
+            true => self.forget_held(order).await.map(|()| None)?,
+            false => Some(self.accepted(order, &sorted.version, &trips).await?),
+        };
         let mut warnings = sorted.warnings;
         let more = sorted.warning_count.saturating_sub(warnings.len());
         if more > 0 {
             warnings.push(format!("{more} more warnings"));
         }
+        warnings.extend(accepted);
         let (unsigned, touched) = (sorted.version, sorted.touched);
         Ok(Input { unsigned, touched, warnings, failure: None })
     }
+
+    /// What the input breaker says of an input.
+    async fn judged(
+        &self,
+        order: &RunOrder,
+        sorted: Sorted,
+    ) -> Result<(Sorted, Vec<Trip>), RunError> {
+        let stored = order.stored.as_ref().map(|stored| stored.unsigned.clone());
+        let last = stored.or_else(|| order.unsigned.clone());
+        let limits = order.settings.policy.input.clone();
+        let pool = self.pool.clone();
+        self.off_thread(move || {
+            let trips = trips(&pool, last, &sorted, &limits)?;
+            Ok((sorted, trips))
+        })
+        .await
+    }
+
+    /// Lets an input pass that an operator has accepted, and says so; holds any other.
+    async fn accepted(
+        &self,
+        order: &RunOrder,
+        version: &Arc<ZoneVersion>,
+        trips: &[Trip],
+    ) -> Result<String, RunError> {
+        let name = &order.settings.name;
+        let own = version.clone();
+        let digest = self.off_thread(move || Ok(digest(&own))).await?;
+        let known = self.store.held_input(name).await?.filter(|known| known.digest == digest);
+        let choice = known.as_ref().and_then(|known| known.answer.as_ref()).map(|it| it.choice);
+        let reasons: Vec<String> = trips.iter().map(Trip::to_string).collect();
+        let copy = held_path(&self.snapshot_folder, name);
+        if choice == Some(InputChoice::Accepted) {
+            return Ok(format!("this input was accepted by an operator: {}", reasons.join("; ")));
+        }
+        if known.is_none() {
+            let (pool, own, path) = (self.pool.clone(), version.clone(), copy.clone());
+            self.off_thread(move || write_zone_file(&pool, &own, &path)).await?;
+            let held = HeldInput {
+                digest,
+                serial: version.serial(),
+                held_at: self.clock.now(),
+                reasons: reasons.clone(),
+                answer: None,
+            };
+            self.store.hold_input(name, Some(held)).await?;
+        }
+        let held = Held {
+            zone: zone_text(name),
+            serial: version.serial(),
+            reasons,
+            is_rejected: choice == Some(InputChoice::Rejected),
+            copy,
+        };
+        Err(StageError::Held(Box::new(held)).into())
+    }
+
+    /// An input has passed: whatever was held before it is of no interest any more.
+    async fn forget_held(&self, order: &RunOrder) -> Result<(), RunError> {
+        let name = &order.settings.name;
+        if self.store.held_input(name).await?.is_none() {
+            return Ok(());
+        }
+        self.store.hold_input(name, None).await?;
+        let (path, zone) = (held_path(&self.snapshot_folder, name), zone_text(name));
+        self.off_thread(move || {
+            if let Err(error) = zone_files::remove(&path) {
+                let path = path.display();
+                tracing::warn!(target: "adapter", %zone, %error, "{path} was not removed");
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Does on a worker what takes long.
+    async fn off_thread<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> Result<T, StageError> + Send + 'static,
+    ) -> Result<T, RunError> {
+        let overloaded = |cause: String| StageError::Overloaded { stage: Sort::NAME, cause };
+        let crashed = |cause: String| StageError::Crashed { stage: Sort::NAME, cause };
+        let answer = self.pool.run(job).map_err(|error| overloaded(error.to_string()))?;
+        Ok(answer.await.map_err(|error| crashed(error.to_string()))??)
+    }
+}
+
+/// Where a held input is kept.
+pub(crate) fn held_path(folder: &Path, zone: &Name) -> PathBuf {
+    folder.join(format!("{}.held.zone", zone_file_stem(zone)))
 }

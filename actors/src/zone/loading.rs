@@ -26,6 +26,7 @@ impl ZoneActor {
         let output = self.settings.output.clone();
         let load = async move {
             let mut state = services.store.open_zone(&zone, &policy).await?;
+            let eras = services.store.eras(&zone).await?;
             if state.output_serial.is_none() {
                 let zone = zone.clone();
                 let serial = pool.run(move || serial_of_output(&output, &zone)).ok();
@@ -47,10 +48,13 @@ impl ZoneActor {
                     Err(error) => Err(error.to_string()),
                 },
             };
-            Ok::<_, RunError>((state, read))
+            Ok::<_, RunError>((state, read, eras))
         };
         ctx.wait(load.into_actor(self).map(|loaded, actor, ctx| match loaded {
-            Ok((state, read)) => actor.loaded(state, read, ctx),
+            Ok((state, read, eras)) => {
+                actor.history = super::gate::eras::decode(&actor.name, eras.as_deref());
+                actor.loaded(state, read, ctx);
+            }
             Err(error) => {
                 actor.failed(&error, ctx);
             }
@@ -64,6 +68,7 @@ impl ZoneActor {
         ctx: &mut Context<ZoneActor>,
     ) {
         (self.stored, self.basis, self.approved) = (None, None, None);
+        self.made_with = None;
         self.journal = ZoneJournal::default();
         self.journal_generation = state.generation;
         match read {

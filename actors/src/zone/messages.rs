@@ -1,9 +1,12 @@
 //! Everything a zone can be told, but for the enforcer's answers.
 
-use crate::runtime::Message;
+use super::gate::LastVerdict;
+use crate::audit::Specimen;
+use crate::runtime::{Message, Reply};
+use crate::stages::publish::Stored;
 
 /// Everything a zone can be told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum ZoneMessage {
     /// Command. Read the input now and sign (`ods-signer sign`).
     SignNow,
@@ -16,6 +19,21 @@ pub enum ZoneMessage {
     Clear,
     /// Event. Its settings are other ones: policy, input, output or limits.
     SettingsChanged,
+    /// Query. The version that is published, in memory.
+    Published {
+        /// `None`: there is none, or it is being read back.
+        reply: Reply<Option<Stored>>,
+    },
+    /// Query. What the auditor is tested with.
+    Specimen {
+        /// `None`: no version was made or found to stand since the start.
+        reply: Reply<Option<Specimen>>,
+    },
+    /// Command. Has all of the published version judged now (`zone audit --now`).
+    JudgeWhole {
+        /// The verdict, or why there is none.
+        reply: Reply<Result<LastVerdict, String>>,
+    },
 }
 
 impl Message for ZoneMessage {

@@ -7,6 +7,7 @@
 //! [`CRASH_COUNT_MAX`] crashed runs the zone is in quarantine: the longest pause at once.
 
 mod compaction;
+pub mod gate;
 mod input;
 mod loading;
 mod messages;
@@ -15,9 +16,12 @@ pub mod plan;
 mod report;
 mod saving;
 pub mod signing;
+mod specimen;
 mod status;
+mod verdicts;
 mod waking;
 
+pub(crate) use input::held_path;
 pub use messages::ZoneMessage;
 pub use plan::Basis;
 pub use status::{Phase, ZoneStatus};
@@ -31,6 +35,7 @@ use crate::settings::{ZoneSettings, zone_text};
 use crate::slot::Openings;
 use crate::stages::StageError;
 use crate::stages::publish::{Stored, ZoneJournal};
+use ::audit::PublishedVersion;
 use audit_host::Copy;
 use compaction::Compaction;
 use dnssec::Timestamp;
@@ -84,6 +89,14 @@ pub struct ZoneActor {
     clear_wanted: bool,
     /// The run under way makes them.
     clearing: bool,
+    /// What caches may have of earlier versions.
+    history: Vec<PublishedVersion>,
+    /// What the last alarm about a refusal said, and when.
+    alarmed: Option<(String, Timestamp)>,
+    /// What the published version was made with, when this process made it or found it to stand.
+    made_with: Option<(ZoneSettings, ZoneKeys)>,
+    /// When all of the published version is to be judged again.
+    whole_due: Option<Timestamp>,
     failures: u32,
     crashes: u32,
     timer: Option<SpawnHandle>,
@@ -141,6 +154,10 @@ impl ZoneActor {
             again: false,
             clear_wanted: false,
             clearing: false,
+            history: Vec::new(),
+            alarmed: None,
+            made_with: None,
+            whole_due: None,
             failures: 0,
             crashes: 0,
             timer: None,
@@ -203,20 +220,8 @@ impl ZoneActor {
         if let Some(timer) = self.timer.take() {
             ctx.cancel_future(timer);
         }
-        let order = RunOrder {
-            settings: self.settings.clone(),
-            keys: keys.clone(),
-            state: state.clone(),
-            stored: self.stored.clone(),
-            unsigned: self.unsigned.clone(),
-            reading: self.reading,
-            basis: self.basis.clone(),
-            approved: self.approved.clone(),
-            journal: self.journal.clone(),
-            journal_generation: self.journal_generation,
-            generation_next: self.generation_next(),
-            progress: self.progress.clone(),
-        };
+        let order = self.order(state, keys);
+        let made_by = self.settings.clone();
         self.running = true;
         self.openings_seen = self.openings_of_tokens();
         self.set(|status| status.phase = Phase::Running);
@@ -230,23 +235,55 @@ impl ZoneActor {
             ctx.cancel_future(reports);
             actor.running = false;
             match result {
-                Ok(end) => actor.succeeded(end, keys, ctx),
+                Ok(end) => {
+                    actor.made_with = Some((made_by, keys.clone()));
+                    actor.succeeded(end, keys, ctx);
+                }
                 Err(error) => actor.failed(&error, ctx),
             }
         }));
+    }
+
+    /// What a run begins with now.
+    fn order(&self, state: &ZoneState, keys: &ZoneKeys) -> RunOrder {
+        RunOrder {
+            settings: self.settings.clone(),
+            keys: keys.clone(),
+            state: state.clone(),
+            stored: self.stored.clone(),
+            unsigned: self.unsigned.clone(),
+            reading: self.reading,
+            basis: self.basis.clone(),
+            approved: self.approved.clone().filter(|_| !self.is_whole_wanted(keys)),
+            history: self.history.clone(),
+            journal: self.journal.clone(),
+            journal_generation: self.journal_generation,
+            generation_next: self.generation_next(),
+            progress: self.progress.clone(),
+        }
     }
 
     fn succeeded(&mut self, end: RunEnd, keys: ZoneKeys, ctx: &mut Context<ZoneActor>) {
         let now = self.services.clock.now();
         let next = now.plus(self.settings.policy.signatures.resign);
         status::log_end(&self.name, &end);
-        self.failures = 0;
         self.crashes = 0;
-        self.reading = Reading::Skip;
+        // An input that was refused is tried again: time may have mended it, or a waiver.
+        let (next, failures, reading) = match &end.refusal {
+            None => (next, 0, Reading::Skip),
+            Some(_) => {
+                let failures = self.failures + 1;
+                let pause = dnssec::Seconds(pause_after(failures).as_secs());
+                (now.plus(pause).min(next), failures, Reading::Read)
+            }
+        };
+        (self.failures, self.reading) = (failures, reading);
         self.set(|status| {
             status.take(&end.state);
             status.take_end(&end, &keys, next);
+            status.failures = failures;
         });
+        self.history.clone_from(&end.history);
         // Keys that came while the run was under way.
         let has_new_keys = self.keys.as_ref().is_some_and(|newest| *newest != keys);
         self.take_generation(end.state.generation);
@@ -256,6 +293,11 @@ impl ZoneActor {
         self.basis = Some(end.basis);
         self.approved = end.approved;
         self.tell_late(end.late.as_ref(), now);
+        match &end.refusal {
+            Some(refusal) => self.tell_refusal(refusal),
+            None => self.end_refusal(),
+        }
+        self.judge_whole_if_due(ctx);
         self.compact_if_due(ctx);
         self.report(keys, ctx);
         if std::mem::take(&mut self.again) {
@@ -297,8 +339,14 @@ impl ZoneActor {
 
     fn failed(&mut self, error: &RunError, ctx: &mut Context<ZoneActor>) {
         self.failures += 1;
-        if let RunError::Stage(StageError::Crashed { .. }) = error {
-            self.crashes += 1;
+        match error {
+            RunError::Stage(StageError::Crashed { .. }) => self.crashes += 1,
+            RunError::Refused(refused) if refused.is_crash => self.crashes += 1,
+            _ => {}
+        }
+        if let RunError::Refused(refused) = error {
+            self.set(|status| status.gate.refuse(&refused.refusal));
+            self.tell_refusal(&refused.refusal);
         }
         let in_quarantine = self.crashes >= CRASH_COUNT_MAX;
         tracing::error!(target: "worker", zone = %self.name,
@@ -316,8 +364,7 @@ impl ZoneActor {
         if std::mem::take(&mut self.again) {
             return self.read_and_sign(ctx);
         }
-        let doublings = self.failures.saturating_sub(1).min(10);
-        let pause = PAUSE_FIRST.saturating_mul(1 << doublings).min(PAUSE_MAX);
+        let pause = pause_after(self.failures);
         match error {
             RunError::Slot(_) | RunError::Stage(StageError::Slot { .. }) => {
                 self.try_again_in(pause, ctx);
@@ -343,6 +390,12 @@ impl ZoneActor {
         let pause = if is_awake { Duration::ZERO } else { pause };
         self.run_after(pause, ctx);
     }
+}
+
+/// The pause after so many failures in a row.
+fn pause_after(failures: u32) -> Duration {
+    let doublings = failures.saturating_sub(1).min(10);
+    PAUSE_FIRST.saturating_mul(1 << doublings).min(PAUSE_MAX)
 }
 
 impl Actor for ZoneActor {
@@ -371,6 +424,8 @@ impl Supervised for ZoneActor {
         self.again = false;
         self.clear_wanted = false;
         self.clearing = false;
+        self.history = Vec::new();
+        self.made_with = None;
         self.timer = None;
     }
 }
@@ -400,6 +455,9 @@ impl Handler<ZoneMessage> for ZoneActor {
                 self.clear_wanted = true;
                 self.read_and_sign(ctx);
             }
+            ZoneMessage::Published { reply } => reply.send(self.stored.clone()),
+            ZoneMessage::Specimen { reply } => reply.send(self.specimen()),
+            ZoneMessage::JudgeWhole { reply } => self.judge_whole(Some(reply), ctx),
         }
     }
 }

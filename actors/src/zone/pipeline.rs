@@ -3,14 +3,17 @@
 //! this function owns nothing, so that a run cut short by a crash has changed nothing but what
 //! it had made durable.
 //! A run costs what changed: owners of the input that differ from what the published version was
-//! made from, the apex where keys changed that sign nothing else, and chunks with something due. All
-//! is made anew only when the chain or who signs everything changed (`dnssec::signing::step`), or
-//! nothing is known of how the published version was made.
+//! made from, the apex where keys changed that sign nothing else, and chunks with something due.
+//! All is made anew only when the chain or who signs everything changed (`dnssec::signing::step`),
+//! or nothing is known of how the published version was made.
 
+use super::gate::{LastVerdict, Refusal, Refused};
 use super::input::{Input, is_passed_through};
 use super::plan::{Basis, apex_plan, audit_expectations, seconds};
 use super::signing::Late;
+use crate::audit::{Distrusted, Vigil};
 use crate::enforcer::ZoneKeys;
+use crate::io::checker::Checker;
 use crate::runtime::{Clock, Outbox, Progress, Reply, WorkerPool};
 use crate::settings::{ZoneSettings, zone_text};
 use crate::slot::{SlotClient, SlotFailure};
@@ -22,7 +25,7 @@ use crate::stages::sign::{Extent, Sign, SignCounts, SignOutput, renewals_of};
 use crate::stages::sort::{Sort, Touched};
 use crate::stages::{Stage, StageError, Work};
 use crate::store::{StoreClient, StoreError};
-use ::audit::Expectations;
+use ::audit::{Expectations, FindingId, PublishedVersion};
 use audit_host::{Copy, Judge};
 use dnssec::signing::SigningTimes;
 use dnssec::signing::apex::ApexPlan;
@@ -63,8 +66,12 @@ pub struct Services {
     pub snapshot_folder: PathBuf,
     /// `<NotifyCommand>`.
     pub notify_command: Option<String>,
+    /// External checkers, which are asked after the auditor.
+    pub checkers: Vec<Checker>,
     /// The auditor.
     pub judge: Arc<Judge>,
+    /// Whether it is trusted, and who waits for it.
+    pub vigil: Arc<Vigil>,
     /// Whether it keeps a copy of what it approved.
     pub keeps_approved: bool,
 }
@@ -97,6 +104,12 @@ pub enum RunError {
         /// The policy.
         policy: String,
     },
+    /// The candidate may not be published.
+    #[error(transparent)]
+    Refused(#[from] Box<Refused>),
+    /// Nothing is published now.
+    #[error(transparent)]
+    Distrusted(#[from] Distrusted),
     /// No input was ever read.
     #[error("there is no input to sign")]
     NoInput,
@@ -130,6 +143,8 @@ pub struct RunOrder {
     pub basis: Option<Arc<Basis>>,
     /// The auditor's copy of that version, when it has one.
     pub approved: Option<Copy>,
+    /// What caches may have of earlier versions.
+    pub history: Vec<PublishedVersion>,
     /// The journal that goes on after that version.
     pub journal: ZoneJournal,
     /// Generation that the journal belongs to.
@@ -152,6 +167,12 @@ pub struct RunEnd {
     pub basis: Arc<Basis>,
     /// The auditor's copy of the version.
     pub approved: Option<Copy>,
+    /// What caches may have, of this version too.
+    pub history: Vec<PublishedVersion>,
+    /// What the gate said of the version, when it was asked.
+    pub verdict: Option<LastVerdict>,
+    /// Why the newest input is not in the version.
+    pub refusal: Option<Refusal>,
     /// What was odd about the input.
     pub warnings: Vec<String>,
     /// Why the input could not be read, when the last good one was signed instead.
@@ -214,24 +235,8 @@ impl Services {
         Ok(answer.map_err(|error| silent(error.to_string()))??)
     }
 
-    /// Runs a zone through the stages. When the auditor finds signatures wrong, some of which
-    /// were kept from the last version, everything is signed anew and judged again, once.
-    pub async fn run(&self, order: RunOrder) -> Result<RunEnd, RunError> {
-        match self.run_once(&order).await {
-            Err(RunError::Stage(StageError::Rejected(rejection)))
-                if order.stored.is_some() && rejection.is_about_signatures() =>
-            {
-                let zone = zone_text(&order.settings.name);
-                tracing::error!(target: "audit", %zone,
-                    "{rejection}; signing zone {zone} anew without what the last version had");
-                let anew = RunOrder { stored: None, basis: None, approved: None, ..order };
-                self.run_once(&anew).await
-            }
-            result => result,
-        }
-    }
-
-    async fn run_once(&self, order: &RunOrder) -> Result<RunEnd, RunError> {
+    /// Runs a zone through the stages once.
+    pub(super) async fn run_once(&self, order: &RunOrder) -> Result<RunEnd, RunError> {
         let began = self.clock.uptime();
         check_keys(order)?;
         let input = self.input(order).await?;
@@ -264,14 +269,17 @@ impl Services {
                 let is_step = is_small && !has_foreign_signatures(order);
                 let previous = order.stored.clone().filter(|_| is_step);
                 let stored = Stored { version, unsigned: input.unsigned.clone() };
-                let audited = self.audit(order, &stored, expectations(last), previous).await?;
+                let audited = self.pass(order, &stored, expectations(last), previous).await?;
                 let audit = audited.report().counts;
+                let verdict = Some(LastVerdict::approving(times.now, &audited));
+                let keys = audited.report().keys.clone();
                 let (state, durable) = self.save(order, &times, audited).await?;
+                let history = self.remembered(order, keys).await?;
                 let (state, durable, notify) = self.deliver(order, state, durable).await?;
                 lengths.total = self.since(began);
                 let approved = durable.into_approved();
                 let action = RunAction::Published { counts, audit, lengths };
-                Delivery { state, stored, action, notify, approved }
+                Delivery { state, stored, action, notify, approved, history, verdict }
             }
         };
         Ok(RunEnd { late, ..end_of(input, basis, end) })
@@ -326,24 +334,31 @@ impl Services {
         expectations: Expectations,
     ) -> Result<Delivery, RunError> {
         if self.is_delivered(order, &stored).await {
+            self.vigil.rests(&order.settings.name);
             let (state, approved) = (order.state.clone(), order.approved.clone());
             let action = RunAction::Nothing;
-            return Ok(Delivery { state, stored, action, notify: None, approved });
+            let (history, verdict) = (order.history.clone(), None);
+            let notify = None;
+            return Ok(Delivery { state, stored, action, notify, approved, history, verdict });
         }
         // Written before, perhaps long ago: judged again before it goes out.
-        let audited = self.audit(order, &stored, expectations, None).await?;
+        let audited = self.audit(order, &stored, expectations, None, Vec::new()).await?;
+        self.vigil.check()?;
+        self.note_approval(&audited).await?;
+        let verdict = Some(LastVerdict::approving(self.clock.now(), &audited));
+        let history = self.remembered(order, audited.report().keys.clone()).await?;
         let action = RunAction::Delivered { audit: audited.report().counts };
         let durable = Durable::from_disk(audited, &stored);
         let (state, durable, notify) = self.deliver(order, order.state.clone(), durable).await?;
         let approved = durable.into_approved();
-        Ok(Delivery { state, stored, action, notify, approved })
+        Ok(Delivery { state, stored, action, notify, approved, history, verdict })
     }
 
     fn since(&self, began: Duration) -> Duration {
         self.clock.uptime().saturating_sub(began)
     }
 
-    fn times(&self, order: &RunOrder) -> Arc<SigningTimes> {
+    pub(super) fn times(&self, order: &RunOrder) -> Arc<SigningTimes> {
         let mut seed = [0; 8];
         // Without randomness the jitter is the same in each run, which harms nothing.
         let _ = getrandom::fill(&mut seed);
@@ -355,12 +370,13 @@ impl Services {
     }
 
     /// `previous` is what the difference is made against, where there is to be one.
-    async fn audit(
+    pub(super) async fn audit(
         &self,
         order: &RunOrder,
         candidate: &Stored,
         expectations: Expectations,
         previous: Option<Stored>,
+        waived: Vec<FindingId>,
     ) -> Result<AuditedZone, RunError> {
         let input = AuditInput {
             candidate: candidate.version.clone(),
@@ -368,10 +384,15 @@ impl Services {
             expectations,
             previous,
             approved: order.approved.clone(),
+            waived,
             keeps_approved: self.keeps_approved,
             judge: self.judge.clone(),
         };
-        self.ask(order, &self.audit, input).await
+        // Whoever waits for a verdict is known, so that silence is.
+        self.vigil.waits(&order.settings.name, self.clock.uptime());
+        let judged = self.ask(order, &self.audit, input).await;
+        self.note_verdict(order, candidate, &judged).await;
+        judged
     }
 }
 
@@ -388,6 +409,8 @@ struct Delivery {
     action: RunAction,
     notify: Option<String>,
     approved: Option<Copy>,
+    history: Vec<PublishedVersion>,
+    verdict: Option<LastVerdict>,
 }
 
 /// Whether a zone without keys may be published: by its policy, or because it was on its way there
@@ -424,6 +447,9 @@ fn end_of(input: Input, basis: Arc<Basis>, end: Delivery) -> RunEnd {
         stored: end.stored,
         basis,
         approved: end.approved,
+        history: end.history,
+        verdict: end.verdict,
+        refusal: None,
         warnings: input.warnings,
         input_failure: input.failure,
         action: end.action,

@@ -1,8 +1,10 @@
 //! What makes a version true and visible: snapshot or journal, commit, signed file, notify command.
 //! In: an audited version. Out: the zone's new state.
-//! Order of truth: snapshot or journal synced, then the commit, then delivery.
+//! Order of truth: snapshot or journal synced, then the commit, with the verdict in it, then
+//! delivery. Nothing is saved while the auditor is not trusted.
 
 use super::pipeline::{RunError, RunOrder, Services};
+use super::verdicts::approving;
 use crate::io::command;
 use crate::settings::zone_text;
 use crate::stages::audit::AuditedZone;
@@ -24,6 +26,8 @@ impl Services {
         times: &SigningTimes,
         zone: AuditedZone,
     ) -> Result<(ZoneState, Durable), RunError> {
+        self.vigil.check()?;
+        let verdict = approving(times.now, &zone);
         let state = ZoneState {
             policy: order.settings.policy.name.clone(),
             input_serial: zone.unsigned().serial(),
@@ -40,14 +44,14 @@ impl Services {
             let signed_at = times.now;
             let append = PublishInput::Append { zone, folder, generation, journal, signed_at };
             let durable = self.ask(order, &self.publish, append).await?;
-            self.store.commit_difference(name, state.clone()).await?;
+            self.store.commit_difference(name, state.clone(), verdict).await?;
             return Ok((state, durable));
         }
         let generation = order.generation_next;
         let state = ZoneState { generation, ..state };
         let save = PublishInput::Save { zone, folder, generation };
         let durable = self.ask(order, &self.publish, save).await?;
-        self.store.commit_version(name, state.clone()).await?;
+        self.store.commit_version(name, state.clone(), verdict).await?;
         // What comes next follows this snapshot.
         order.journal.clear();
         Ok((state, durable))

@@ -2,10 +2,12 @@
 //! In: ends of runs. Out: [`ZoneStatus`], and the log lines that monitoring depends on
 //! (catalogue 7).
 
+use super::gate::GateStatus;
 use super::pipeline::{RunAction, RunEnd, StepLengths};
 use super::signing::Late;
 use crate::enforcer::ZoneKeys;
 use crate::runtime::ProgressView;
+use crate::stages::StageError;
 use crate::stages::sign::SignCounts;
 use dnssec::signing::ZoneKey;
 use dnssec::{Serial, Timestamp};
@@ -64,6 +66,8 @@ pub struct ZoneStatus {
     pub failures: u32,
     /// What the notify command said, when it failed.
     pub notify_failure: Option<String>,
+    /// What auditor and checkers said.
+    pub gate: GateStatus,
     /// When the first signature of the zone's keys expires that is due and that no token makes.
     pub keyset_expires: Option<Timestamp>,
 }
@@ -91,7 +95,15 @@ impl ZoneStatus {
         self.last_action = Some(end.action.clone());
         self.warnings.clone_from(&end.warnings);
         self.keys.clone_from(&keys.keys);
-        self.failure = end.input_failure.as_ref().map(|error| error.to_string());
+        if let Some(verdict) = &end.verdict {
+            self.gate.take(verdict.clone());
+        }
+        if let Some(refusal) = &end.refusal {
+            self.gate.refuse(refusal);
+        }
+        let refused = || end.refusal.as_ref().map(|refusal| refusal.reason.clone());
+        let unread = end.input_failure.as_ref().map(|error| error.to_string());
+        self.failure = unread.or_else(refused);
         self.failures = 0;
         self.notify_failure.clone_from(&end.notify_failure);
         self.keyset_expires = end.late.as_ref().map(|late| late.expiration);
@@ -119,8 +131,7 @@ pub(super) fn log_end(zone: &str, end: &RunEnd) {
         tracing::warn!(target: "adapter", %zone, "{warning}");
     }
     if let Some(error) = &end.input_failure {
-        tracing::error!(target: "adapter", %zone,
-            "unable to read zone {zone}: {error}; the last good input goes on being signed");
+        log_input_failure(zone, error);
     }
     if let Some(error) = &end.notify_failure {
         tracing::error!(target: "notify", %zone, "Error running notification command: {error}");
@@ -140,6 +151,20 @@ pub(super) fn log_end(zone: &str, end: &RunEnd) {
             tracing::info!(target: "STATS", %zone, "{}",
                 stats(zone, serial, version.record_count(), counts, audit, lengths));
         }
+    }
+}
+
+fn log_input_failure(zone: &str, error: &StageError) {
+    let rest = "the last good input goes on being signed";
+    match error {
+        StageError::Held(held) if held.is_rejected => {
+            tracing::warn!(target: "adapter", %zone, "zone {zone}: {held}; {rest}");
+        }
+        StageError::Held(held) => {
+            tracing::error!(target: "adapter", %zone, "ALARM: zone {zone}: {held}; {rest}");
+        }
+        error => tracing::error!(target: "adapter", %zone,
+            "unable to read zone {zone}: {error}; {rest}"),
     }
 }
 

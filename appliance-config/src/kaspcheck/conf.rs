@@ -43,6 +43,12 @@ pub(super) fn check(
             report.error(format_args!("{text}"));
         }
     }
+    for checker in &conf.signer.checkers {
+        let program = checker.command.split_whitespace().next();
+        if let Some(text) = program.and_then(|path| missing_file("Checker", path, environment)) {
+            report.error(format_args!("{text}"));
+        }
+    }
     let (enforcer, signer) = (&conf.enforcer.working_directory, &conf.signer.working_directory);
     let given = |section: &str| root.path(&[section, "WorkingDirectory"]).is_some();
     directory("Enforcer", given("Enforcer"), &enforcer.to_string_lossy(), environment, report);

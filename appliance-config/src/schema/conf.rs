@@ -150,6 +150,14 @@ const SIGNER: &[Rule] = &[
         )]),
     ),
     Rule::optional("NotifyCommand", Content::Text),
+    Rule::any(
+        "Checker",
+        Content::Free(&[
+            Rule::one("Command", Content::Text),
+            Rule::optional("Timeout", Content::Duration),
+        ]),
+    ),
+    Rule::optional("AuditLogKept", Content::Duration),
     Rule::optional("Limits", Content::Free(LIMITS)),
 ];
 

@@ -14,6 +14,7 @@ pub mod patch;
 pub mod render;
 pub mod replace;
 pub mod signers;
+pub mod texts;
 
 #[cfg(test)]
 pub(crate) mod tests;

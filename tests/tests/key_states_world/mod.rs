@@ -255,6 +255,7 @@ impl World {
             expectations: expectations.clone(),
             previous,
             approved,
+            waived: Vec::new(),
             keeps_approved: true,
             judge: self.judge.clone(),
         };

@@ -85,6 +85,16 @@ pub fn recovered(
     })
 }
 
+/// Reads back a version that was saved as a snapshot, without a journal.
+pub fn snapshot_version(
+    pool: &WorkerPool,
+    folder: &Path,
+    zone: &Name,
+    generation: u64,
+) -> Result<Stored, RecoveryError> {
+    stored_of(pool, &open_snapshot(folder, zone, generation)?, zone)
+}
+
 /// An entry that is sound by itself, but not after the version before it.
 #[derive(Debug, thiserror::Error)]
 #[error("the journal does not fit the version of serial {from}: {error}")]

@@ -86,6 +86,103 @@ pub(super) const COMMANDS: &[Command] = &[
         ..LOOK
     },
     Command {
+        path: "zone audit",
+        usage: "zone audit ZONE [--now]\n",
+        help: "\n    Say what the auditor and the checkers said of a zone last, and what is\n    \
+               waived; with --now, have all of the published version audited first.\n",
+        parameters: &[NOW],
+        operands: Operands { least: 1, most: 1 },
+        ..LOOK
+    },
+    Command {
+        path: "zone diff",
+        usage: "zone diff ZONE [--all]\n",
+        help: "\n    Show how the version that was refused last differs from the published\n    \
+               one, record by record; the first 200, or all.\n",
+        parameters: &[ALL],
+        operands: Operands { least: 1, most: 1 },
+        ..LOOK
+    },
+    Command {
+        path: "audit waive",
+        usage: "audit waive ZONE FINDING --until DATE --reason TEXT\n",
+        help: "\n    Let versions of a zone pass in spite of a finding (A603), before DATE\n    \
+               (YYYY-MM-DD, or YYYY-MM-DD-HH:MM:SS), a year from now at most.\n",
+        parameters: &[UNTIL, REASON],
+        operands: Operands { least: 2, most: 2 },
+        role: Role::Operator,
+        ..STEER
+    },
+    Command {
+        path: "audit waivers",
+        usage: "audit waivers\n",
+        help: "List what is waived, until when, by whom and why.\n",
+        ..LOOK
+    },
+    Command {
+        path: "audit unwaive",
+        usage: "audit unwaive ZONE FINDING\n",
+        help: "Take a waiver back.\n",
+        operands: Operands { least: 2, most: 2 },
+        role: Role::Operator,
+        ..STEER
+    },
+    Command {
+        path: "zone input",
+        usage: "zone input ZONE [accept [DIGEST] | reject [DIGEST]]\n",
+        help: "\n    Show the input of a zone that differs too much from the last one to be\n    \
+               signed unasked; have that very input signed, or leave it.\n",
+        operands: Operands { least: 1, most: 3 },
+        role: Role::Operator,
+        ..STEER
+    },
+    Command {
+        path: "audit log",
+        usage: "audit log [ZONE] [--number N] [--json]\n",
+        help: "\n    Show the last verdicts of the auditor (20, unless told), of all zones or one.\n",
+        parameters: &[NUMBER, JSON],
+        operands: Operands::ONE_OR_NONE,
+        ..LOOK
+    },
+    Command {
+        path: "audit log verify",
+        usage: "audit log verify [--known NUMBER:HASH]\n",
+        help: "\n    Prove that no verdict in the log was changed, removed or inserted; with an\n    \
+               entry's hash that was noted earlier, also that the log was not made anew.\n",
+        parameters: &[KNOWN],
+        ..LOOK
+    },
+    Command {
+        path: "audit log export",
+        usage: "audit log export [--from NUMBER] [--number N]\n",
+        help: "\n    Print verdicts from one on (the first, unless told), one JSON object a line;\n    \
+               10000 at most, unless told.\n",
+        parameters: &[FROM, NUMBER],
+        ..LOOK
+    },
+    Command {
+        path: "audit status",
+        usage: "audit status\n",
+        help: "Say when the auditor last gave a verdict and was last tested.\n",
+        ..LOOK
+    },
+    Command {
+        path: "audit selftest",
+        usage: "audit selftest ZONE\n",
+        help: "\n    Give the auditor the published version of a zone with one thing wrong, one\n    \
+               after the other; it has to refuse each.\n",
+        operands: Operands { least: 1, most: 1 },
+        role: Role::Operator,
+        ..STEER
+    },
+    Command {
+        path: "audit trust",
+        usage: "audit trust --reason TEXT\n",
+        help: "\n    Publish again after the auditor approved a wrong zone in a test.\n",
+        parameters: &[REASON],
+        ..STEER
+    },
+    Command {
         path: "plan",
         usage: "plan --zone ZONE | --all [--years N] [--kasp FILE] [--policy NAME]\n    \
                 [--parent-delay DURATION] [--config FILE] [--json | --ics]\n",
@@ -127,6 +224,12 @@ const CKA_ID: Parameter = Parameter { long: "cka_id", short: 'k', value: Some("C
 const REPOSITORY: Parameter =
     Parameter { long: "repository", short: 'r', value: Some("repository") };
 
+const NOW: Parameter = Parameter { long: "now", short: 'n', value: None };
+const UNTIL: Parameter = Parameter { long: "until", short: 'u', value: Some("date") };
+const REASON: Parameter = Parameter { long: "reason", short: 'r', value: Some("text") };
+const NUMBER: Parameter = Parameter { long: "number", short: 'n', value: Some("number") };
+const KNOWN: Parameter = Parameter { long: "known", short: 'k', value: Some("number:hash") };
+const FROM: Parameter = Parameter { long: "from", short: 'f', value: Some("number") };
 const ALL: Parameter = Parameter { long: "all", short: 'a', value: None };
 const CONFIG: Parameter = Parameter { long: "config", short: 'c', value: Some("file") };
 const YEARS: Parameter = Parameter { long: "years", short: 'y', value: Some("number") };

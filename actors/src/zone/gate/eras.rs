@@ -1,0 +1,71 @@
+//! What caches may still have of earlier versions, as the auditor wants it back with each audit:
+//! saved when a version with other keys, or with larger TTLs, has become true, and before it is
+//! delivered; after a crash in between the version is judged and delivered again, and saved here.
+//! In: approving reports. Out: the history.
+//! A zone that is passed through has another signer's keys; nothing is remembered of them.
+
+use super::Services;
+use crate::store::StoreError;
+use crate::zone::input::is_passed_through;
+use crate::zone::pipeline::RunOrder;
+use crate::zone::plan::seconds;
+use ::audit::{Denial, Expectations, Horizon, PublishedKeys, PublishedVersion, Severity, remember};
+
+impl Services {
+    /// The history with this version as the one that is published, durable.
+    pub(in crate::zone) async fn remembered(
+        &self,
+        order: &RunOrder,
+        keys: PublishedKeys,
+    ) -> Result<Vec<PublishedVersion>, StoreError> {
+        let mut history = order.history.clone();
+        match is_passed_through(order) {
+            true => history.clear(),
+            false => {
+                let delay = seconds(order.settings.policy.zone.propagation_delay);
+                let now = self.clock.now().0;
+                remember(&mut history, keys, now, delay);
+            }
+        }
+        if history != order.history {
+            self.store.set_eras(&order.settings.name, encode(&history)).await?;
+        }
+        Ok(history)
+    }
+}
+
+/// What the candidate is held against beside the policy: what caches may have, and how far ahead
+/// its signatures reach.
+pub(super) fn with_history(order: &RunOrder, expectations: Expectations) -> Expectations {
+    if expectations.denial == Denial::Source {
+        return expectations;
+    }
+    let delay = order.settings.policy.zone.propagation_delay;
+    let (reaction_seconds, severity) = (REACTION_SECONDS, Severity::Warn);
+    Expectations {
+        history: order.history.clone(),
+        propagation_seconds: seconds(delay),
+        horizon: Some(Horizon { reaction_seconds, severity }),
+        ..expectations
+    }
+}
+
+/// Time that operators need to notice and mend a signer that stands still; only warned of.
+const REACTION_SECONDS: u32 = 86_400;
+
+fn encode(history: &[PublishedVersion]) -> Vec<u8> {
+    // Plain values into memory: there is nothing to fail. Should it, the next start knows nothing
+    // of the past, which is said then.
+    postcard::to_allocvec(history).unwrap_or_default()
+}
+
+/// The history as it was saved; what a later or earlier auditor wrote may not be readable.
+pub(in crate::zone) fn decode(zone: &str, eras: Option<&[u8]>) -> Vec<PublishedVersion> {
+    let Some(eras) = eras else { return Vec::new() };
+    postcard::from_bytes(eras).unwrap_or_else(|error| {
+        tracing::warn!(target: "audit", %zone, %error,
+            "zone {zone}: what caches may have of earlier versions cannot be read; the auditor \
+             judges the next version without it");
+        Vec::new()
+    })
+}
