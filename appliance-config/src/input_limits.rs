@@ -1,5 +1,5 @@
-//! `<InputLimits>` in kasp.xml's `<Policy>`, ours: what an input may change by before an operator is
-//! asked (the input breaker).
+//! `<InputLimits>` in kasp.xml's `<Policy>`, ours: what an input may change by before an operator
+//! is asked (the input breaker).
 //! In: an element of the right form. Out: [`InputLimits`]; what is not said has its default.
 //! Never: judges inputs.
 

@@ -1,4 +1,5 @@
-//! Inputs that are held: of each zone, the one that an operator was asked about last, and the answer.
+//! Inputs that are held: of each zone, the one that an operator was asked about last, with the
+//! answer.
 //! In: a zone, what was found. Out: the same. An answer is to that very input, by its digest.
 //! Never: why an input is held; that is the breaker's. Nor the input itself: a copy lies beside the
 //! snapshots.

@@ -1,5 +1,5 @@
-//! The input breaker at work: what tripped, in words that operators see. In: a version that was just
-//! read, the last one that was signed, limits. Out: [`Trip`]s.
+//! The input breaker at work: what tripped, in words that operators see.
+//! In: a version that was just read, the last one that was signed, limits. Out: [`Trip`]s.
 //! Never: the rules; they are in `dnssec::breaker`.
 
 use super::{RANGES_PER_WORKER, Sorted, crashed};
