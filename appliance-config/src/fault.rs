@@ -339,7 +339,7 @@ pub enum Fault {
     },
     /// No comment, or a long one.
     #[error(
-        "<EndMarker> has to be a comment: one line that begins with \";\", of at most {limit} octets"
+        "<EndMarker> has to be a comment: a line that begins with \";\", {limit} octets at most"
     )]
     EndMarker {
         /// Most octets.
