@@ -342,7 +342,7 @@ impl Services {
             return Ok(Delivery { state, stored, action, notify, approved, history, verdict });
         }
         // Written before, perhaps long ago: judged again before it goes out.
-        let audited = self.audit(order, &stored, expectations, None, Vec::new()).await?;
+        let audited = self.with_waivers(order, &stored, expectations, None).await?;
         self.vigil.check()?;
         self.note_approval(&audited).await?;
         let verdict = Some(LastVerdict::approving(self.clock.now(), &audited));

@@ -175,6 +175,24 @@ impl Services {
         expectations: Expectations,
         previous: Option<Stored>,
     ) -> Result<AuditedZone, RunError> {
+        let audited = self.with_waivers(order, candidate, expectations, previous).await?;
+        match self.check(order, candidate).await {
+            Ok(()) => Ok(audited),
+            Err(error) => {
+                self.note_checked(order, &audited, error.is_verdict()).await;
+                Err(self.refused_by_checker(order, audited, candidate, &error))
+            }
+        }
+    }
+
+    /// Has a candidate judged by the auditor, with what is waived.
+    pub(super) async fn with_waivers(
+        &self,
+        order: &RunOrder,
+        candidate: &Stored,
+        expectations: Expectations,
+        previous: Option<Stored>,
+    ) -> Result<AuditedZone, RunError> {
         let mut expectations = eras::with_history(order, expectations);
         let waivers = self.waivers(order).await;
         let waived: Vec<FindingId> = waivers.iter().map(|(id, _)| *id).collect();
@@ -184,13 +202,7 @@ impl Services {
         let judged = self.audit(order, candidate, expectations, previous, waived).await;
         let audited = judged.map_err(|error| self.refused(order, candidate, error))?;
         log_waived(order, &audited, &waivers);
-        match self.check(order, candidate).await {
-            Ok(()) => Ok(audited),
-            Err(error) => {
-                self.note_checked(order, &audited, error.is_verdict()).await;
-                Err(self.refused_by_checker(order, audited, candidate, &error))
-            }
-        }
+        Ok(audited)
     }
 
     /// The waivers that count now. On doubt there are none.

@@ -110,7 +110,8 @@ impl Services {
             ..audit_expectations(made_of, &plan, &stored.unsigned, &times, None)
         };
         let serial = stored.version.serial();
-        match self.audit(order, &stored, expectations, None, Vec::new()).await {
+        let waived = self.waivers(order).await.into_iter().map(|(id, _)| id).collect();
+        match self.audit(order, &stored, expectations, None, waived).await {
             Ok(audited) => {
                 self.note_approval(&audited).await?;
                 Ok(LastVerdict::approving(self.clock.now(), &audited))
