@@ -141,7 +141,6 @@ impl Bench {
             approved: None,
             keeps_approved: true,
             judge: judge.clone(),
-            waived: Vec::new(),
         };
         let audited = Audit::run(&pool, audit)?;
         let save = PublishInput::Save { zone: audited, folder: folder.into(), generation: 1 };
@@ -217,8 +216,8 @@ impl Bench {
         self.go_on(Lap::default(), clock, unsigned, Change { previous, apex, touched })
     }
 
-    /// Keys that come and go, one after the other; then, for comparison, the same made and judged as
-    /// a whole zone, up to the verdict.
+    /// Keys that come and go, one after the other; then, for comparison, the same made and judged
+    /// as a whole zone, up to the verdict.
     fn key_events(&mut self) -> Result<(), Failure> {
         let spare = self.zone.spare_key()?;
         let mut laps = Vec::new();
@@ -249,7 +248,6 @@ impl Bench {
             approved: None,
             keeps_approved: true,
             judge: self.judge.clone(),
-            waived: Vec::new(),
         };
         Audit::run(&self.pool, audit)?;
         println!("  the same as a whole zone: {:.0} ms", milliseconds(&mut clock));
@@ -286,7 +284,6 @@ impl Bench {
             approved: self.approved.take(),
             keeps_approved: true,
             judge: self.judge.clone(),
-            waived: Vec::new(),
         };
         let audited = Audit::run(&self.pool, audit)?;
         if !audited.is_judged_by_difference() {
