@@ -170,9 +170,7 @@ pub fn start_with(
     let uptime = clock.clone();
     let judge = Arc::new(match &settings.auditor {
         Auditor::Here => Judge::here(workers, move || uptime.uptime()),
-        Auditor::Process(program) => {
-            Judge::in_host(program.clone(), move || uptime.uptime())
-        }
+        Auditor::Process(program) => Judge::in_host(program.clone(), move || uptime.uptime()),
     });
     let stages = root.add_supervisor(&tree::stages())?;
     let services = Arc::new(Services {

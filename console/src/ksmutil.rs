@@ -134,10 +134,11 @@ pub fn main(
     if let Err(error) = parse(FrontEnd::Ksmutil, &line.words) {
         return refuse(program, &error, terminal);
     }
-    let socket = match line.socket.clone().map_or_else(
-        || (around.socket_of)(line.config.as_deref().map(Path::new)),
-        Ok,
-    ) {
+    let socket = match line
+        .socket
+        .clone()
+        .map_or_else(|| (around.socket_of)(line.config.as_deref().map(Path::new)), Ok)
+    {
         Ok(socket) => socket,
         Err(complaint) => {
             terminal.complain(&format!("{program}: {complaint}\n"));

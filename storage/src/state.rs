@@ -7,8 +7,8 @@
 //! the kernel says about the file then is not what the disk holds.
 //! Not yet: audit log index, backup.
 
-mod copy;
 mod announced;
+mod copy;
 mod disk;
 mod error;
 mod group;

@@ -265,8 +265,7 @@ impl Daemon {
             // What has ended meanwhile cannot be read, and is none.
             let read = |file| std::fs::read_to_string(process.join(file)).unwrap_or_default();
             let parent = format!("PPid:\t{own}");
-            read("cmdline").starts_with(name)
-                && read("status").lines().any(|line| line == parent)
+            read("cmdline").starts_with(name) && read("status").lines().any(|line| line == parent)
         };
         let processes = std::fs::read_dir("/proc").expect("this system tells its processes");
         let paths = processes.filter_map(|process| Some(process.ok()?.path()));

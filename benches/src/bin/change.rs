@@ -141,6 +141,7 @@ impl Bench {
             approved: None,
             keeps_approved: true,
             judge: judge.clone(),
+            waived: Vec::new(),
         };
         let audited = Audit::run(&pool, audit)?;
         let save = PublishInput::Save { zone: audited, folder: folder.into(), generation: 1 };
@@ -248,6 +249,7 @@ impl Bench {
             approved: None,
             keeps_approved: true,
             judge: self.judge.clone(),
+            waived: Vec::new(),
         };
         Audit::run(&self.pool, audit)?;
         println!("  the same as a whole zone: {:.0} ms", milliseconds(&mut clock));
@@ -284,6 +286,7 @@ impl Bench {
             approved: self.approved.take(),
             keeps_approved: true,
             judge: self.judge.clone(),
+            waived: Vec::new(),
         };
         let audited = Audit::run(&self.pool, audit)?;
         if !audited.is_judged_by_difference() {

@@ -139,7 +139,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         path: "audit log",
         usage: "audit log [ZONE] [--number N] [--json]\n",
-        help: "\n    Show the last verdicts of the auditor (20, unless told), of all zones or one.\n",
+        help: "Show the last verdicts of the auditor (20, unless told).\n",
         parameters: &[NUMBER, JSON],
         operands: Operands::ONE_OR_NONE,
         ..LOOK
@@ -147,16 +147,16 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         path: "audit log verify",
         usage: "audit log verify [--known NUMBER:HASH]\n",
-        help: "\n    Prove that no verdict in the log was changed, removed or inserted; with an\n    \
-               entry's hash that was noted earlier, also that the log was not made anew.\n",
+        help: "\n    Prove that no verdict in the log was changed, removed or inserted; with\n    \
+               the hash of an entry that was noted earlier, also that it was not made anew.\n",
         parameters: &[KNOWN],
         ..LOOK
     },
     Command {
         path: "audit log export",
         usage: "audit log export [--from NUMBER] [--number N]\n",
-        help: "\n    Print verdicts from one on (the first, unless told), one JSON object a line;\n    \
-               10000 at most, unless told.\n",
+        help: "\n    Print verdicts from one on (the first, unless told), one JSON object a\n    \
+               line; 10000 at most, unless told.\n",
         parameters: &[FROM, NUMBER],
         ..LOOK
     },
@@ -169,8 +169,8 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         path: "audit selftest",
         usage: "audit selftest ZONE\n",
-        help: "\n    Give the auditor the published version of a zone with one thing wrong, one\n    \
-               after the other; it has to refuse each.\n",
+        help: "\n    Give the auditor the published version of a zone with one thing wrong,\n    \
+               one after the other; it has to refuse each.\n",
         operands: Operands { least: 1, most: 1 },
         role: Role::Operator,
         ..STEER
