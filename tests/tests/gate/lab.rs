@@ -77,8 +77,8 @@ pub(crate) fn signed_serial(installation: &Installation) -> u32 {
 /// The store of a daemon that does not run.
 fn store(installation: &Installation) -> StateStore {
     let found = std::fs::read_dir(installation.path("")).unwrap();
-    let paths = found.map(|entry| entry.unwrap().path());
-    let file = paths.filter(|path| path.extension().is_some_and(|one| one == "redb")).next();
+    let mut paths = found.map(|entry| entry.unwrap().path());
+    let file = paths.find(|path| path.extension().is_some_and(|one| one == "redb"));
     StateStore::open(&file.expect("the daemon made its store"), Timestamp(1)).unwrap()
 }
 
