@@ -1,7 +1,7 @@
 //! `look-ahead`: the next steps of one zone's keys, and what its parent is told and shows
-//! meanwhile, in the words of OpenDNSSEC's development line (catalogue 1.5). In: what the enforcer
-//! sees of the zone. Out: a table for each step. What happens when is the core's plan (`plan` says the
-//! same in other words, for longer); here it is only drawn.
+//! meanwhile, in the words of OpenDNSSEC's development line (catalogue 1.5).
+//! In: what the enforcer sees of the zone. Out: a table for each step. What happens when is the
+//! core's plan (`plan` says the same in other words, for longer); here it is only drawn.
 //! Limits: [`STEPS_MAX`] steps, [`HORIZON`].
 
 use super::dispatch::wrong_arguments;
