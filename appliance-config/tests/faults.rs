@@ -184,7 +184,7 @@ const EDITS: &[(&str, &str, &str, &str)] = &[
 ];
 
 /// How many variants `Fault` has.
-const VARIANTS: usize = 46;
+const VARIANTS: usize = 48;
 
 #[test]
 fn every_fault_is_reached() {
