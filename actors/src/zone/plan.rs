@@ -103,6 +103,12 @@ impl Basis {
         }
     }
 
+    /// Whether one of these DNSKEYs (RDATA) is published by a key of ours.
+    pub(super) fn publishes_any_of(&self, dnskeys: &[Vec<u8>]) -> bool {
+        let published = self.keys.iter().filter(|key| key.is_published);
+        published.map(ZoneKey::dnskey_rdata).any(|dnskey| dnskeys.contains(&dnskey))
+    }
+
     /// Whether the input was read with its DNSSEC records.
     pub(super) fn is_passed_through(&self) -> bool {
         self.apex.form == ZoneForm::Passthrough

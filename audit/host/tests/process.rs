@@ -20,21 +20,31 @@ fn main() -> ExitCode {
             }
         };
     }
-    let checks: [(&str, fn()); 7] = [
-        ("verdicts are those of an auditor in this process", verdicts_are_the_same),
-        ("differences are judged against the host's own copy", differences),
-        ("a killed host is followed by another, without copies", killed),
-        ("a killed host in the middle of a ticket is no approval", killed_at_work),
-        ("a silent host is killed, and silence is no approval", silent),
-        ("what is no host is a fault, and starts are paced", no_host),
-        ("several threads ask at once", several),
-    ];
-    for (name, check) in checks {
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let has = |word: &str| wanted.iter().any(|one| one == word);
+    // As nextest asks for it: the names, or one of them to be run.
+    if has("--list") {
+        let shown = if has("--ignored") { &[][..] } else { &CHECKS[..] };
+        shown.iter().for_each(|(name, _)| println!("{name}: test"));
+        return ExitCode::SUCCESS;
+    }
+    let is_named = CHECKS.iter().any(|(name, _)| has(name));
+    for (name, check) in CHECKS.iter().filter(|(name, _)| !is_named || has(name)) {
         check();
         println!("test {name} ... ok");
     }
     ExitCode::SUCCESS
 }
+
+const CHECKS: [(&str, fn()); 7] = [
+    ("verdicts_are_those_of_an_auditor_in_this_process", verdicts_are_the_same),
+    ("differences_are_judged_against_the_hosts_own_copy", differences),
+    ("a_killed_host_is_followed_by_another_without_copies", killed),
+    ("a_host_killed_at_work_approves_nothing", killed_at_work),
+    ("a_silent_host_is_killed_and_approves_nothing", silent),
+    ("what_is_no_host_is_a_fault_and_starts_are_paced", no_host),
+    ("several_threads_ask_at_once", several),
+];
 
 const NOW: u64 = 1_800_000_000;
 

@@ -40,14 +40,24 @@ pub(super) fn with_history(order: &RunOrder, expectations: Expectations) -> Expe
     if expectations.denial == Denial::Source {
         return expectations;
     }
+    let history = if is_swap_of_own(order) { Vec::new() } else { order.history.clone() };
     let delay = order.settings.policy.zone.propagation_delay;
     let (reaction_seconds, severity) = (REACTION_SECONDS, Severity::Warn);
     Expectations {
-        history: order.history.clone(),
+        history,
         propagation_seconds: seconds(delay),
         horizon: Some(Horizon { reaction_seconds, severity }),
         ..expectations
     }
+}
+
+/// Whether the enforcer may change all keys of the zone at once: there is no DS, so that nobody
+/// validates, and the last version has keys that this process published. Another signer's keys are
+/// asked about all the same.
+fn is_swap_of_own(order: &RunOrder) -> bool {
+    let last = order.history.last().map(|version| &version.keys.dnskeys);
+    let (Some(basis), Some(last)) = (&order.basis, last) else { return false };
+    order.keys.delegation.ds_algorithms.is_empty() && basis.publishes_any_of(last)
 }
 
 /// Time that operators need to notice and mend a signer that stands still; only warned of.
