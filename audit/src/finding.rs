@@ -3,8 +3,7 @@
 //! An id never changes its meaning and is never used again for something else, because waivers and
 //! monitoring refer to it. Groups: 1xx structure, 2xx keys, 3xx signatures, 4xx delegations,
 //! 5xx denial, 6xx comparison with the source, 70x chain to the parent, 71x caches, 72x succession,
-//! 80x horizon, 82x ZONEMD. docs/src/audit.md shows the whole table; a test keeps both equal. What
-//! the input breaker finds is in [`breaker`](crate::breaker).
+//! 80x horizon, 82x ZONEMD. docs/src/audit.md shows the whole table; a test keeps both equal.
 
 use std::fmt;
 
@@ -303,38 +302,6 @@ catalogue! {
         "use SIMPLE with SHA-384 or SHA-512";
     ZonemdPresence 825 Refuse "RFC 8976 2" "ZONEMD is there or not against the policy"
         "sign again; check the ZONEMD setting";
-}
-
-catalogue! {
-    /// What the input breaker found ([`breaker`](crate::breaker)). The number (`B106`) is stable
-    /// over releases.
-    BreakerId "B":
-    InputUnreadable 101 Refuse "RFC 1035 3.2.1" "the input cannot be read to its end"
-        "the transfer or file was cut off; load it again";
-    InputSoaCount 102 Refuse "RFC 1035 5.2" "the input has not just one SOA at its apex"
-        "the transfer or file was cut off, or is another zone's";
-    SizeChanged 103 Hold "W11" "number of records changes too much"
-        "look at the difference; accept it if it is meant";
-    TypeChanged 104 Hold "W11" "number of records of a type changes too much"
-        "look at the difference; accept it if it is meant";
-    TypeGone 105 Hold "W11" "all records of a type are gone"
-        "look at the difference; accept it if it is meant";
-    DelegationsLost 106 Hold "W11" "more delegations are lost than the limit"
-        "look at the delegations that are gone; accept it if it is meant";
-    ApexNsReplaced 107 Hold "RFC 1034 4.2.2" "no name server is left of the last input's"
-        "the input may be another zone's; accept it if the servers did change";
-    ApexNsChanged 108 Warn "RFC 1034 4.2.2" "name servers differ from the last input's"
-        "have the parent's NS RRset changed as well";
-    InputSerialBackwards 109 Hold "RFC 1982 3.2" "the input's serial is smaller than the last one's"
-        "raise the serial at the source; an old copy may have come in";
-    DoubledOrigin 110 Hold "RFC 1035 5.1" "names end in the origin twice"
-        "write the final dot behind absolute names in the source";
-    TargetsMissing 111 Hold "RFC 1035 5.1" "names of servers lie in the zone and do not exist"
-        "write the final dot behind names of other zones in the source";
-    TtlTooLong 112 Hold "RFC 2181 8" "TTL above the limit"
-        "lower the TTL in the source, or raise the limit";
-    InputOutOfZone 113 Hold "RFC 1034 4.2.1" "more records outside the zone than before"
-        "correct the origin in the source; these records are left out";
 }
 
 impl FindingId {

@@ -303,12 +303,6 @@ impl<'a> Zone<'a> {
         self.index.owner(self.index.entries[self.nodes[node].first as usize])
     }
 
-    /// First owner name that is `name` or comes after it in canonical order.
-    pub(crate) fn node_at_or_after(&self, name: &[u8]) -> usize {
-        let owner = |node: &Node| self.index.owner(self.index.entries[node.first as usize]);
-        self.nodes.partition_point(|node| wire::compare_names(owner(node), name).is_lt())
-    }
-
     /// The entries at the owner name that have this type.
     pub(crate) fn rrset(&self, node: usize, wanted: u16) -> &[Entry] {
         let records = self.records(node);

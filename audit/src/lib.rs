@@ -22,7 +22,6 @@
 
 mod apex;
 mod bitmap;
-pub mod breaker;
 mod chain;
 mod compare;
 mod continuity;
@@ -55,7 +54,7 @@ pub use expectations::{
     Denial, DsSet, DsSource, Expectations, Horizon, KeyRule, Limits, ParentSync, Sampling,
     SignatureLifetimes, Signer, Signing, Zonemd,
 };
-pub use finding::{BreakerId, Finding, FindingId, RecordType, Severity, UnknownFinding};
+pub use finding::{Finding, FindingId, RecordType, Severity, UnknownFinding};
 pub use history::{PublishedKeys, PublishedVersion, SignedBy, remember};
 pub use incremental::{
     Approval, Approved, ApprovedError, Difference, Judgement, NotIncremental, Side,

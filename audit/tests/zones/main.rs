@@ -1,7 +1,6 @@
 //! Tests of whole zones: tampered ones that our own test signers make, ones that foreign signers
 //! make, and differences between zones.
 
-mod breaker;
 mod caches;
 mod common;
 mod corpus;

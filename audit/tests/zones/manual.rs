@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use audit::{BreakerId, FindingId, Severity};
+use audit::{FindingId, Severity};
 
 fn page() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/src/audit.md")
@@ -48,14 +48,6 @@ fn findings_of_the_audit() {
     let all =
         all.map(|id| (id.to_string(), id.severity(), id.title(), id.reference(), id.remedy()));
     check_section("findings", &rows(all));
-}
-
-#[test]
-fn findings_of_the_input_breaker() {
-    let all = BreakerId::ALL.iter();
-    let all =
-        all.map(|id| (id.to_string(), id.severity(), id.title(), id.reference(), id.remedy()));
-    check_section("input breaker", &rows(all));
 }
 
 #[test]

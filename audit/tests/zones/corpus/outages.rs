@@ -1,5 +1,5 @@
 //! Outages that happened, planted again: what went out then is not published now. Where the bad
-//! zone came in as input, the input breaker finds it; see `breaker.rs` for these.
+//! zone came in as input, the input breaker holds it (`dnssec::breaker`).
 
 use super::chain::{cached, good_ds, other_ksk, seen};
 use super::*;
