@@ -5,7 +5,7 @@
 //! of one that was away, the log says once why and what to do, and after the mend all goes on.
 
 use actors::runtime::{Clock, System};
-use actors::settings::read_settings;
+use actors::settings::{Auditor, read_settings};
 use actors::slot::hosted_within;
 use actors::system::{open_store, start_with};
 use actors::zone::ZoneStatus;
@@ -361,7 +361,9 @@ fn a_slot_host_killed_in_mid_run_costs_nothing() {
 #[test]
 fn a_module_that_hangs_is_killed_at_its_deadline() {
     let site = Site::new();
-    let (settings, _) = read_settings(&site.installation.path("conf.xml")).unwrap();
+    let (mut settings, _) = read_settings(&site.installation.path("conf.xml")).unwrap();
+    // This program is no audit host.
+    settings.auditor = Auditor::Here;
     let environment = site.token.environment();
     let program = HostProgram {
         path: anchorite(),

@@ -4,7 +4,7 @@
 //! published as long as the signature of its keys is good, and never longer.
 
 use actors::runtime::{Clock, System};
-use actors::settings::read_settings;
+use actors::settings::{Auditor, read_settings};
 use actors::slot::hosted_within;
 use actors::system::{Running, open_store, start_with};
 use actors::zone::ZoneStatus;
@@ -263,7 +263,9 @@ fn check_without_ksk(rules: &str) {
     let zsk = zsk.replacen("SoftHSM", "built-in", 1);
     site.installation.write("kasp.xml", &format!("{before}<ZSK>{zsk}"));
     site.installation.write_zonelist(&[(ZONE, "tld")]);
-    let (settings, _) = read_settings(&site.installation.path("conf.xml")).unwrap();
+    let (mut settings, _) = read_settings(&site.installation.path("conf.xml")).unwrap();
+    // This program is no audit host.
+    settings.auditor = Auditor::Here;
     let environment = site.token.environment();
     let program = HostProgram {
         path: anchorite(),
