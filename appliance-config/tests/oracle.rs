@@ -23,6 +23,10 @@ const DEVIATIONS: &[(&str, &str)] = &[
     ("conf-label-long", "PKCS#11 labels have 32 octets; the checker does not look"),
     ("zonelist-duplicate-zone", "a zone listed twice is an error; the checker does not look"),
     ("zonelist-adapter-unknown", "only File and DNS exist; the checker does not look"),
+    (
+        "kasp-zsk-missing",
+        "a ZSK without KSK of its algorithm is an error; the checker does not look",
+    ),
     ("default/conf", "our own <BuiltIn/> repository"),
     ("lab/conf", "our own <BuiltIn/> repository"),
     ("opendnssec-1.1/conf", "1.x form, accepted with warnings"),

@@ -78,6 +78,13 @@ impl Installation {
         self.write(relative, &text.replace(from, to));
     }
 
+    /// Has the input breaker let zones grow as tests make them grow.
+    pub fn let_zones_grow(&self) {
+        let any_growth = "<Growth>none</Growth><TypeGrowth>none</TypeGrowth>";
+        let limits = format!("</Parent><InputLimits>{any_growth}</InputLimits>");
+        self.edit("kasp.xml", "</Parent>", &limits);
+    }
+
     /// Gives the daemon an environment variable with a path.
     pub fn set_environment(&mut self, name: &str, path: PathBuf) {
         self.environment.push((name.to_owned(), path));

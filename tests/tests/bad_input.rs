@@ -465,9 +465,7 @@ fn a_token_folder_that_is_gone_is_named_and_no_new_token_is_made() {
 fn a_zone_beyond_a_limit_is_refused_with_the_limit_named() {
     let installation = installation();
     // It grows fifty-fold, which the input breaker would hold.
-    let any_growth = "<Growth>none</Growth><TypeGrowth>none</TypeGrowth>";
-    let limits = format!("</Parent><InputLimits>{any_growth}</InputLimits>");
-    installation.edit("kasp.xml", "</Parent>", &limits);
+    installation.let_zones_grow();
     let signed = signed_once(&installation);
     let addresses: String = (0..200).map(|host| format!("www IN A 192.0.2.{host}\n")).collect();
     installation.write_small_zone(ZONE, 2, &addresses);

@@ -33,6 +33,7 @@ fn with_group() -> Installation {
     );
     installation.edit("conf.xml", "</RepositoryList>", &second);
     installation.edit("kasp.xml", ">built-in<", ">pair<");
+    installation.let_zones_grow();
     installation.write_zonelist(&[(ZONE, "default")]);
     installation.write_small_zone(ZONE, 1, "www IN A 192.0.2.1");
     installation

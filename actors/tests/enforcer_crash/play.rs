@@ -377,6 +377,7 @@ fn report(keys: &ZoneKeys, at: Timestamp) -> PublishedKeys {
         dnskeys: ids(&|key| key.is_published),
         keyset_signers: ids(&|key| key.signs.is_some_and(|role| role.signs_keyset())),
         revoked: ids(&|key| key.is_published && key.is_revoked),
+        named_to_parent: Vec::new(),
         zone_signers_some: signers.clone(),
         zone_signers_all: signers,
     }

@@ -128,17 +128,20 @@ fn hear_parent(progress: &mut Progress, scene: &Scene<'_>) {
 }
 
 /// From when on a leaving DS that is nowhere is gone; `None`: it was not asked back. Where CDS
-/// says that it is to go, a parent may have read the CDS before, or read it from a server that
-/// has not heard yet, and act on it for a while.
+/// says that it is to go, a parent may have read the CDS before the change was published, or read
+/// it from a server that has not heard yet, and act on it for a while.
 fn asked_back_at(life: &ZoneLife, key: usize, scene: &Scene<'_>) -> Option<Timestamp> {
     let key = &life.keys[key];
-    let since = key.ds?.since;
+    let ds = key.ds?;
     let terms = life.terms.into_iter().chain(life.old_terms.iter().map(|old| old.terms));
     let delay = |terms: Terms| terms.zone_delay.0.saturating_add(terms.parent_delay.0);
     let delay = Seconds(terms.map(delay).max().unwrap_or_default());
     match key.ds_at_parent {
-        DsAtParent::Retracted => Some(since),
-        DsAtParent::Retract if scene.publishes_cds => Some(since.plus(delay)),
+        DsAtParent::Retracted => Some(ds.since),
+        DsAtParent::Retract if scene.publishes_cds => {
+            let said = if scene.waits_for_publication { ds.confirmed? } else { ds.since };
+            Some(said.max(ds.since).plus(delay))
+        }
         _ => None,
     }
 }

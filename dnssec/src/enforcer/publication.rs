@@ -17,6 +17,8 @@ pub struct PublishedKeys {
     pub keyset_signers: Vec<KeyId>,
     /// Whose DNSKEYs it has with the REVOKE bit, signed by themselves (RFC 5011 §2.1).
     pub revoked: Vec<KeyId>,
+    /// Whom its CDNSKEY RRset names (RFC 7344 §3.2).
+    pub named_to_parent: Vec<KeyId>,
     /// Who has at least one signature over other data in it.
     pub zone_signers_some: Vec<KeyId>,
     /// Who has a signature over each signed RRset in it, the DNSKEY RRset aside.
@@ -55,8 +57,10 @@ impl PublishedKeys {
     /// Whether the version shows the record of a key in this state: there, or not there.
     fn shows(&self, id: &KeyId, kind: RecordKind, state: RecordState) -> bool {
         let (complete, any) = match kind {
-            // The parent's, not the zone's.
-            RecordKind::Ds => return false,
+            // The parent's, not the zone's; but the zone asks for its removal.
+            RecordKind::Ds => {
+                return state == RecordState::Unretentive && !self.named_to_parent.contains(id);
+            }
             RecordKind::Dnskey => (&self.dnskeys, &self.dnskeys),
             RecordKind::RrsigDnskey => (&self.keyset_signers, &self.keyset_signers),
             RecordKind::Rrsig => (&self.zone_signers_all, &self.zone_signers_some),

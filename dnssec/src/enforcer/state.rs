@@ -85,7 +85,8 @@ pub struct RecordLife {
     /// Since when: the moment of its last transition; for a DS also of `ds-seen` and `ds-gone`.
     pub since: Timestamp,
     /// When a version was published that shows this state (the record in it, or not in it any
-    /// more); `None`: none yet. Waits that the zone's publication begins count from here.
+    /// more); `None`: none yet. Waits that the zone's publication begins count from here. Of a DS
+    /// only: when a version was published that does not ask the parent for it any more.
     pub confirmed: Option<Timestamp>,
 }
 

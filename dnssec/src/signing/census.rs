@@ -20,6 +20,11 @@ pub fn published_keys(version: &ZoneVersion, keys: &[ZoneKey], at: Timestamp) ->
         keyset.is_some_and(|keyset| keyset.rdatas().any(|one| one == rdata.as_slice()))
     };
     let signs_keyset = |key: &ZoneKey| keyset.is_some_and(|keyset| is_signed_by(&keyset, key));
+    let cdnskeys = apex.and_then(|apex| apex.rrset(RrType::CDNSKEY));
+    let is_named = |key: &ZoneKey| {
+        let rdata = key.dnskey_rdata();
+        cdnskeys.is_some_and(|set| set.rdatas().any(|one| one == rdata.as_slice()))
+    };
     let signed = signed_counts(version, keys);
     let counted = |is_shown: &dyn Fn(usize) -> bool| -> Vec<KeyId> {
         let shown = keys.iter().zip(&signed.by_key).filter(|(_, count)| is_shown(**count));
@@ -30,6 +35,7 @@ pub fn published_keys(version: &ZoneVersion, keys: &[ZoneKey], at: Timestamp) ->
         dnskeys: ids(&is_published),
         keyset_signers: ids(&signs_keyset),
         revoked: ids(&|key| key.is_revoked && is_published(key) && signs_keyset(key)),
+        named_to_parent: ids(&is_named),
         zone_signers_some: counted(&|count| count > 0),
         zone_signers_all: counted(&|count| count > 0 && count == signed.rrsets),
     }

@@ -445,6 +445,7 @@ impl Play {
             dnskeys: Vec::new(),
             keyset_signers: Vec::new(),
             revoked: Vec::new(),
+            named_to_parent: self.sync.named(),
             zone_signers_some: Vec::new(),
             zone_signers_all: Vec::new(),
         };

@@ -87,6 +87,14 @@ impl Sync {
         self.plan(now, random);
     }
 
+    /// The keys that the published CDS names.
+    pub(crate) fn named(&self) -> Vec<KeyId> {
+        match &self.newest.wish {
+            Wish::Keys(keys) => keys.clone(),
+            Wish::Silent | Wish::Delete => Vec::new(),
+        }
+    }
+
     fn plan(&mut self, now: u64, random: &mut Random) {
         if self.next_poll.is_none() {
             let wait = if self.interval == 0 { 0 } else { 1 + random.below(self.interval) };

@@ -122,12 +122,18 @@ impl Run<'_> {
             self.life.keys.iter().filter(is_shown).map(|key| key.id.clone()).collect()
         };
         let signers = shown(RecordKind::Rrsig);
+        let asks_for = self
+            .life
+            .keys
+            .iter()
+            .filter(|key| key.state(RecordKind::Ds).is_some_and(|state| state.is_served()));
         let revoked = self.life.keys.iter().filter(|key| key.revoked.is_some());
         let report = PublishedKeys {
             at: self.now,
             dnskeys: shown(RecordKind::Dnskey),
             keyset_signers: shown(RecordKind::RrsigDnskey),
             revoked: revoked.map(|key| key.id.clone()).collect(),
+            named_to_parent: asks_for.map(|key| key.id.clone()).collect(),
             zone_signers_some: signers.clone(),
             zone_signers_all: signers,
         };

@@ -365,6 +365,7 @@ fn waits_count_from_publication() {
         dnskeys: ids.clone(),
         keyset_signers: vec![ids[0].clone()],
         revoked: Vec::new(),
+        named_to_parent: Vec::new(),
         zone_signers_some: vec![ids[1].clone()],
         zone_signers_all: Vec::new(),
     };

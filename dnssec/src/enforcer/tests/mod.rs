@@ -138,6 +138,9 @@ impl Driver {
             dnskeys: ids(KeyLife::is_published),
             keyset_signers: ids(KeyLife::signs_keyset),
             revoked: ids(|key| key.revoked.is_some() && key.is_published()),
+            named_to_parent: ids(|key| {
+                key.state(RecordKind::Ds).is_some_and(|state| state.is_served())
+            }),
             zone_signers_some: ids(KeyLife::signs_zone),
             zone_signers_all: ids(KeyLife::signs_zone),
         };
