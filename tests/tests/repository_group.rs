@@ -214,6 +214,7 @@ impl SoftPair {
         );
         installation.edit("conf.xml", "</RepositoryList>", &list);
         installation.edit("kasp.xml", ">built-in<", ">pair<");
+        installation.let_zones_grow();
         // The tools open both tokens in one process, where SoftHSM is there once.
         installation.write("tools.xml", &installation.read("conf.xml").replace(&faulty, SOFTHSM));
         installation.write_zonelist(&[(ZONE, "default")]);
