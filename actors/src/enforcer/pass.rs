@@ -210,10 +210,6 @@ impl Pass {
             let supply = self.supply(turn, life).await?;
             evaluation = evaluate(life, &self.scene(turn, &supply));
             let Some(policy_key) = wanted(&evaluation) else { break };
-            if self.may_make_beside_others(turn, &evaluation, policy_key).await {
-                turn.records.retain(|record| !is_policys(record));
-                *taking = None;
-            }
             match self.make(turn, policy_key).await {
                 Ok(record) => turn.records.push(record),
                 Err(error) => return Ok((evaluation, Some(error))),
@@ -233,24 +229,6 @@ impl Pass {
             takers.entry(policy.name.clone()).or_default().clone()
         };
         taker.lock_owned().await
-    }
-
-    /// Whether a zone's own key may be made while other zones take theirs: nothing was taken that
-    /// another one could take too, and there is room for all.
-    async fn may_make_beside_others(
-        &self,
-        turn: &Turn<'_>,
-        evaluation: &Evaluation,
-        policy_key: usize,
-    ) -> bool {
-        let is_own = |key: &KeyLife| turn.record(&key.id).is_some_and(|record| !is_policys(record));
-        if turn.policy.keys.share_keys || !evaluation.life.keys.iter().all(is_own) {
-            return false;
-        }
-        let wanted = turn.policy.keys.keys.get(policy_key);
-        let slot = wanted.map(|wanted| self.slot(&turn.policy.name, &wanted.repository));
-        // A slot that is away is a failure of the making.
-        matches!(slot, Some(Ok(slot)) if matches!(slot.room().await, Ok(None)))
     }
 
     /// The records of the keys that a zone has: its own, which are quickly found; where it has
