@@ -11,13 +11,9 @@ mod text;
 use crate::arguments::AuditArguments;
 use actors::runtime::Clock;
 use audit::presentation;
-use audit::{Expectations, PartialReport, Prepared, Report, Verdict, Zones};
+use audit::{Expectations, Prepared, Report, Verdict, Zones};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-
-/// Ranges of names per thread: small enough that no thread waits long for the last one.
-const RANGES_PER_THREAD: usize = 16;
 
 /// Why there is no verdict.
 #[derive(Debug, thiserror::Error)]
@@ -106,17 +102,8 @@ fn audit_on(
     expectations: &Expectations,
 ) -> Result<Report, audit::AuditError> {
     let prepared = Prepared::new(zones, expectations)?;
-    let ranges: Vec<_> = prepared.ranges(threads * RANGES_PER_THREAD).collect();
-    let next = AtomicUsize::new(0);
-    let work = || -> Vec<PartialReport> {
-        let mut parts = Vec::new();
-        while let Some(range) = ranges.get(next.fetch_add(1, Ordering::Relaxed)) {
-            parts.push(prepared.verify_range(range.clone()));
-        }
-        parts
-    };
-    let parts = on_threads(threads, work);
-    prepared.finish(parts.into_iter().flatten().collect())
+    let parts = audit_host::verify(&prepared, threads, &|_, _| ());
+    prepared.finish(parts)
 }
 
 /// Does the same on so many threads at once, one of which is this one. A panic passes on.

@@ -23,6 +23,7 @@ mod service;
 
 pub use judge::{Fault, HostProgram, Judge, JudgeStatus};
 pub use messages::{Changes, Copy, Ticket, Verdict, Whole};
+pub use service::verify;
 
 use std::time::Duration;
 

@@ -101,7 +101,9 @@ impl Service {
             let source = has_source.then_some(source.as_slice());
             let zones = Zones { candidate: &candidate, source };
             let prepared = Prepared::new(zones, expectations).map_err(text)?;
-            let judged = verify(&prepared, self.threads, tell);
+            let judged = verify(&prepared, self.threads, &|done, total| {
+                tell(Progress { done, total });
+            });
             prepared.finish_with_approval(judged).map_err(text)?
         };
         drop(source);
@@ -176,11 +178,12 @@ pub(crate) fn array(digest: digest::Digest) -> [u8; 32] {
     array
 }
 
-/// Verifies all ranges, on several threads where that pays.
-fn verify(
+/// Verifies all ranges of owner names, on several threads where that pays; `tell` hears how many
+/// ranges of how many are done. A panic passes on.
+pub fn verify(
     prepared: &Prepared<'_>,
     threads: usize,
-    tell: &(dyn Fn(Progress) + Sync),
+    tell: &(dyn Fn(u64, u64) + Sync),
 ) -> Vec<PartialReport> {
     let threads = if prepared.owner_count() < NAMES_FOR_THREADS { 1 } else { threads };
     let ranges: Vec<_> = prepared.ranges(threads * RANGES_PER_THREAD).collect();
@@ -191,7 +194,7 @@ fn verify(
             parts.push(prepared.verify_range(range.clone()));
             if threads > 1 {
                 let done = done.fetch_add(1, Ordering::Relaxed) as u64 + 1;
-                tell(Progress { done, total: ranges.len() as u64 });
+                tell(done, ranges.len() as u64);
             }
         }
         parts
