@@ -83,10 +83,8 @@ impl Site {
             names.iter().map(|name| (name.as_str(), "default")).collect();
         installation.write_zonelist(&zones);
         let began = Instant::now();
-        let mut command = installation.command();
         // Less to say, so that nobody waits for the pipe.
-        command.args(["--verbosity", "3"]);
-        let mut daemon = Daemon::spawn(command);
+        let mut daemon = Daemon::spawn(installation.command_that_says("3"));
         (0..count).for_each(|_| drop(daemon.wait_for(&["[STATS]"])));
         (Site { installation, daemon }, began.elapsed())
     }

@@ -129,8 +129,13 @@ impl Installation {
 
     /// The command that starts the daemon in the foreground.
     pub fn command(&self) -> Command {
+        self.command_that_says("6")
+    }
+
+    /// The same with another verbosity, 0 to 7.
+    pub fn command_that_says(&self, verbosity: &str) -> Command {
         let mut command = Command::new(anchorite());
-        command.args(["run", "--verbosity", "6", "--config"]).arg(self.path("conf.xml"));
+        command.args(["run", "--verbosity", verbosity, "--config"]).arg(self.path("conf.xml"));
         command.current_dir(self.folder.path());
         command.envs(self.environment.iter().map(|(name, path)| (name, path)));
         command

@@ -1,8 +1,12 @@
-//! Wall time, user time and peak memory of one command. The kernel tells a process the peak of
-//! *all* children it waited for (getrusage(2)), so each measured command gets a parent of its own:
-//! this program started again as `xtask measure COMMAND ARGUMENTS..`, which runs the command, asks,
-//! and prints one line. That needs no `unsafe` and no package. A daemon does not end: it is
-//! measured until it has put its file in place, and then killed.
+//! Wall time, user time and peak memory of one command, with the processes that it starts. The
+//! kernel tells a process the time of *all* children it waited for (getrusage(2)), so each measured
+//! command gets a parent of its own: this program started again as `xtask measure COMMAND
+//! ARGUMENTS..`, which runs the command, inherits and waits for what that leaves behind
+//! (PR_SET_CHILD_SUBREAPER), asks, and prints one line. Memory is looked at by [`tree`] meanwhile. That
+//! needs no `unsafe` and no package. A daemon does not end: it is measured until it has put its file
+//! in place, and then killed.
+
+mod tree;
 
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -11,10 +15,13 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::sys::prctl::set_child_subreaper;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
+use nix::sys::wait::waitpid;
 
 use crate::workspace::{Outcome, show};
+use tree::Watch;
 
 /// What one run took.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -65,12 +72,14 @@ fn measure_with(how: &[&str], command: &Command) -> Outcome<Cost> {
 /// The inner process: runs, asks the kernel, prints one line.
 pub(crate) fn run_inner(program: &str, arguments: &[&str]) -> Outcome {
     let started = Instant::now();
-    let status = spawn(program, arguments)?.wait().map_err(|e| format!("{program}: {e}"))?;
+    let mut child = spawn(program, arguments)?;
+    let watch = Watch::start(child.id());
+    let status = child.wait().map_err(|e| format!("{program}: {e}"))?;
     let wall = started.elapsed();
     if !status.success() {
         return Err(format!("{status}"));
     }
-    print_cost(wall)
+    print_cost(wall, watch)
 }
 
 /// The inner process for a daemon: the same, but ends it when `file` is there.
@@ -88,16 +97,18 @@ pub(crate) fn run_inner_until(
     watch.add_watch(folder, AddWatchFlags::IN_MOVED_TO).map_err(|e| format!("inotify: {e}"))?;
     let started = Instant::now();
     let mut child = spawn(program, arguments)?;
+    let memory = Watch::start(child.id());
     let appeared = wait_for(file, &watch, &mut child, started + wait);
     let wall = started.elapsed();
     // The kernel counts its time up to here. One that has ended already cannot be killed.
     child.kill().ok();
     child.wait().map_err(|e| format!("{program}: {e}"))?;
     appeared?;
-    print_cost(wall)
+    print_cost(wall, memory)
 }
 
 fn spawn(program: &str, arguments: &[&str]) -> Outcome<Child> {
+    set_child_subreaper(true).map_err(|e| format!("prctl: {e}"))?;
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
     command.spawn().map_err(|e| format!("cannot start {program}: {e}"))
@@ -124,11 +135,14 @@ fn wait_for(file: &Path, watch: &Inotify, child: &mut Child, deadline: Instant) 
     }
 }
 
-fn print_cost(wall: Duration) -> Outcome {
+fn print_cost(wall: Duration, watch: Watch) -> Outcome {
+    // What the command started and did not wait for is ours now; the rest is no child of ours.
+    let seen = watch.end(|process| drop(waitpid(process, None)));
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN).map_err(|e| format!("getrusage: {e}"))?;
     let (wall, user) = (wall.as_secs_f64(), usage.user_time().num_microseconds() as f64 / 1e6);
-    // Linux counts the peak in KiB.
-    println!("{MARK} {wall} {user} {}", usage.max_rss() * 1024);
+    // Linux counts the peak in KiB, and that of the largest process alone.
+    let largest = u64::try_from(usage.max_rss() * 1024).unwrap_or(0);
+    println!("{MARK} {wall} {user} {}", largest.max(seen));
     Ok(())
 }
 
@@ -183,6 +197,18 @@ mod tests {
         let outcome = run_inner_until(&file, seconds, "sh", &["-c", script, "sh", &file]);
         std::fs::remove_dir_all(&folder).unwrap();
         outcome
+    }
+
+    #[test]
+    fn what_a_command_leaves_behind_is_waited_for() {
+        let count = "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done";
+        let (folder, script) = (std::env::temp_dir(), format!("({count}; mv \"$1.tmp\" \"$1\") &"));
+        let file = folder.join(format!("measure-left-{}", std::process::id()));
+        std::fs::write(file.with_extension("tmp"), "").unwrap();
+        let path = file.with_extension("").display().to_string();
+        run_inner("sh", &["-c", &script, "sh", &path]).unwrap();
+        assert!(file.exists(), "the command ended before what it started");
+        std::fs::remove_file(file).unwrap();
     }
 
     #[test]
