@@ -137,7 +137,7 @@ fn wait_for(file: &Path, watch: &Inotify, child: &mut Child, deadline: Instant) 
 
 fn print_cost(wall: Duration, watch: Watch) -> Outcome {
     // What the command started and did not wait for is ours now; the rest is no child of ours.
-    let seen = watch.end(|process| drop(waitpid(process, None)));
+    let seen = watch.end(|process| _ = waitpid(process, None));
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN).map_err(|e| format!("getrusage: {e}"))?;
     let (wall, user) = (wall.as_secs_f64(), usage.user_time().num_microseconds() as f64 / 1e6);
     // Linux counts the peak in KiB, and that of the largest process alone.
@@ -201,8 +201,10 @@ mod tests {
 
     #[test]
     fn what_a_command_leaves_behind_is_waited_for() {
-        let count = "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done";
-        let (folder, script) = (std::env::temp_dir(), format!("({count}; mv \"$1.tmp\" \"$1\") &"));
+        let count = |to| format!("i=0; while [ $i -lt {to} ]; do i=$((i+1)); done");
+        let (long, short) = (count(200_000), count(20_000));
+        let script = format!("({long}; mv \"$1.tmp\" \"$1\") & {short}");
+        let folder = std::env::temp_dir();
         let file = folder.join(format!("measure-left-{}", std::process::id()));
         std::fs::write(file.with_extension("tmp"), "").unwrap();
         let path = file.with_extension("").display().to_string();
