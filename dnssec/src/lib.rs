@@ -21,6 +21,7 @@ pub mod rdata;
 pub mod rrtype;
 pub mod serial;
 pub mod signing;
+pub mod transfer;
 pub mod units;
 pub mod zone;
 pub mod zonefile;

@@ -26,6 +26,11 @@ const NEEDS: &[(Proof, &str)] = &[
     (Program("delv"), "bind9-dnsutils"),
     (Program("ldns-verify-zone"), "ldnsutils"),
     (Program("kzonecheck"), "knot-dnssecutils"),
+    (Program("knotd"), "knot"),
+    (Program("kdig"), "knot-dnsutils"),
+    (Program("nsd"), "nsd"),
+    (Program("pdns_server"), "pdns-server"),
+    (File(PDNS_BIND_BACKEND), "pdns-backend-bind"),
     (Program("validns"), "validns"),
     (Program("unbound"), "unbound"),
     (Program("unbound-host"), "unbound-host"),
@@ -46,6 +51,12 @@ const NEEDS: &[(Proof, &str)] = &[
 const SOFTOKEN: &str = match cfg!(target_arch = "aarch64") {
     true => "/usr/lib/aarch64-linux-gnu/libsoftokn3.so",
     false => "/usr/lib/x86_64-linux-gnu/libsoftokn3.so",
+};
+
+/// PowerDNS's reader of zone files, without which its server has no zones.
+const PDNS_BIND_BACKEND: &str = match cfg!(target_arch = "aarch64") {
+    true => "/usr/lib/aarch64-linux-gnu/pdns/libbindbackend.so",
+    false => "/usr/lib/x86_64-linux-gnu/pdns/libbindbackend.so",
 };
 
 const POLICY_FILE: &str = "/usr/sbin/policy-rc.d";

@@ -1,0 +1,11 @@
+//! Zone transfers: what their messages are and what they mean. RFC 5936 (AXFR), RFC 1995 (IXFR),
+//! RFC 1996 (NOTIFY), RFC 8945 (TSIG).
+//! In: octets, keys, zone versions and the time, as arguments. Out: octets and decisions.
+//! Never: sockets, clocks, random ids (the caller brings them).
+
+pub mod message;
+pub mod rcode;
+pub mod tsig;
+pub mod wire;
+
+pub use rcode::Rcode;
