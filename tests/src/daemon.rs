@@ -251,6 +251,18 @@ impl Daemon {
         true
     }
 
+    /// Waits a moment for one more line of the log.
+    pub fn next_line(&mut self, moment: Duration) -> Option<String> {
+        let line = self.lines.recv_timeout(moment).ok()?;
+        self.seen.push(line.clone());
+        Some(line)
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// Every line read so far.
     pub fn log(&self) -> String {
         self.seen.join("\n")

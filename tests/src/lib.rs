@@ -5,6 +5,7 @@
 pub mod daemon;
 pub mod fault_module;
 pub mod judges;
+pub mod peers;
 pub mod program;
 pub mod signing;
 pub mod zonegen;
