@@ -12,13 +12,16 @@
 //! - `<AllowDeprecatedAlgorithms/>` in `<Enforcer>` lets new keys have algorithms 5 and 7, which
 //!   RFC 9905 deprecates. Default: off;
 //! - `<Limits>` in `<Signer>` says how large an unsigned zone may be: `<Records>`, `<Bytes>` and
-//!   `<RecordsPerRRset>`. Defaults: those of [`Limits`].
+//!   `<RecordsPerRRset>`. Defaults: those of [`Limits`];
+//! - `<TLS>` in `<Interface>` makes it one for TLS alone (RFC 9103), with the PEM files
+//!   `<CertificateFile>` and `<KeyFile>`.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use dnssec::Seconds;
+use dnssec::transfer::peers::{ListenerTls, TLS_PORT};
 use dnssec::zone::load::Limits;
 use zeroize::Zeroizing;
 
@@ -39,6 +42,8 @@ const WORKER_THREADS_DEFAULT: usize = 4;
 /// Port of the signer's DNS server when none is given (2.1).
 const LISTENER_PORT_DEFAULT: u16 = 15354;
 const MYSQL_PORT_DEFAULT: u16 = 3306;
+/// Most `<Interface>`s of a `<Listener>`: as many as OpenDNSSEC uses.
+pub const INTERFACES_MAX: usize = 32;
 /// Octets of a PKCS#11 token label.
 const TOKEN_LABEL_OCTETS_MAX: usize = 32;
 
@@ -255,13 +260,15 @@ pub struct Checker {
     pub timeout: Seconds,
 }
 
-/// `<Interface>`.
+/// `<Interface>`; at most [`INTERFACES_MAX`] of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interface {
     /// `<Address>`; `None`: every address.
     pub address: Option<IpAddr>,
-    /// `<Port>`.
+    /// `<Port>`; 853 with TLS.
     pub port: u16,
+    /// `<TLS>`, ours; `None`: clear text.
+    pub tls: Option<ListenerTls>,
 }
 
 /// Reads conf.xml; `file` is its name in messages.
@@ -514,9 +521,9 @@ fn signer(root: &Element<'_>, findings: &mut Findings) -> Signer {
         worker_threads,
         signer_threads: section
             .map_or(worker_threads, |section| threads(section, "SignerThreads", worker_threads)),
-        listener: section.and_then(|section| section.child("Listener")).map(|listener| {
-            listener.all("Interface").map(|element| interface(element, findings)).collect()
-        }),
+        listener: section
+            .and_then(|section| section.child("Listener"))
+            .map(|listener| interfaces(listener, findings)),
         notify_command: section.and_then(|section| text(section, &["NotifyCommand"], findings)),
         checkers: section.map(|section| checkers(section, findings)).unwrap_or_default(),
         audit_log_kept: section
@@ -570,6 +577,25 @@ fn limits(root: &Element<'_>) -> Limits {
     limits
 }
 
+fn interfaces(listener: &Element<'_>, findings: &mut Findings) -> Vec<Interface> {
+    let count = listener.all("Interface").count();
+    if count > INTERFACES_MAX {
+        let (within, element, most) = ("Listener", "Interface", INTERFACES_MAX);
+        let fault = Fault::ServerCount { within, element, count, most };
+        findings.push(listener.tag.clone(), fault);
+    }
+    listener.all("Interface").map(|element| interface(element, findings)).collect()
+}
+
+/// The path in an element; it does not depend on where the daemon was started.
+fn absolute(parent: &Element<'_>, name: &'static str, findings: &mut Findings) -> PathBuf {
+    let path = path(parent, &[name], findings).unwrap_or_default();
+    if let Some(element) = parent.child(name).filter(|_| path.is_relative()) {
+        findings.push(element.text_place(), Fault::RelativePath { element: name });
+    }
+    path
+}
+
 fn interface(element: &Element<'_>, findings: &mut Findings) -> Interface {
     let address = element.child("Address").and_then(|address| {
         let parsed = address.trimmed().parse().ok();
@@ -579,6 +605,11 @@ fn interface(element: &Element<'_>, findings: &mut Findings) -> Interface {
         }
         parsed
     });
-    let port = if element.has("Port") { number(element, &["Port"]) } else { LISTENER_PORT_DEFAULT };
-    Interface { address, port }
+    let tls = element.child("TLS").map(|tls| ListenerTls {
+        certificate_file: absolute(tls, "CertificateFile", findings),
+        key_file: absolute(tls, "KeyFile", findings),
+    });
+    let default = if tls.is_some() { TLS_PORT } else { LISTENER_PORT_DEFAULT };
+    let port = if element.has("Port") { number(element, &["Port"]) } else { default };
+    Interface { address, port, tls }
 }

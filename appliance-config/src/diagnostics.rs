@@ -1,6 +1,6 @@
 //! Faults of configuration files: what is wrong, where, and what is allowed there.
 //! In: byte ranges in a source text. Out: file, line, column, the source line with a caret.
-//! Never: the value of a `<PIN>` or `<Password>`; they are masked in the source line shown.
+//! Never: the value of a `<PIN>`, `<Password>` or `<Secret>`: the line shown has stars for it.
 //! Limits: [`FAULTS_MAX`] faults of a file are kept; columns count characters.
 
 use std::fmt;
@@ -139,22 +139,25 @@ impl Findings {
     }
 }
 
+/// Elements whose text is not shown, as they begin and end.
+const SECRET_ELEMENTS: [(&[u8], &[u8]); 3] =
+    [(b"<PIN", b"</PIN"), (b"<Password", b"</Password"), (b"<Secret", b"</Secret")];
+
 /// A source text cut into lines, with its secrets known.
 struct Lines<'a> {
     source: &'a [u8],
     starts: Vec<usize>,
-    /// Of `<PIN>` and of `<Password>`, each in the order of the file.
-    secrets: [Vec<Range<usize>>; 2],
+    /// Of each of [`SECRET_ELEMENTS`], in the order of the file.
+    secrets: [Vec<Range<usize>>; SECRET_ELEMENTS.len()],
 }
 
 impl<'a> Lines<'a> {
     fn new(source: &'a [u8], needed: bool) -> Lines<'a> {
-        let mut lines = Lines { source, starts: vec![0], secrets: [Vec::new(), Vec::new()] };
+        let mut lines = Lines { source, starts: vec![0], secrets: Default::default() };
         if needed {
             let breaks = source.iter().enumerate().filter(|(_, octet)| **octet == b'\n');
             lines.starts.extend(breaks.map(|(at, _)| at + 1));
-            lines.secrets =
-                [secrets(source, b"<PIN", b"</PIN"), secrets(source, b"<Password", b"</Password")];
+            lines.secrets = SECRET_ELEMENTS.map(|(start, end)| secrets(source, start, end));
         }
         lines
     }

@@ -4,6 +4,8 @@
 
 use dnssec::Seconds;
 use dnssec::name::NameError;
+use dnssec::transfer::peers::PrefixError;
+use dnssec::transfer::tsig::TsigAlgorithm;
 
 use crate::duration::DurationError;
 
@@ -358,7 +360,69 @@ pub enum Fault {
         /// The element.
         element: &'static str,
     },
+    /// A name that is none.
+    #[error("'{name}' is not the name of a key: {cause}")]
+    KeyName {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        cause: NameError,
+    },
+    /// A `<Key>` without its `<TSIG>`.
+    #[error("there is no <TSIG> with the <Name> {name} in this file; there are: {known}")]
+    UnknownTsigKey {
+        /// The name.
+        name: String,
+        /// The names of the file.
+        known: String,
+    },
+    /// An algorithm that nobody has.
+    #[error(
+        "TSIG algorithm '{found}' is unknown; allowed: hmac-sha256, hmac-sha384, hmac-sha512, \
+         hmac-sha224, and for old partners hmac-sha1, hmac-md5"
+    )]
+    TsigAlgorithm {
+        /// What is there.
+        found: String,
+    },
+    /// A text that is no base64. Never that text.
+    #[error("<{element}> is not base64: {cause}, white space not counted")]
+    Base64 {
+        /// The element.
+        element: &'static str,
+        /// Where it goes wrong.
+        cause: data_encoding::DecodeError,
+    },
+    /// A prefix in none of the four forms.
+    #[error("{cause}")]
+    Prefix {
+        /// Why.
+        cause: PrefixError,
+    },
+    /// Somebody may change the zone from an address alone, which can be forged.
+    #[error("a <Peer> of <AllowUpdate> needs a <Key>: an address can be forged")]
+    UpdateWithoutKey,
     // Notices: accepted, but the operator should know.
+    /// Notice: a MAC that is only for old partners.
+    #[error("{algorithm} is only for partners that know no better; hmac-sha256 is the usual one")]
+    WeakTsig {
+        /// The algorithm.
+        algorithm: TsigAlgorithm,
+    },
+    /// Notice: a secret that can be guessed.
+    #[error("<Secret> has {octets} octets; fewer than {good} can be guessed")]
+    ShortSecret {
+        /// Its octets.
+        octets: usize,
+        /// Enough.
+        good: usize,
+    },
+    /// Notice: a list that everybody is on.
+    #[error("a <Peer> of <{within}> without <Prefix> and <Key> is everybody")]
+    OpenPeer {
+        /// The list.
+        within: &'static str,
+    },
     /// Notice: an element that 2.1 does not know.
     #[error("element <{element}> in <{parent}> is {note}")]
     OldElement {
@@ -402,6 +466,9 @@ impl Fault {
                 | Fault::OldAttribute { .. }
                 | Fault::LengthOmitted { .. }
                 | Fault::Weeks { .. }
+                | Fault::WeakTsig { .. }
+                | Fault::ShortSecret { .. }
+                | Fault::OpenPeer { .. }
         )
     }
 
@@ -434,6 +501,12 @@ impl Fault {
                 | EndMarker { .. }
                 | CheckerTimeout { .. }
                 | TooManyCheckers { .. }
+                | KeyName { .. }
+                | UnknownTsigKey { .. }
+                | TsigAlgorithm { .. }
+                | Base64 { .. }
+                | Prefix { .. }
+                | UpdateWithoutKey
         )
     }
 }

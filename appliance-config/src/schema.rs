@@ -9,6 +9,7 @@ use crate::duration::{DurationError, parse_duration};
 use crate::fault::Fault;
 use crate::tree::Element;
 
+pub(crate) mod addns;
 pub(crate) mod conf;
 pub(crate) mod kasp;
 pub(crate) mod zonelist;

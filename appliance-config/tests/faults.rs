@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use appliance_config::{
-    ATTRIBUTES_MAX, ELEMENTS_MAX, FAULTS_MAX, FILE_BYTES_MAX, FileFaults, add_zone, read_conf,
-    read_kasp, read_zonelist, remove_zone,
+    ATTRIBUTES_MAX, ELEMENTS_MAX, FAULTS_MAX, FILE_BYTES_MAX, FileFaults, add_zone, read_addns,
+    read_conf, read_kasp, read_zonefetch, read_zonelist, remove_zone,
 };
 use expect_test::expect;
 use proptest::prelude::*;
@@ -36,11 +36,13 @@ fn wrap(text: &str) -> String {
     wrapped
 }
 
-/// Faults and notices of a file of any of the three kinds, told by its name.
+/// Faults and notices of a file of any kind, told by its name.
 fn read(file: &str, bytes: &[u8]) -> FileFaults {
     let notices = match file {
         "conf.xml" => read_conf(file, bytes).map(|read| read.notices),
         "kasp.xml" => read_kasp(file, bytes).map(|read| read.notices),
+        "addns.xml" => read_addns(file, bytes).map(|read| read.notices),
+        "zonefetch.xml" => read_zonefetch(file, bytes).map(|read| read.notices),
         _ => read_zonelist(file, bytes).map(|read| read.notices),
     };
     notices.map_or_else(|faults| faults, |notices| FileFaults { faults: Vec::new(), notices })
@@ -181,10 +183,35 @@ const EDITS: &[(&str, &str, &str, &str)] = &[
         "<MySQL><Host port='1'/><Database>d</Database><Username>u</Username><Password/></MySQL>",
         "attribute port in <Host> is of OpenDNSSEC 1.x",
     ),
+    (
+        "conf.xml",
+        "<Port>53</Port>",
+        "<TLS><CertificateFile>c</CertificateFile><KeyFile>/k</KeyFile></TLS>",
+        "the path in <CertificateFile> is not absolute",
+    ),
+    ("addns.xml", "hmac-sha256", "hmac-sha3", "TSIG algorithm 'hmac-sha3' is unknown; allowed:"),
+    ("addns.xml", "hmac-sha256", "hmac-md5", "hmac-md5 is only for partners that know no better"),
+    ("addns.xml", "sw0nMPCs", "s*0nMPCs", "<Secret> is not base64: invalid symbol at 1"),
+    ("addns.xml", "sw0nMPCswVbes1tmQTm1pcMmpNRK+oGMYN+qKNR/BwQ=", "AAAA", "<Secret> has 3 octets"),
+    ("addns.xml", "distribution.example<", "a..b<", "'a..b' is not the name of a key"),
+    (
+        "addns.xml",
+        "distribution.example<",
+        "other<",
+        "no <TSIG> with the <Name> distribution.example in this file; there are: other",
+    ),
+    ("addns.xml", "192.0.2.1</Prefix>", "192.0.2.1/99</Prefix>", "/99 is not a number of bits"),
+    (
+        "addns.xml",
+        "</AllowNotify>",
+        "</AllowNotify><AllowUpdate><Peer><Prefix>::1</Prefix></Peer></AllowUpdate>",
+        "a <Peer> of <AllowUpdate> needs a <Key>",
+    ),
+    ("addns.xml", "<Prefix>192.0.2.1</Prefix>", "", "<AllowNotify> without <Prefix> and <Key> is"),
 ];
 
 /// How many variants `Fault` has.
-const VARIANTS: usize = 48;
+const VARIANTS: usize = 58;
 
 #[test]
 fn every_fault_is_reached() {
@@ -357,8 +384,9 @@ fn a_million_nested_elements_are_refused_at_once() {
 
 #[test]
 fn files_cut_short_anywhere_are_refused() {
-    for name in ["conf.xml", "kasp.xml", "zonelist.xml"] {
-        let text = example(&format!("opendnssec-1.1/{name}"));
+    for name in ["conf.xml", "kasp.xml", "zonelist.xml", "zonefetch.xml", "addns.xml"] {
+        let folder = if name == "addns.xml" { "tld-optout" } else { "opendnssec-1.1" };
+        let text = example(&format!("{folder}/{name}"));
         let whole = text.trim_end().len();
         for end in 0..whole {
             let found = read(name, &text.as_bytes()[..end]);
@@ -372,15 +400,17 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
     #[test]
     fn mutated_files_never_panic(
-        which in 0_usize..3,
+        which in 0_usize..5,
         edits in prop::collection::vec(
             (any::<prop::sample::Index>(), any::<u8>(), 0_usize..8),
             1..6,
         ),
         pieces in prop::collection::vec(any::<prop::sample::Index>(), 2),
     ) {
-        let name = ["conf.xml", "kasp.xml", "zonelist.xml"][which];
-        let mut bytes = example(&format!("default/{name}")).into_bytes();
+        let paths = ["default/conf.xml", "default/kasp.xml", "default/zonelist.xml",
+            "tld-optout/addns.xml", "opendnssec-1.1/zonefetch.xml"];
+        let name = paths[which].split_once('/').unwrap().1;
+        let mut bytes = example(paths[which]).into_bytes();
         for (at, octet, cut) in edits {
             let at = at.index(bytes.len());
             let end = (at + cut).min(bytes.len());
@@ -404,7 +434,7 @@ proptest! {
     }
     #[test]
     fn any_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        for name in ["conf.xml", "kasp.xml", "zonelist.xml"] {
+        for name in ["conf.xml", "kasp.xml", "zonelist.xml", "addns.xml", "zonefetch.xml"] {
             prop_assert!(!read(name, &bytes).faults.is_empty());
         }
     }

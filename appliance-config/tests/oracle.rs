@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use appliance_config::{
-    Environment, FileKind, Inputs, Severity, check, read_conf, read_kasp, read_zonelist,
+    Environment, FileKind, Inputs, Severity, check, read_addns, read_conf, read_kasp, read_zonelist,
 };
 
 /// Fixtures and examples (by conf, kasp or zonelist file) where ours says something else.
@@ -196,4 +196,49 @@ fn tables_accept_what_the_schemas_accept() {
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// addns.xml: what of the package's own sample is replaced, by what.
+const ADDNS_EDITS: &[(&str, &str)] = &[
+    ("", ""),
+    ("<Port>5353</Port>", "<Port>0</Port>"),
+    ("<Port>5353</Port>", "<Port>65536</Port>"),
+    ("<Port>5353</Port>", "<Port> 65535 </Port>"),
+    ("<Address>1.2.3.4</Address>", ""),
+    ("<Prefix>1.2.3.4</Prefix>", ""),
+    ("<Algorithm>hmac-sha256</Algorithm>", ""),
+    ("sw0nMPCs", "sw0nMPC*"),
+    ("sw0nMPCs", "sw0nMPCs\n\t"),
+    ("BwQ=", "BwQ"),
+    ("<Inbound>", "<Inbound/><Inbound>"),
+    ("</Inbound>", "</Inbound><TSIG/>"),
+    ("<Name>", "<Key/><Name>"),
+    ("</Outbound>", "<Notify/></Outbound>"),
+    ("<AllowNotify>", "<AllowNotify/><AllowNotify>"),
+    ("<DNS>", "<DNS/><DNS>"),
+    ("<DNS>", "<DNS mode='x'>"),
+    ("Adapter>", "Adaptor>"),
+];
+
+/// OpenDNSSEC's sample of an addns.xml works as it is, and whatever the schema refuses is refused.
+#[test]
+fn addns_is_accepted_as_the_schema_accepts_it() {
+    let folder = Path::new("/usr/share/opendnssec");
+    let sample = fs::read_to_string(folder.join("addns.xml"))
+        .unwrap_or_else(|error| panic!("addns.xml: {error}; run cargo xtask setup"));
+    assert_eq!(read_addns("addns.xml", sample.as_bytes()).unwrap().notices, []);
+    let schema = folder.join("addns.rng");
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("addns-edited.xml");
+    let mut accepted = 0;
+    for (from, to) in ADDNS_EDITS {
+        assert!(sample.contains(from), "{from}");
+        let text = sample.replacen(from, to, if from.starts_with("Adapter") { 2 } else { 1 });
+        fs::write(&path, &text).unwrap();
+        let arguments = ["--noout", "--relaxng", schema.to_str().unwrap(), path.to_str().unwrap()];
+        let schema_accepts = run("xmllint", &arguments).status.success();
+        let ours = read_addns("addns.xml", text.as_bytes());
+        assert_eq!(schema_accepts, ours.is_ok(), "{to}: {ours:?}");
+        accepted += usize::from(schema_accepts);
+    }
+    assert!((3..ADDNS_EDITS.len() - 3).contains(&accepted), "{accepted} are accepted");
 }

@@ -1,8 +1,8 @@
 //! The table of conf.xml: OpenDNSSEC 1.1 to 2.1, and our own elements.
 //! Ours: `<BuiltIn/>`, `<KeyFile>` and `<Directory>` of a repository (the built-in token), its
 //! `<TokenSerial>` and `<ModuleParameters>`,
-//! `<RepositoryGroup>`, `<AllowDeprecatedAlgorithms/>` of the enforcer (RFC 9905), and `<Limits>`
-//! of the signer.
+//! `<RepositoryGroup>`, `<AllowDeprecatedAlgorithms/>` of the enforcer (RFC 9905), `<Limits>` of the
+//! signer, and `<TLS>` of its interfaces.
 
 use dnssec::zone::load::RRSET_RECORD_COUNT_MAX;
 
@@ -77,8 +77,9 @@ const COMMON: &[Rule] = &[
     ),
     Rule::one("PolicyFile", Content::Text),
     Rule::one("ZoneListFile", Content::Text),
-    Rule::optional("ZoneFetchFile", Content::Text)
-        .old("of OpenDNSSEC 1.1 to 1.3; DNS adapters (addns.xml) took its place"),
+    Rule::optional("ZoneFetchFile", Content::Text).old(
+        "of OpenDNSSEC 1.1 to 1.3: every zone has its masters as input; addns.xml took its place",
+    ),
 ];
 
 /// Facilities of syslog that the schema knows.
@@ -146,6 +147,14 @@ const SIGNER: &[Rule] = &[
             Content::Free(&[
                 Rule::optional("Address", Content::Text),
                 Rule::optional("Port", PORT),
+                // Of our own.
+                Rule::optional(
+                    "TLS",
+                    Content::Free(&[
+                        Rule::one("CertificateFile", Content::Text),
+                        Rule::one("KeyFile", Content::Text),
+                    ]),
+                ),
             ]),
         )]),
     ),

@@ -4,6 +4,7 @@
 //! Never: sockets, clocks, random ids (the caller brings them).
 
 pub mod message;
+pub mod peers;
 pub mod rcode;
 pub mod tsig;
 pub mod wire;

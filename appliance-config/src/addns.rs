@@ -1,0 +1,202 @@
+//! addns.xml: whom a zone is transferred from and to (OpenDNSSEC 1.4 to 2.1), with our own
+//! elements:
+//! - `<AllowUpdate>` in `<Inbound>`: peers that may change the unsigned zone (RFC 2136). Each has
+//!   a `<Key>`;
+//! - `<TLS>` in `<Remote>`: zone transfers over TLS (RFC 9103). Empty, it encrypts and believes
+//!   whoever answers; with `<Name>` (and `<CAFile>`, else the authorities of the system), with
+//!   `<Pin>`s, or with both, there is no connection to another server.
+//!
+//! In: bytes. Out: [`Addns`]. Never: whether somebody answers there; a secret in a message.
+//! Limits: those of `dnssec::transfer::peers`.
+
+use std::net::{IpAddr, SocketAddr};
+
+use data_encoding::BASE64;
+use dnssec::transfer::peers::{
+    DNS_PORT, Inbound, Outbound, PEER_COUNT_MAX, PIN_COUNT_MAX, Peer, Prefix, Remote, RemoteTls,
+    SpkiPin, TLS_PORT,
+};
+
+use crate::diagnostics::{FileFaults, Findings, Read};
+use crate::fault::Fault;
+use crate::kasp::number;
+use crate::schema::{self, validate};
+use crate::tree::{Element, FILE_BYTES_MAX, read_tree};
+use crate::tsig_keys::Keys;
+
+/// An addns.xml.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Addns {
+    /// `<Inbound>`: for zones that have the file as their input.
+    pub inbound: Inbound,
+    /// `<Outbound>`: for zones that have the file as their output.
+    pub outbound: Outbound,
+}
+
+/// Reads addns.xml; `file` is its name in messages.
+pub fn read_addns(file: &str, bytes: &[u8]) -> Result<Read<Addns>, FileFaults> {
+    let mut findings = Findings::default();
+    let root = read_tree(bytes, FILE_BYTES_MAX, "Adapter", &mut findings);
+    let value = root.and_then(|root| {
+        validate(&root, &schema::addns::ADAPTER, &mut findings);
+        let dns = root.child("DNS").filter(|_| findings.form_is_right())?;
+        Some(addns(dns, &mut findings))
+    });
+    findings.finish(file, bytes, value)
+}
+
+fn addns(dns: &Element<'_>, findings: &mut Findings) -> Addns {
+    let keys = Keys::read(dns, findings);
+    let mut found = Addns::default();
+    if let Some(inbound) = dns.child("Inbound") {
+        found.inbound = Inbound {
+            masters: remotes(inbound, "RequestTransfer", &keys, findings),
+            allow_notify: peers(inbound, "AllowNotify", &keys, findings),
+            allow_update: peers(inbound, "AllowUpdate", &keys, findings),
+        };
+    }
+    if let Some(outbound) = dns.child("Outbound") {
+        found.outbound = Outbound {
+            provide_transfer: peers(outbound, "ProvideTransfer", &keys, findings),
+            notify: remotes(outbound, "Notify", &keys, findings),
+        };
+    }
+    found
+}
+
+/// Whether a list that is there has something in it, and not too much.
+pub(crate) fn check_count(
+    list: &Element<'_>,
+    within: &'static str,
+    element: &'static str,
+    findings: &mut Findings,
+) {
+    let (count, most) = (list.all(element).count(), PEER_COUNT_MAX);
+    if !(1..=most).contains(&count) {
+        let fault = Fault::ServerCount { within, element, count, most };
+        findings.push(list.tag.clone(), fault);
+    }
+}
+
+fn remotes(
+    parent: &Element<'_>,
+    within: &'static str,
+    keys: &Keys,
+    findings: &mut Findings,
+) -> Vec<Remote> {
+    let Some(list) = parent.child(within) else { return Vec::new() };
+    check_count(list, within, "Remote", findings);
+    list.all("Remote").filter_map(|element| remote(element, keys, findings)).collect()
+}
+
+fn remote(element: &Element<'_>, keys: &Keys, findings: &mut Findings) -> Option<Remote> {
+    let tls = element.child("TLS").and_then(|given| tls(given, findings));
+    let key = keys.named_in(element, findings);
+    let default = if element.has("TLS") { TLS_PORT } else { DNS_PORT };
+    let address = element.child("Address").and_then(|given| ip(given, findings))?;
+    let port = if element.has("Port") { number(element, &["Port"]) } else { default };
+    Some(Remote { address: SocketAddr::new(address, port), key, tls })
+}
+
+/// The text of an element as an address.
+pub(crate) fn ip(element: &Element<'_>, findings: &mut Findings) -> Option<IpAddr> {
+    let parsed = element.trimmed().parse::<IpAddr>().ok();
+    if parsed.is_none() {
+        let value = element.trimmed().chars().take(80).collect();
+        findings.push(element.text_place(), Fault::Address { value });
+    }
+    parsed
+}
+
+fn tls(element: &Element<'_>, findings: &mut Findings) -> Option<RemoteTls> {
+    let name = element.child("Name").map(|given| {
+        let text = given.trimmed();
+        let is_fine = |octet: u8| octet.is_ascii_alphanumeric() || b".-_:".contains(&octet);
+        if text.is_empty() || !text.bytes().all(is_fine) {
+            bad_value(given, "the name of a server as its certificate has it", findings);
+        }
+        text.strip_suffix('.').unwrap_or(text).to_owned()
+    });
+    let ca_file = element.child("CAFile").map(|given| {
+        if !given.trimmed().starts_with('/') {
+            findings.push(given.text_place(), Fault::RelativePath { element: "CAFile" });
+        }
+        if name.is_none() {
+            let fault = Fault::OnlyWith { element: "CAFile", with: "<Name>" };
+            findings.push(given.tag.clone(), fault);
+        }
+        given.trimmed().into()
+    });
+    let pins: Vec<SpkiPin> = element.all("Pin").filter_map(|given| pin(given, findings)).collect();
+    let count = element.all("Pin").count();
+    if count > PIN_COUNT_MAX {
+        let (within, most) = ("TLS", PIN_COUNT_MAX);
+        let fault = Fault::ServerCount { within, element: "Pin", count, most };
+        findings.push(element.tag.clone(), fault);
+    }
+    // Wrong pins are no pins, but they were meant: never fall back to believing everybody.
+    match name.is_none() && count == 0 {
+        true => Some(RemoteTls::Opportunistic),
+        false => Some(RemoteTls::Strict { name, ca_file, pins }),
+    }
+}
+
+fn pin(element: &Element<'_>, findings: &mut Findings) -> Option<SpkiPin> {
+    let octets = BASE64.decode(element.trimmed().as_bytes()).ok();
+    let pin = octets.and_then(|octets| octets.try_into().ok()).map(SpkiPin);
+    if pin.is_none() {
+        bad_value(element, "base64 of the SHA-256 of a public key (44 characters)", findings);
+    }
+    pin
+}
+
+fn bad_value(element: &Element<'_>, expected: &str, findings: &mut Findings) {
+    let fault = Fault::BadValue {
+        place: format!("<{}>", element.name),
+        value: element.trimmed().chars().take(80).collect(),
+        expected: expected.to_owned(),
+    };
+    findings.push(element.text_place(), fault);
+}
+
+fn peers(
+    parent: &Element<'_>,
+    within: &'static str,
+    keys: &Keys,
+    findings: &mut Findings,
+) -> Vec<Peer> {
+    let Some(list) = parent.child(within) else { return Vec::new() };
+    check_count(list, within, "Peer", findings);
+    list.all("Peer").filter_map(|element| peer(element, within, keys, findings)).collect()
+}
+
+/// `None`: it has a fault. A peer of which only a part was understood would be too many.
+fn peer(
+    element: &Element<'_>,
+    within: &'static str,
+    keys: &Keys,
+    findings: &mut Findings,
+) -> Option<Peer> {
+    let prefix = match element.child("Prefix") {
+        None => None,
+        Some(given) => match given.trimmed().parse::<Prefix>() {
+            Ok(prefix) => Some(prefix),
+            Err(cause) => {
+                findings.push(given.text_place(), Fault::Prefix { cause });
+                return None;
+            }
+        },
+    };
+    let key = keys.named_in(element, findings);
+    match (within, &prefix, element.has("Key")) {
+        ("AllowUpdate", _, false) => {
+            findings.push(element.tag.clone(), Fault::UpdateWithoutKey);
+        }
+        (_, None, false) => findings.push(element.tag.clone(), Fault::OpenPeer { within }),
+        _ => {}
+    }
+    (key.is_some() || !element.has("Key")).then_some(Peer { prefix, key })
+}
+
+#[cfg(test)]
+mod tests;
