@@ -289,8 +289,10 @@ enum Replaced {
 
 /// How the signatures of the keys that a key takes over from leave the zone, or its own when it
 /// stopped; empty where all RRsets got or lost a signature at once. It was one by one when leaving
-/// and coming key were both in the DNSKEY RRset as the change began. 2.1 asks whether they still
-/// are, and forgets the long wait when the leaving one's DNSKEY goes.
+/// and coming key were both in the DNSKEY RRset as the change began: a signer keeps a signature as
+/// long as its key is published. 2.1 asks whether they still are, and forgets the long wait when the
+/// leaving one's DNSKEY goes; and it counts only coming keys that every cache has, but a key that
+/// trust anchors keep published (RFC 5011) may be followed by one that is new.
 fn replacements(life: &ZoneLife, key: usize, wants: RecordState) -> Vec<Replaced> {
     let this = &life.keys[key];
     let others = || {
@@ -303,11 +305,10 @@ fn replacements(life: &ZoneLife, key: usize, wants: RecordState) -> Vec<Replaced
     };
     if wants == Omnipresent {
         let leaving = others().filter(|other| other.state(Rrsig) == Some(Unretentive));
-        let is_ours = |_: &&KeyLife| this.dnskey.state == Omnipresent;
+        let is_ours = |_: &&KeyLife| this.is_published();
         return leaving.filter(is_ours).map(way).collect();
     }
-    let is_coming =
-        |other: &KeyLife| other.state(Rrsig) == Some(Rumoured) && other.dnskey.state == Omnipresent;
+    let is_coming = |other: &KeyLife| other.state(Rrsig) == Some(Rumoured) && other.is_published();
     let left = this.rrsig.unwrap_or_default().since;
     let was_there = this.is_published() || this.dnskey.since >= left;
     if was_there && others().any(is_coming) { vec![way(this)] } else { Vec::new() }

@@ -104,10 +104,9 @@ impl World {
             Following::Unsaid => self.anchors.is_configured,
         };
         if !is_followed {
-            let Anchors { learnt, revocations, .. } = self.anchors;
             let revoked = shown.iter().filter(|key| key.is_revoked).map(|key| key.id.clone());
-            let gone = revoked.chain(self.anchors.gone.iter().cloned()).collect();
-            self.anchors = Anchors { learnt, revocations, gone, ..Anchors::default() };
+            self.anchors.gone.extend(revoked);
+            self.give_up();
             return Ok(());
         }
         self.anchors.may_end |= is_leaving;
@@ -118,6 +117,29 @@ impl World {
         self.check_anchors()
     }
 
+    /// The operator says who follows the zone and what becomes of it: with an edit, whether or not
+    /// a version can be published then.
+    pub(crate) fn hear_operator(&mut self, following: Following, is_leaving: bool) {
+        match following {
+            Following::No => self.give_up(),
+            Following::Yes | Following::Unsaid => self.anchors.may_end |= is_leaving,
+        }
+    }
+
+    /// Nobody follows the zone any more; what was revoked stays so.
+    fn give_up(&mut self) {
+        let Anchors { learnt, revocations, .. } = self.anchors;
+        let gone = std::mem::take(&mut self.anchors.gone);
+        self.anchors = Anchors { learnt, revocations, gone, ..Anchors::default() };
+    }
+
+    /// The largest TTL of a DNSKEY RRset that some cache has. "There is none" is no such RRset:
+    /// whoever has heard that has nothing to look at again (§2.3 goes by the RRset's TTL).
+    fn keyset_ttl_max(&self) -> u64 {
+        let live = self.keysets.live(self.now).filter(|it| !it.content.keys.is_empty());
+        live.map(|version| version.ttl).max().unwrap_or(0)
+    }
+
     /// From when on no cache has a set without this key.
     fn everywhere(&self, number: usize) -> u64 {
         let live = self.keysets.live(self.now).filter(|it| !it.content.keys.has(number));
@@ -126,7 +148,7 @@ impl World {
 
     fn note_revoked(&mut self, shown: &[ShownKey]) -> Result<(), Fault> {
         let now = self.now;
-        let ttl = self.keysets.live(now).map(|it| it.ttl).max().unwrap_or(0);
+        let ttl = self.keyset_ttl_max();
         for key in shown.iter().filter(|key| key.is_revoked && key.is_published) {
             // Nobody cares for one that was revoked before anybody followed the zone.
             if !self.anchors.gone.contains(&key.id) {
@@ -177,7 +199,7 @@ impl World {
 
     fn note_shown(&mut self, shown: &[ShownKey]) -> Result<(), Fault> {
         let now = self.now;
-        let ttl = self.keysets.live(now).map(|it| it.ttl).max().unwrap_or(0);
+        let ttl = self.keyset_ttl_max();
         let keys = shown.iter().filter(|key| key.role.signs_keyset() && !key.is_revoked);
         for key in keys.filter(|key| key.is_published) {
             if self.anchors.gone.contains(&key.id) {

@@ -8,7 +8,7 @@ use super::parent::ParentEvent;
 use super::play::Play;
 use super::sync::Wish;
 use super::versions::KeySet;
-use super::world::Fault;
+use super::world::{Fault, is_leaving};
 use dnssec::Timestamp;
 use dnssec::enforcer::{
     Action, DsAtParent, DsShown, DsSighting, KeyLife, RecordKind, RecordState, ds_gone, ds_retract,
@@ -197,8 +197,7 @@ impl Play {
     pub(crate) fn publish_cds(&mut self) -> Result<(), Why> {
         let right = Wish::of(&self.life, &self.policy);
         let wish = self.mistake.wish(&self.life, right);
-        let is_leaving = self.policy.passthrough || self.policy.keys.keys.is_empty();
-        if wish == Wish::Delete && !is_leaving && !self.cast.is_eager {
+        if wish == Wish::Delete && !is_leaving(&self.policy) && !self.cast.is_eager {
             return Err(Fault::AsksForRemoval { at: self.world.now }.into());
         }
         let delay = self.policy.zone.propagation_delay.0;

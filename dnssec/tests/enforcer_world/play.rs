@@ -3,6 +3,7 @@
 //! In: a seed, a cast, and a mutation of the core for tests of the model itself. Out: what was
 //! covered, or the first failure with what led to it.
 
+use super::anchors::Following;
 use super::keys::ALGORITHMS;
 use super::lives::{Cast, Covered, Failure, Why};
 use super::mutants::Mistake;
@@ -11,7 +12,7 @@ use super::policies::{DAY, fit, random_edit, random_policy};
 use super::random::Random;
 use super::sync::Sync;
 use super::versions::KeySet;
-use super::world::{Fault, ShownKey, World};
+use super::world::{Fault, ShownKey, World, is_leaving};
 use dnssec::enforcer::{
     Action, Backup, DsSighting, KeyLife, PublishedKeys, RecordKind, RecordState, Scene, SupplyKey,
     ZoneLife, bars_from_unsigned, evaluate, published,
@@ -240,6 +241,7 @@ impl Play {
                 self.policy = before;
             }
             self.covered.edits += 1;
+            self.world.hear_operator(Following::of(&self.policy), is_leaving(&self.policy));
             self.log(|play| format!("edit of {what}: {:?}", play.policy));
         }
         if self.next_edit <= now {

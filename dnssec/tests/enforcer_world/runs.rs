@@ -1,6 +1,6 @@
 //! Many lives: every roll type, and random policies with edits, commands and outages.
 //! `SEED=n` repeats one random life and prints what led to its failure; `RUNS=n` plays n of them
-//! instead of the few that continuous integration has time for.
+//! instead of the few that continuous integration has time for, from seed 0 on or from `FROM=n`.
 
 use super::lives::{Cast, Covered, Failure};
 use super::mutants::Mistake;
@@ -74,7 +74,10 @@ fn expect(result: Result<Covered, Box<Failure>>) -> Covered {
 fn random_lives_validate_at_every_instant_w5() {
     let seeds = match number("SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("RUNS").unwrap_or(RUNS_DEFAULT),
+        None => {
+            let first = number("FROM").unwrap_or(0);
+            first..first + number("RUNS").unwrap_or(RUNS_DEFAULT)
+        }
     };
     let mut all = Covered::default();
     let mut failed = Vec::new();

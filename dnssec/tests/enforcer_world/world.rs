@@ -73,6 +73,11 @@ pub(crate) enum Fault {
     AsksForRemoval { at: u64 },
 }
 
+/// Whether the zone is to become unsigned.
+pub(crate) fn is_leaving(policy: &Policy) -> bool {
+    policy.passthrough || policy.keys.keys.is_empty()
+}
+
 /// One zone and everybody who looks at it.
 #[derive(Clone, Debug)]
 pub(crate) struct World {
@@ -168,8 +173,7 @@ impl World {
         self.refresh_ds_ttl(&old);
         self.find_next_replaced();
         self.check_views()?;
-        let is_leaving = policy.passthrough || policy.keys.keys.is_empty();
-        self.follow(shown, Following::of(policy), is_leaving)?;
+        self.follow(shown, Following::of(policy), is_leaving(policy))?;
         self.check_source(keyset)
     }
 

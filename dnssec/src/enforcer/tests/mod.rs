@@ -2,6 +2,7 @@
 
 mod approval;
 mod commands;
+mod followed;
 mod gaps;
 mod properties;
 mod rolls;

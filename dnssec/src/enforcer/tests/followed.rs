@@ -1,0 +1,29 @@
+//! Zones that validators follow by RFC 5011, in the middle of edits: found by random lives.
+
+use super::*;
+
+/// A CSK that somebody may follow stays published until it is revoked. Another one takes over
+/// before every cache knows either: as long as the old one is published, a signer keeps its
+/// signatures until they come due, so that the new one's are not everywhere before.
+#[test]
+fn signatures_by_a_key_that_anchors_keep_published_are_waited_for() {
+    let mut policy = csk_policy(RollType::CskDoubleRrset);
+    policy.keys.keys[0].rfc5011 = true;
+    let mut driver = Driver::new(policy);
+    // A quick validator has the DNSKEY already; a slow one has not.
+    driver.settle(16 * MINUTE + 5);
+    let begin = driver.now;
+    driver.policy.keys.keys[0].repository = "other".to_owned();
+    driver.evaluate();
+    assert_eq!(driver.picture(), "CSK HRRU\nCSK HRRR+");
+    let new = |driver: &Driver| driver.life.keys[1].rrsig.unwrap().state;
+    while new(&driver) != RecordState::Omnipresent {
+        driver.now = driver.parent_acts().unwrap().max(driver.now);
+        driver.evaluate();
+        assert!(driver.now <= begin.plus(Seconds(days(1))), "{}", driver.told());
+    }
+    // Validity and jitter, the last run, less the refresh window; then TTL and delay.
+    let replaced = (110 + 7 + 2 - 30) * MINUTE;
+    assert_eq!(driver.now.since(begin), Seconds(replaced + (13 + 5) * MINUTE));
+    assert_eq!(driver.life.keys[0].rrsig.unwrap().state, RecordState::Hidden);
+}
