@@ -3,9 +3,12 @@
 //! In: octets, keys, zone versions and the time, as arguments. Out: octets and decisions.
 //! Never: sockets, clocks, random ids (the caller brings them).
 
+pub mod ixfr;
 pub mod message;
+pub mod packing;
 pub mod peers;
 pub mod rcode;
+pub mod serving;
 pub mod tsig;
 pub mod wire;
 
