@@ -16,4 +16,5 @@ pub mod privileges;
 pub mod signals;
 pub mod signed_files;
 pub mod signer_files;
+pub mod tls;
 pub mod zone_files;
