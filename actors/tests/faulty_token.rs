@@ -117,7 +117,8 @@ impl Lab {
             let output = folder.path().join(format!("{zone}out"));
             let name = Name::parse(zone.as_bytes(), None).unwrap();
             let limits = Limits::default();
-            ZoneSettings { name, policy: Arc::new(policy), input, output, signconf: None, limits }
+            let (policy, input, output) = (Arc::new(policy), input.into(), output.into());
+            ZoneSettings { name, policy, input, output, signconf: None, limits }
         });
         let repositories = [ILL, WELL].map(|name| RepositorySettings {
             name: name.to_owned(),

@@ -30,6 +30,8 @@ enum AuditError {
     Ds { typed: String },
     #[error(transparent)]
     Policy(#[from] policy::PolicyError),
+    #[error("zone {zone} has no such file, it is transferred: give one with {option}")]
+    NoFile { zone: String, option: &'static str },
     #[error(transparent)]
     Zones(#[from] audit::AuditError),
 }

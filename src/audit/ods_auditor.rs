@@ -149,8 +149,11 @@ fn audit_zone(given: &Options, zone: &ZoneSettings) -> Result<Judged, AuditError
     let began = clock.uptime();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let apex = zone.name.as_wire().to_vec();
-    let signed = given.signed.as_deref().unwrap_or(&zone.output);
-    let unsigned = given.unsigned.as_deref().unwrap_or(&zone.input);
+    let no_file = |option| AuditError::NoFile { zone: zone_text(&zone.name), option };
+    let signed = given.signed.as_deref().or(zone.output_file());
+    let signed = signed.ok_or_else(|| no_file("--signed"))?;
+    let unsigned = given.unsigned.as_deref().or(zone.input_file());
+    let unsigned = unsigned.ok_or_else(|| no_file("--unsigned"))?;
     let candidate = file::read(signed, Some(apex.clone()), threads)?;
     let source = file::read(unsigned, Some(apex.clone()), threads)?;
     let candidate: Vec<&[u8]> = candidate.iter().map(Vec::as_slice).collect();

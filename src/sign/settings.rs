@@ -58,9 +58,14 @@ pub(super) fn job(arguments: &SignArguments) -> Result<Job, ArgumentError> {
         file_name.push(".signed");
         file_name.into()
     });
-    let input = arguments.zone_file.clone();
-    let limits = Limits::default();
-    let zone = ZoneSettings { name, policy: policy.clone(), input, output, signconf: None, limits };
+    let zone = ZoneSettings {
+        name,
+        policy: policy.clone(),
+        input: arguments.zone_file.clone().into(),
+        output: output.into(),
+        signconf: None,
+        limits: Limits::default(),
+    };
     let state = arguments.state.clone();
     let repositories: BTreeSet<&str> =
         policy.keys.keys.iter().map(|key| key.repository.as_str()).collect();
@@ -70,6 +75,7 @@ pub(super) fn job(arguments: &SignArguments) -> Result<Job, ArgumentError> {
         snapshot_folder: state.join("snapshots"),
         repositories,
         zones: vec![zone.clone()],
+        listeners: Vec::new(),
         notify_command: None,
         checkers: Vec::new(),
         audit_log_kept: dnssec::Seconds(400 * 86_400),

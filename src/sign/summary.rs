@@ -9,6 +9,7 @@ use dnssec::outlook::{RollingKey, Upcoming, outlook};
 use dnssec::policy::{DenialPolicy, Policy};
 use dnssec::{Serial, Timestamp};
 use std::fmt::Write as _;
+use std::path::Path;
 
 /// The whole text. Writing to a `String` cannot fail, so results are dropped.
 pub(super) fn text(job: &Job, status: &ZoneStatus) -> String {
@@ -19,8 +20,15 @@ pub(super) fn text(job: &Job, status: &ZoneStatus) -> String {
     };
     let serial = |serial: Option<Serial>| serial.unwrap_or_default().to_string();
     line("zone", zone_text(&zone.name));
-    line("input", format!("{} (serial {})", zone.input.display(), serial(status.input_serial)));
-    line("output", format!("{} (serial {})", zone.output.display(), serial(status.output_serial)));
+    let sides = [
+        ("input", zone.input_file(), status.input_serial),
+        ("output", zone.output_file(), status.output_serial),
+    ];
+    // Both are files here.
+    for (title, file, number) in sides {
+        let file = file.map(Path::display).map(|shown| shown.to_string()).unwrap_or_default();
+        line(title, format!("{file} (serial {})", serial(number)));
+    }
     let (made, kept) = match &status.last_action {
         Some(RunAction::Published { counts, .. }) => (counts.made, counts.kept),
         _ => (0, status.signature_count),

@@ -37,7 +37,7 @@ impl Installation {
             let own = installation.path("").to_string_lossy().into_owned();
             let own = own.trim_end_matches('/');
             let text = text.replace("/etc/opendnssec", own).replace("/var/lib/opendnssec", own);
-            let text = without_privileges(text);
+            let text = for_tests(text);
             installation.write(name, &without_keys_ahead(&text));
         }
         // Sockets of its own: the usual place is one for the whole machine.
@@ -163,13 +163,17 @@ fn without_keys_ahead(text: &str) -> String {
     format!("{before}{tag}PT0S<{after}")
 }
 
-/// A configuration that runs as whoever starts it: the folder is his.
-fn without_privileges(text: String) -> String {
-    let parts = text.split_once("<Privileges>").and_then(|(before, rest)| {
-        let (_, after) = rest.split_once("</Privileges>")?;
-        Some(format!("{before}{after}"))
-    });
-    parts.unwrap_or(text)
+/// A configuration that runs as whoever starts it, since the folder is his; without listeners, whose
+/// ports are those of the whole machine; and whose zones come from files.
+fn for_tests(text: String) -> String {
+    let parts = ["Privileges", "Listener", "ZoneFetchFile"];
+    parts.into_iter().fold(text, |text, element| {
+        let parts = text.split_once(&format!("<{element}>")).and_then(|(before, rest)| {
+            let (_, after) = rest.split_once(&format!("</{element}>"))?;
+            Some(format!("{before}{after}"))
+        });
+        parts.unwrap_or(text)
+    })
 }
 
 /// A zone with a SOA, a name server and these records, of which the serial is `serial`.

@@ -5,6 +5,7 @@
 
 use crate::io::config_files::{self, ConfigFileError};
 use crate::io::pid_files::beside;
+use crate::settings::{Adapters, ZoneFetchError};
 use appliance_config::{
     Conf, Datastore, FILE_BYTES_MAX, FileFaults, Read, Signer, ZONELIST_BYTES_MAX, ZoneEntry,
     read_conf, read_kasp, read_zonelist,
@@ -30,6 +31,9 @@ pub enum CatalogueError {
     /// A file has faults.
     #[error(transparent)]
     Faults(#[from] FileFaults),
+    /// `<ZoneFetchFile>` cannot be used.
+    #[error(transparent)]
+    ZoneFetch(#[from] ZoneFetchError),
 }
 
 /// What the configuration says.
@@ -53,6 +57,8 @@ pub struct Catalogue {
     pub datastore: String,
     /// The zones, in the order of zonelist.xml.
     pub zones: Vec<ZoneEntry>,
+    /// What the DNS adapters of the zones say.
+    pub adapters: Adapters,
     /// The policies that the daemon knows: those of kasp.xml in its order, when it was imported.
     pub policies: Vec<Arc<Policy>>,
     /// The repositories, in the order of conf.xml.
@@ -76,6 +82,8 @@ impl Catalogue {
         let conf = read(conf_file, FILE_BYTES_MAX, read_conf)?;
         let policies = read(&conf.policy_file, FILE_BYTES_MAX, read_kasp)?;
         let zones = read(&conf.zone_list_file, ZONELIST_BYTES_MAX, read_zonelist)?;
+        // Notices are the settings' to give.
+        let adapters = Adapters::read(&conf, &zones.zones, &mut Vec::new())?;
         Ok(Catalogue {
             sockets: sockets(&conf),
             pid_files: pid_files(&conf),
@@ -89,6 +97,7 @@ impl Catalogue {
                 Datastore::MySql { database, .. } => database,
             },
             zones: zones.zones,
+            adapters,
             policies: policies.into_iter().map(Arc::new).collect(),
             repositories: conf
                 .repositories

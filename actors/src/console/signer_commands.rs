@@ -6,7 +6,7 @@ use super::dispatch::{Handler, Handlers, wrong_arguments};
 use super::enforcer_commands::{reload, running};
 use super::output::{Output, Wish};
 use super::site::Site;
-use super::update::{Updated, update_zones};
+use super::update::{Updated, update_adapters, update_zones};
 use crate::io::local_time::ctime;
 use crate::zone::{Phase, ZoneMessage};
 use console_protocol::help;
@@ -119,6 +119,7 @@ fn update(site: Arc<Site>, invocation: Invocation) -> LocalBoxFuture<'static, Ou
             return update_all(&site).await;
         }
         if let Some(running) = site.zone(zone) {
+            update_adapters(&site, &running.settings.name).await;
             running.tell(ZoneMessage::RunNow);
             return Output::done(format!("Zone {zone} config being updated.\n"));
         }

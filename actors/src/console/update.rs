@@ -169,8 +169,53 @@ fn names(zones: &[ZoneEntry]) -> BTreeSet<Name> {
     zones.iter().map(|zone| zone.name.clone()).collect()
 }
 
+/// Reads what the DNS adapters of zones say that are not known yet.
+async fn read_adapters(site: &Site, catalogue: &mut Catalogue) {
+    if catalogue.adapters.know(&catalogue.signer, &catalogue.zones) {
+        return;
+    }
+    let (mut adapters, signer) = (catalogue.adapters.clone(), catalogue.signer.clone());
+    let zones = catalogue.zones.clone();
+    let read = move || {
+        let mut notices = Vec::new();
+        adapters.read_more(&signer, &zones, &mut notices);
+        (adapters, notices)
+    };
+    let read = match site.staff.pool.run(read) {
+        Ok(reading) => reading.await.map_err(UpdateError::from),
+        Err(error) => Err(error.into()),
+    };
+    match read {
+        Ok((adapters, notices)) => {
+            catalogue.adapters = adapters;
+            for notice in notices {
+                tracing::warn!(target: "config", "{}", notice.summary());
+            }
+        }
+        Err(error) => tracing::error!(target: "config", "adapter files were not read: {error}"),
+    }
+}
+
+/// Reads what the DNS adapters of one zone say again.
+pub(super) async fn update_adapters(site: &Site, zone: &Name) {
+    let _alone = site.updating.lock().await;
+    let mut catalogue = Catalogue::clone(&site.catalogue());
+    let Some(entry) = catalogue.zone(zone).cloned() else { return };
+    catalogue.adapters.forget(&catalogue.signer, &entry);
+    if catalogue.adapters.know(&catalogue.signer, std::slice::from_ref(&entry)) {
+        // It has none.
+        return;
+    }
+    let settled = settle(site, catalogue).await;
+    for (zone, reason) in settled.not_started.iter().filter(|(name, _)| name == zone) {
+        let text = zone_text(zone);
+        tracing::error!(target: "config", zone = %text, "zone {text} goes on as it was: {reason}");
+    }
+}
+
 /// Brings the running zones in line with a catalogue, which is what is known from then on.
-pub(super) async fn settle(site: &Site, catalogue: Catalogue) -> Settled {
+pub(super) async fn settle(site: &Site, mut catalogue: Catalogue) -> Settled {
+    read_adapters(site, &mut catalogue).await;
     let mut settled = Settled::default();
     let zones = &site.staff.zones;
     let wanted = wanted(site, &catalogue, &mut settled.not_started);
@@ -233,7 +278,7 @@ pub(super) fn settings_of(
     if let Some(key) = policy.keys.keys.iter().find(|key| !has_slot(&key.repository)) {
         return Err(NotStarted::Repository(key.repository.clone()));
     }
-    Ok(zone_settings(entry, policy, &catalogue.signer, &has_slot)?)
+    Ok(zone_settings(entry, policy, &catalogue.signer, &catalogue.adapters, &has_slot)?)
 }
 
 fn is_same(one: &ZoneSettings, other: &ZoneSettings) -> bool {

@@ -92,6 +92,7 @@ pub(super) async fn import_zones(
         }
     }
     let mut next = catalogue.clone();
+    next.adapters.forget_all();
     let kept = catalogue.zones.iter().filter(|zone| missing.contains(&zone.name)).cloned();
     next.zones = listed.into_iter().chain(kept).collect();
     if is_foreign {

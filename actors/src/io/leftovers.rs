@@ -13,7 +13,7 @@ use storage::snapshot::cleanup_all;
 /// Removes leftovers; what cannot be removed is logged and stays.
 pub fn remove(settings: &Settings, store: &StateStore) {
     let folders: BTreeSet<&Path> =
-        settings.zones.iter().filter_map(|zone| zone.output.parent()).collect();
+        settings.zones.iter().filter_map(|zone| zone.output_file()?.parent()).collect();
     for folder in folders.into_iter().filter(|folder| folder.is_dir()) {
         if let Err(error) = remove_leftovers(folder) {
             tracing::warn!(folder = %folder.display(), %error, "leftovers were not removed");

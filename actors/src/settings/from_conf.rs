@@ -1,22 +1,22 @@
 //! Settings out of OpenDNSSEC's configuration: conf.xml, and the kasp.xml and zonelist.xml that
 //! it names. In: the path of conf.xml. Out: [`Settings`] and [`Notice`]s, or the first fault.
 //!
-//! What is wrong in a file is an error, and nothing starts. What is right but cannot be done yet
-//! (zone transfers, a token that waits for its PIN) leaves out the zones that need it, with a
-//! notice for each, and the others run.
+//! What is wrong in a file is an error, and nothing starts. What concerns some zones only (an
+//! addns.xml with a fault, a token that waits for its PIN) leaves out the zones that need it, with
+//! a notice for each, and the others run.
 //!
 //! Relative paths: those in zonelist.xml are below `<Signer><WorkingDirectory>`, since that is
 //! where OpenDNSSEC's signer changes to before it opens them (`zone add` writes absolute ones);
 //! those in conf.xml are below the folder that the program was started in, as for kaspcheck.
 
 use super::{
-    Auditor, EnforcerSettings, RepositorySettings, RunAs, Settings, TokenSettings, ZoneSettings,
-    zone_text,
+    AdapterProblem, Adapters, Auditor, EnforcerSettings, RepositorySettings, RunAs, Settings,
+    TokenSettings, ZoneFetchError, ZoneInput, ZoneOutput, ZoneSettings, zone_text,
 };
 use crate::io::checker::Checker;
 use crate::io::config_files::{self, ConfigFileError};
 use appliance_config::{
-    Adapter, Conf, Datastore, Diagnostic, FILE_BYTES_MAX, FileFaults, Read, Repository,
+    Adapter, Conf, Datastore, Diagnostic, FILE_BYTES_MAX, FileFaults, Interface, Read, Repository,
     RepositoryGroup, RepositoryKind, Secret, Signer, TokenSecret, ZONELIST_BYTES_MAX, ZoneEntry,
     ZoneList,
 };
@@ -40,6 +40,9 @@ pub enum SettingsError {
     /// A file has faults, each with line and column.
     #[error(transparent)]
     Faults(#[from] FileFaults),
+    /// `<ZoneFetchFile>` cannot be used.
+    #[error(transparent)]
+    ZoneFetch(#[from] ZoneFetchError),
     /// `<MySQL>`.
     #[error(
         "{}: <Datastore><MySQL> (database {database} on {host}) is not supported; give \
@@ -128,6 +131,16 @@ pub enum Notice {
         /// The repository.
         repository: String,
     },
+    /// Zones are transferred and nobody can ask for them.
+    #[error(
+        "no dnshandler/listener configured, but zones are configured with dns adapters: notify \
+         and zone transfer requests will not work properly; add <Listener> to <Signer> in {}",
+        file.display()
+    )]
+    NoListener {
+        /// conf.xml.
+        file: PathBuf,
+    },
     /// A zone that is not signed.
     #[error("{}: zone {zone} is left out: {reason}", file.display())]
     ZoneLeftOut {
@@ -143,7 +156,7 @@ pub enum Notice {
 impl Notice {
     /// Whether something that the operator asked for is not done.
     pub fn is_error(&self) -> bool {
-        !matches!(self, Notice::Accepted(_))
+        !matches!(self, Notice::Accepted(_) | Notice::NoListener { .. })
     }
 
     /// Whether it is about one zone alone.
@@ -155,14 +168,18 @@ impl Notice {
 /// Why a zone is left out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LeftOut {
-    /// An adapter that transfers zones.
+    /// Its addns.xml cannot be used.
+    #[error("{0}")]
+    Adapter(AdapterProblem),
+    /// An input that nothing comes from.
     #[error(
-        "<{direction}> is a DNS adapter, and zone transfers are a later step; \
-         use <Adapter type=\"File\">"
+        "its <Input> {} has neither <RequestTransfer> nor <AllowUpdate> in <Inbound>, so it would \
+         never get any content",
+        path.display()
     )]
-    Transfers {
-        /// `Input` or `Output`.
-        direction: &'static str,
+    NoMaster {
+        /// The addns.xml.
+        path: PathBuf,
     },
     /// Its policy needs a repository that was left out.
     #[error("its policy {policy} has a key in the repository {repository}, which is left out")]
@@ -212,8 +229,20 @@ pub fn read_settings_with(
         appliance_config::read_zonelist,
         &mut notices,
     )?;
-    let settings = settings(conf_file, conf, policies, &zone_list.zones, &mut notices)?;
+    let mut accepted = Vec::new();
+    let adapters = Adapters::read(&conf, &zone_list.zones, &mut accepted)?;
+    notices.extend(accepted.into_iter().map(Notice::Accepted));
+    let given = Given { conf, policies, zones: &zone_list.zones, adapters };
+    let settings = settings(conf_file, given, &mut notices)?;
     Ok((settings, notices))
+}
+
+/// What the files say.
+struct Given<'z> {
+    conf: Conf,
+    policies: Vec<Policy>,
+    zones: &'z [ZoneEntry],
+    adapters: Adapters,
 }
 
 /// Reads the policies alone: the kasp.xml that the conf.xml at `conf_file` names. Their
@@ -242,11 +271,10 @@ fn read<T>(
 
 fn settings(
     conf_file: &Path,
-    conf: Conf,
-    policies: Vec<Policy>,
-    zones: &[ZoneEntry],
+    given: Given<'_>,
     notices: &mut Vec<Notice>,
 ) -> Result<Settings, SettingsError> {
+    let Given { conf, policies, zones, adapters } = given;
     let state_file = match &conf.enforcer.datastore {
         Datastore::Sqlite(path) => storage::state_path(path),
         Datastore::MySql { host, database, .. } => {
@@ -264,12 +292,19 @@ fn settings(
     let repositories = grouped(repositories, &conf.groups);
     let policies: BTreeMap<String, Arc<Policy>> =
         policies.into_iter().map(|policy| (policy.name.clone(), Arc::new(policy))).collect();
-    let zones = zones_to_sign(&conf, zones, &policies, &repositories, notices)?;
+    let zones = zones_to_sign(&conf, zones, &policies, &adapters, &repositories, notices)?;
+    let listeners = listeners(&conf.signer, &adapters);
+    let is_transferred =
+        |zone: &ZoneSettings| zone.input_file().is_none() || zone.output_file().is_none();
+    if listeners.is_empty() && zones.iter().any(is_transferred) {
+        notices.push(Notice::NoListener { file: conf_file.to_owned() });
+    }
     Ok(Settings {
         state_file,
         snapshot_folder: conf.signer.working_directory.join("snapshots"),
         repositories,
         zones,
+        listeners,
         notify_command: conf.signer.notify_command,
         checkers: conf
             .signer
@@ -291,6 +326,14 @@ fn settings(
         verbosity: conf.logging.verbosity,
         run_as,
     })
+}
+
+/// `<Listener>`; where there is none, `<NotifyListen>` of 1.x.
+fn listeners(signer: &Signer, adapters: &Adapters) -> Vec<Interface> {
+    match &signer.listener {
+        Some(interfaces) => interfaces.clone(),
+        None => adapters.fetch_listener().cloned().into_iter().collect(),
+    }
 }
 
 fn run_as(conf: &Conf) -> RunAs {
@@ -445,6 +488,7 @@ fn zones_to_sign(
     conf: &Conf,
     entries: &[ZoneEntry],
     policies: &BTreeMap<String, Arc<Policy>>,
+    adapters: &Adapters,
     repositories: &[RepositorySettings],
     notices: &mut Vec<Notice>,
 ) -> Result<Vec<ZoneSettings>, SettingsError> {
@@ -460,7 +504,7 @@ fn zones_to_sign(
             });
         };
         let usable = |name: &str| repositories.iter().any(|repository| repository.name == name);
-        match zone_settings(entry, policy, &conf.signer, &usable) {
+        match zone_settings(entry, policy, &conf.signer, adapters, &usable) {
             Ok(zone) => zones.push(zone),
             Err(reason) => notices.push(Notice::ZoneLeftOut {
                 file: conf.zone_list_file.clone(),
@@ -472,20 +516,27 @@ fn zones_to_sign(
     Ok(zones)
 }
 
-/// What a zone of the list is signed by. `usable` says of a repository whether it can be used.
+/// What a zone of the list is signed by. `adapters` know its files; `usable` says of a repository
+/// whether it can be used.
 pub fn zone_settings(
     entry: &ZoneEntry,
     policy: &Arc<Policy>,
     signer: &Signer,
+    adapters: &Adapters,
     usable: &dyn Fn(&str) -> bool,
 ) -> Result<ZoneSettings, LeftOut> {
-    let path = |adapter: &Adapter, direction| match adapter {
-        Adapter::File(path) => Ok(signer.working_directory.join(path)),
-        Adapter::Dns(_) => Err(LeftOut::Transfers { direction }),
+    let input = zone_input(entry, signer, adapters)?;
+    let output = match &entry.output {
+        Adapter::File(path) => ZoneOutput::File(signer.working_directory.join(path)),
+        Adapter::Dns(path) => {
+            let path = signer.working_directory.join(path);
+            ZoneOutput::Dns(adapters.outbound(&path).map_err(LeftOut::Adapter)?)
+        }
     };
-    let (input, output) = (path(&entry.input, "Input")?, path(&entry.output, "Output")?);
-    if input == output {
-        return Err(LeftOut::OutputIsInput { path: input });
+    if let (ZoneInput::File(input), ZoneOutput::File(output)) = (&input, &output)
+        && input == output
+    {
+        return Err(LeftOut::OutputIsInput { path: input.clone() });
     }
     if let Some(key) = policy.keys.keys.iter().find(|key| !usable(&key.repository)) {
         return Err(LeftOut::Repository {
@@ -501,6 +552,27 @@ pub fn zone_settings(
         signconf: Some(signer.working_directory.join(&entry.signer_configuration)),
         limits: signer.limits,
     })
+}
+
+fn zone_input(
+    entry: &ZoneEntry,
+    signer: &Signer,
+    adapters: &Adapters,
+) -> Result<ZoneInput, LeftOut> {
+    match &entry.input {
+        Adapter::File(path) => Ok(match adapters.fetched() {
+            Some(inbound) => ZoneInput::Transfer(inbound.clone()),
+            None => ZoneInput::File(signer.working_directory.join(path)),
+        }),
+        Adapter::Dns(path) => {
+            let path = signer.working_directory.join(path);
+            let inbound = adapters.inbound(&path).map_err(LeftOut::Adapter)?;
+            match inbound.masters.is_empty() && inbound.allow_update.is_empty() {
+                true => Err(LeftOut::NoMaster { path }),
+                false => Ok(ZoneInput::Transfer(inbound)),
+            }
+        }
+    }
 }
 
 /// Names for a message.

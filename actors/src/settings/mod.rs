@@ -1,22 +1,26 @@
 //! What the running system is told: repositories, zones with their policies, folders. Plain values.
-//! In: conf.xml, kasp.xml and zonelist.xml ([`read_settings`]), or the arguments of
-//! `anchorite sign`. Out: [`Settings`]. Never: I/O; `io::config_files` reads the files.
+//! In: conf.xml, kasp.xml, zonelist.xml, addns.xml and zonefetch.xml ([`read_settings`]), or the
+//! arguments of `anchorite sign`. Out: [`Settings`]. Never: I/O; `io::config_files` reads the files.
 
+mod adapters;
 mod from_conf;
 
+pub use adapters::{AdapterProblem, Adapters, ZoneFetchError};
 pub use from_conf::{
     LeftOut, Notice, SettingsError, capacities, enforcer_settings, read_policies, read_settings,
     read_settings_with, zone_settings,
 };
 
 use crate::io::checker::Checker;
+use appliance_config::Interface;
 use audit_host::HostProgram;
 use dnssec::key::{KeyId, PublicKey};
 use dnssec::policy::Policy;
+use dnssec::transfer::peers::{Inbound, Outbound};
 use dnssec::zone::load::Limits;
 use dnssec::{Name, Seconds};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Where the auditor judges.
@@ -39,6 +43,9 @@ pub struct Settings {
     pub repositories: Vec<RepositorySettings>,
     /// The zones; names are unique.
     pub zones: Vec<ZoneSettings>,
+    /// `<Listener>`: where requests for transfers, NOTIFY and queries come in; empty: nowhere. At
+    /// most [`appliance_config::INTERFACES_MAX`].
+    pub listeners: Vec<Interface>,
     /// `<NotifyCommand>`.
     pub notify_command: Option<String>,
     /// `<Checker>`: external checkers, in their order.
@@ -148,6 +155,36 @@ impl RepositorySettings {
     }
 }
 
+/// Where a zone comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ZoneInput {
+    /// An unsigned zone file.
+    File(PathBuf),
+    /// Zone transfers, updates.
+    Transfer(Arc<Inbound>),
+}
+
+impl From<PathBuf> for ZoneInput {
+    fn from(path: PathBuf) -> ZoneInput {
+        ZoneInput::File(path)
+    }
+}
+
+/// Where a zone goes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ZoneOutput {
+    /// A signed zone file.
+    File(PathBuf),
+    /// Zone transfers; there is no file.
+    Dns(Arc<Outbound>),
+}
+
+impl From<PathBuf> for ZoneOutput {
+    fn from(path: PathBuf) -> ZoneOutput {
+        ZoneOutput::File(path)
+    }
+}
+
 /// One zone.
 #[derive(Clone, Debug)]
 pub struct ZoneSettings {
@@ -155,14 +192,32 @@ pub struct ZoneSettings {
     pub name: Name,
     /// The policy.
     pub policy: Arc<Policy>,
-    /// The unsigned zone file.
-    pub input: PathBuf,
-    /// The signed zone file.
-    pub output: PathBuf,
+    /// Where it comes from.
+    pub input: ZoneInput,
+    /// Where it goes to.
+    pub output: ZoneOutput,
     /// `<SignerConfiguration>`: written for those who read such files; `None`: there is to be none.
     pub signconf: Option<PathBuf>,
     /// What the unsigned zone may have at most.
     pub limits: Limits,
+}
+
+impl ZoneSettings {
+    /// The unsigned zone file, when it comes from one.
+    pub fn input_file(&self) -> Option<&Path> {
+        match &self.input {
+            ZoneInput::File(path) => Some(path),
+            ZoneInput::Transfer(_) => None,
+        }
+    }
+
+    /// The signed zone file, when it goes to one.
+    pub fn output_file(&self) -> Option<&Path> {
+        match &self.output {
+            ZoneOutput::File(path) => Some(path),
+            ZoneOutput::Dns(_) => None,
+        }
+    }
 }
 
 /// A zone's name as users write it: without the final dot, but for the root.

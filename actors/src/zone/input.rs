@@ -87,7 +87,9 @@ impl Services {
     }
 
     async fn read(&self, order: &RunOrder) -> Result<Input, RunError> {
-        let file = self.ask(order, &self.fetch, order.settings.input.clone()).await?;
+        // A zone that comes by transfer has no input before the first one.
+        let path = order.settings.input_file().ok_or(RunError::NoInput)?;
+        let file = self.ask(order, &self.fetch, path.to_owned()).await?;
         let sort = SortInput {
             apex: order.settings.name.clone(),
             file,

@@ -23,13 +23,13 @@ impl ZoneActor {
         self.set(|status| status.phase = Phase::Loading);
         let (services, pool) = (self.services.clone(), self.pool.clone());
         let (zone, policy) = (self.settings.name.clone(), self.settings.policy.name.clone());
-        let output = self.settings.output.clone();
+        let output = self.settings.output_file().map(Path::to_owned);
         let load = async move {
             let mut state = services.store.open_zone(&zone, &policy).await?;
             let eras = services.store.eras(&zone).await?;
             if state.output_serial.is_none() {
                 let zone = zone.clone();
-                let serial = pool.run(move || serial_of_output(&output, &zone)).ok();
+                let serial = pool.run(move || serial_of_output(&output?, &zone)).ok();
                 if let Some(answer) = serial {
                     state.output_serial = answer.await.ok().flatten();
                 }

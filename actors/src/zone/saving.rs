@@ -10,6 +10,7 @@ use crate::settings::zone_text;
 use crate::stages::audit::AuditedZone;
 use crate::stages::publish::{Durable, PublishInput, Stored, is_in_place};
 use dnssec::signing::SigningTimes;
+use std::path::Path;
 use storage::state::ZoneState;
 
 /// Part of the zone's bytes that a difference may have, as a divisor: a larger one is saved as a
@@ -62,7 +63,9 @@ impl Services {
         if order.state.last_published.is_none() {
             return false;
         }
-        let (version, output) = (stored.version.clone(), order.settings.output.clone());
+        // Whoever transfers the zone asks for it: there is no file to look at.
+        let Some(output) = order.settings.output_file().map(Path::to_owned) else { return true };
+        let version = stored.version.clone();
         match self.pool.run(move || is_in_place(&version, &output)) {
             // On doubt it is written again, which harms nothing.
             Ok(look) => look.await.unwrap_or(false),
@@ -78,14 +81,21 @@ impl Services {
         state: ZoneState,
         zone: Durable,
     ) -> Result<(ZoneState, Durable, Option<String>), RunError> {
-        let output = order.settings.output.clone();
-        let deliver = PublishInput::Deliver { zone, output };
-        let zone = self.ask(order, &self.publish, deliver).await?;
+        let output = order.settings.output_file();
+        let zone = match output.map(Path::to_owned) {
+            Some(output) => {
+                let deliver = PublishInput::Deliver { zone, output };
+                self.ask(order, &self.publish, deliver).await?
+            }
+            None => zone,
+        };
         let notify = match &self.notify_command {
             None => Ok(()),
             Some(command) => {
                 let zone = zone_text(&order.settings.name);
-                command::run(&command::expand(command, &zone, &order.settings.output)).await
+                // A zone that goes out by transfer alone has no file.
+                let file = output.unwrap_or(Path::new(""));
+                command::run(&command::expand(command, &zone, file)).await
             }
         };
         let state = ZoneState { last_published: Some(self.clock.now()), ..state };

@@ -161,8 +161,8 @@ impl World {
         ZoneSettings {
             name: self.apex.clone(),
             policy: Arc::new(policy),
-            input: self.path("zone"),
-            output: self.path("signed"),
+            input: self.path("zone").into(),
+            output: self.path("signed").into(),
             signconf: None,
             limits: Limits::default(),
         }

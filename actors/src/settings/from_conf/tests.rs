@@ -7,12 +7,12 @@ use tempfile::TempDir;
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples");
 
-/// A folder with the three files of an example, which name each other there.
+/// A folder with the files of an example, which name each other there.
 fn installation(example: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let there = folder.path().to_str().unwrap();
-    for name in ["conf.xml", "kasp.xml", "zonelist.xml"] {
-        let text = fs::read_to_string(format!("{EXAMPLES}/{example}/{name}")).unwrap();
+    for name in ["conf.xml", "kasp.xml", "zonelist.xml", "addns.xml", "zonefetch.xml"] {
+        let Ok(text) = fs::read_to_string(format!("{EXAMPLES}/{example}/{name}")) else { continue };
         let text = text.replace("/etc/opendnssec", there).replace("/var/lib/opendnssec", there);
         fs::write(folder.path().join(name), text).unwrap();
     }
@@ -72,8 +72,8 @@ fn default_example() {
         ("example.com", "default")
     );
     assert_eq!(
-        (&zone.input, &zone.output),
-        (&at("unsigned/example.com"), &at("signed/example.com"))
+        (zone.input_file(), zone.output_file()),
+        (Some(at("unsigned/example.com").as_path()), Some(at("signed/example.com").as_path()))
     );
 }
 
@@ -89,28 +89,84 @@ fn other_examples() {
     assert!(matches!(settings.repositories[0].token, TokenSettings::Pkcs11 { .. }));
 }
 
+/// The folder, with a zone more whose adapters are as given.
+fn with_zone(folder: &TempDir, input: &str, output: &str) {
+    let zone = format!(
+        "<Zone name=\"example.net\">\n<Policy>default</Policy><SignerConfiguration>s.xml\
+         </SignerConfiguration><Adapters><Input>{input}</Input><Output>{output}</Output>\
+         </Adapters></Zone></ZoneList>"
+    );
+    edit(folder, "zonelist.xml", "</ZoneList>", &zone);
+}
+
+const FILE: &str = "<Adapter type=\"File\">in</Adapter>";
+
 #[test]
-fn zones_with_dns_adapters_are_left_out() {
-    let folder = installation("default");
-    let other = "<Zone name=\"example.net\">\n<Policy>default</Policy>\
-        <SignerConfiguration>s.xml</SignerConfiguration>\
-        <Adapters><Input><Adapter type=\"File\">in</Adapter></Input>\
-        <Output><Adapter type=\"DNS\">addns.xml</Adapter></Output></Adapters></Zone></ZoneList>";
-    edit(&folder, "zonelist.xml", "</ZoneList>", other);
-    check_notice(
-        &folder,
-        1,
-        "/zonelist.xml: zone example.net is left out: <Output> is a DNS adapter, and zone \
-         transfers are a later step; use <Adapter type=\"File\">",
-    );
+fn zones_with_dns_adapters_are_transferred() {
     let (settings, notices) = good(&installation("tld-optout"));
-    assert!(settings.zones.is_empty());
-    let input = LeftOut::Transfers { direction: "Input" };
-    assert!(
-        notices
-            .iter()
-            .any(|notice| matches!(notice, Notice::ZoneLeftOut { reason, .. } if *reason == input))
-    );
+    assert!(!notices.iter().any(Notice::is_error), "{notices:?}");
+    let [zone] = settings.zones.as_slice() else { panic!("{:?}", settings.zones) };
+    let ZoneInput::Transfer(inbound) = &zone.input else { panic!("{zone:?}") };
+    let ZoneOutput::Dns(outbound) = &zone.output else { panic!("{zone:?}") };
+    assert_eq!((inbound.masters.len(), outbound.notify.len()), (2, 2));
+    assert_eq!((zone.input_file(), zone.output_file()), (None, None));
+    let [listener] = settings.listeners.as_slice() else { panic!("{:?}", settings.listeners) };
+    assert_eq!((listener.address, listener.port), (Some([127, 0, 0, 1].into()), 53));
+}
+
+/// Both directions of a zone may be of another kind, and nobody listens by default.
+#[test]
+fn transfers_without_listener_are_noticed() {
+    let folder = installation("default");
+    fs::write(folder.path().join("addns.xml"), "<Adapter><DNS/></Adapter>").unwrap();
+    let addns = format!("<Adapter type=\"DNS\">{}/addns.xml</Adapter>", folder.path().display());
+    with_zone(&folder, FILE, &addns);
+    let (settings, notices) = good(&folder);
+    let zone = &settings.zones[1];
+    assert_eq!(zone.input_file(), Some(folder.path().join("signer/in").as_path()));
+    assert_eq!(zone.output, ZoneOutput::Dns(Arc::default()));
+    assert!(settings.listeners.is_empty());
+    let [notice] = notices.as_slice() else { panic!("{notices:?}") };
+    assert!(!notice.is_error());
+    assert!(notice.to_string().starts_with("no dnshandler/listener configured, but zones are"));
+}
+
+#[test]
+fn a_fault_in_addns_xml_leaves_its_zones_out() {
+    let folder = installation("default");
+    let addns = folder.path().join("addns.xml");
+    let adapter = format!("<Adapter type=\"DNS\">{}</Adapter>", addns.display());
+    with_zone(&folder, &adapter, FILE);
+    let left_out = "/zonelist.xml: zone example.net is left out: ";
+    let missing = format!("{left_out}cannot read /addns.xml: entity not found");
+    check_notice(&folder, 1, &missing);
+    fs::write(&addns, "<Adapter><DNS><Inbound/></DNS></Adapter>").unwrap();
+    let no_master = "its <Input> /addns.xml has neither <RequestTransfer> nor <AllowUpdate> in \
+                     <Inbound>, so it would never get any content";
+    check_notice(&folder, 1, &format!("{left_out}{no_master}"));
+    let peers = "<Peer><Prefix>x</Prefix></Peer><Peer><Key>k</Key></Peer>";
+    let inbound = format!("<Inbound>\n<AllowNotify>{peers}</AllowNotify></Inbound>");
+    fs::write(&addns, format!("<Adapter><DNS>{inbound}</DNS></Adapter>")).unwrap();
+    let faults = "/addns.xml:2:28: 'x' is not an IP address; a prefix is an address, \
+                  address/bits, address&mask or first-last (and 1 more)";
+    check_notice(&folder, 1, &format!("{left_out}{faults}"));
+}
+
+/// As in 1.x: what is fetched takes the place of every input file.
+#[test]
+fn zonefetch_is_the_input_of_every_zone() {
+    let (settings, _) = good(&installation("opendnssec-1.1"));
+    let [zone] = settings.zones.as_slice() else { panic!("{:?}", settings.zones) };
+    let ZoneInput::Transfer(inbound) = &zone.input else { panic!("{zone:?}") };
+    assert_eq!(inbound.masters[0].address, "192.0.2.2:53".parse().unwrap());
+    assert!(zone.output_file().is_some());
+    let [listener] = settings.listeners.as_slice() else { panic!("{:?}", settings.listeners) };
+    assert_eq!((listener.address, listener.port), (None, 53));
+    let folder = installation("opendnssec-1.1");
+    edit(&folder, "zonefetch.xml", "192.0.2.2", "ns.example");
+    let (error, text) = error(&folder);
+    assert!(matches!(error, SettingsError::ZoneFetch(_)), "{error:?}");
+    assert!(text.contains("'ns.example' is not an IP address"), "{text}");
 }
 
 #[test]
@@ -177,7 +233,8 @@ fn relative_zone_files_are_below_the_signers_working_directory() {
     let here = folder.path().to_str().unwrap();
     edit(&folder, "zonelist.xml", &format!("{here}/signed/"), "out/");
     let (settings, _) = good(&folder);
-    assert_eq!(settings.zones[0].output, folder.path().join("signer/out/example.com"));
+    let output = folder.path().join("signer/out/example.com");
+    assert_eq!(settings.zones[0].output, ZoneOutput::File(output));
 }
 
 #[test]
@@ -220,7 +277,7 @@ fn mysql_is_refused() {
 
 #[test]
 fn missing_files_are_named() {
-    for name in ["conf.xml", "kasp.xml", "zonelist.xml"] {
+    for name in ["conf.xml", "kasp.xml", "zonelist.xml", "addns.xml", "zonefetch.xml"] {
         let folder = installation("default");
         fs::remove_file(folder.path().join(name)).unwrap();
         let (error, text) = error(&folder);
