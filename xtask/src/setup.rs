@@ -45,6 +45,7 @@ const NEEDS: &[(Proof, &str)] = &[
     (Program("ods-signerd"), "opendnssec-signer"),
     (Program("ods-hsmutil"), "libhsm-bin"),
     (Program("openssl"), "openssl"),
+    (Program("cpio"), "cpio"),
 ];
 
 /// NSS's softoken, the second PKCS#11 module that tests use.

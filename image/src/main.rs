@@ -1,0 +1,67 @@
+//! `image-builder`: what `cargo xtask image` runs after it has built the programs and fetched the
+//! packages. In: paths. Out: the image's files in a folder, and their sizes on standard output.
+#![forbid(unsafe_code)]
+
+use image::manifest::Package;
+use image::recipe::{self, Inputs};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: image-builder OUT ANCHORITE INIT KERNEL BOOT VERSION TIME [NAME=VERSION ...]
+       image-builder setup-disk OUT PATH=FILE ...
+
+KERNEL and BOOT are the unpacked packages of the kernel and of systemd-boot-efi, TIME is in seconds
+since 1970, and NAME=VERSION are Debian packages for the manifest. The second form makes a set-up
+disk with those files.
+";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["setup-disk", out, files @ ..] if !files.is_empty() => setup_disk(out, files),
+        [out, anchorite, init, kernel, boot, version, time, packages @ ..] => {
+            let Ok(time) = time.parse() else { return usage() };
+            let inputs = Inputs {
+                anchorite: PathBuf::from(anchorite),
+                init: PathBuf::from(init),
+                kernel: PathBuf::from(kernel),
+                boot: PathBuf::from(boot),
+                version: (*version).to_owned(),
+                time,
+                packages: packages.iter().filter_map(|text| package(text)).collect(),
+            };
+            recipe::build(&inputs, Path::new(out)).map(|sizes| {
+                for (part, octets) in sizes {
+                    println!("{octets:>12}  {part}");
+                }
+            })
+        }
+        _ => return usage(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("image-builder: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn usage() -> ExitCode {
+    eprint!("{USAGE}");
+    ExitCode::from(2)
+}
+
+fn package(text: &str) -> Option<Package> {
+    let (name, version) = text.split_once('=')?;
+    Some(Package { name: name.to_owned(), version: version.to_owned() })
+}
+
+fn setup_disk(out: &str, files: &[&str]) -> Result<(), image::ImageError> {
+    let pairs = files.iter().filter_map(|text| text.split_once('='));
+    let pairs: Vec<(String, &Path)> =
+        pairs.map(|(to, from)| (to.to_owned(), Path::new(from))).collect();
+    image::disk::write_setup_disk(Path::new(out), &pairs)
+}
