@@ -1,9 +1,11 @@
-//! kaspcheck: whether conf.xml, kasp.xml and zonelist.xml are right, each and together.
+//! kaspcheck: whether conf.xml, kasp.xml and zonelist.xml are right, each and together; and the
+//! addns.xml and zonefetch.xml that they name, which OpenDNSSEC's does not look at.
 //! In: the names of the files, and an [`Environment`] that answers for the world.
 //! Out: a [`Report`] with OpenDNSSEC 2.1's lines, and warnings of our own (RFC 9276, RFC 9905,
 //! Refresh against TTLs) in the same form. The exit status is the number of errors.
 //! A file that fails does not keep the others from being checked.
 
+mod adapters;
 mod conf;
 mod policy;
 mod rolls;
@@ -13,7 +15,8 @@ use crate::diagnostics::{Diagnostic, Findings};
 use crate::fault::Fault;
 use crate::kasp::{kasp_tree, policies};
 use crate::tree::Element;
-use crate::zonelist::{zonelist_tree, zones};
+use crate::zonelist::{ZoneList, zonelist_tree, zones};
+use std::path::PathBuf;
 
 /// The facts about the world that kaspcheck asks for.
 pub trait Environment {
@@ -165,7 +168,9 @@ pub fn check(inputs: &Inputs<'_>, environment: &dyn Environment) -> Report {
     };
     match inputs.zonelist.map(str::to_owned).or(conf.zonelist).as_deref() {
         Some(zonelist) if !zonelist.is_empty() => {
-            check_zonelist(zonelist, policy_names.as_deref(), environment, &mut report);
+            let list = check_zonelist(zonelist, policy_names.as_deref(), environment, &mut report);
+            let folder = conf.signer_folder.unwrap_or_default();
+            adapters::check(&folder, &list.unwrap_or_default(), environment, &mut report);
         }
         _ => report.error(format_args!("No location for zonelist.xml set")),
     }
@@ -178,6 +183,8 @@ struct FromConf {
     kasp: Option<String>,
     zonelist: Option<String>,
     repositories: Option<Repositories>,
+    /// `<WorkingDirectory>` of the signer, below which relative paths of zones are.
+    signer_folder: Option<PathBuf>,
 }
 
 /// The repositories of conf.xml.
@@ -231,6 +238,10 @@ fn check_conf(file: &str, environment: &dyn Environment, report: &mut Report) ->
             report.notices(&notices);
             report.values(&faults);
             conf::check(file, &root, &values, environment, report);
+            if let Some(path) = &values.zone_fetch_file {
+                adapters::check_zonefetch(&path.to_string_lossy(), environment, report);
+            }
+            from_conf.signer_folder = Some(values.signer.working_directory.clone());
             from_conf.repositories = Some(Repositories::of(values));
         }
         tree => report.fails(file, &bytes, tree.is_some(), findings),
@@ -285,15 +296,18 @@ fn check_zonelist(
     policy_names: Option<&[String]>,
     environment: &dyn Environment,
     report: &mut Report,
-) {
-    let Some(bytes) = load(file, environment, report) else { return };
+) -> Option<ZoneList> {
+    let bytes = load(file, environment, report)?;
     let mut findings = Findings::default();
     let tree = zonelist_tree(&bytes, &mut findings);
     let root = match tree {
         Some(root) if findings.form_is_right() => root,
-        tree => return report.fails(file, &bytes, tree.is_some(), findings),
+        tree => {
+            report.fails(file, &bytes, tree.is_some(), findings);
+            return None;
+        }
     };
-    zones(&root, &mut findings);
+    let list = zones(&root, &mut findings);
     let errors_before = report.error_count();
     let (faults, notices) = findings.render(file, &bytes);
     report.notices(&notices);
@@ -308,6 +322,7 @@ fn check_zonelist(
     if report.error_count() == errors_before {
         report.valid(file);
     }
+    Some(list)
 }
 
 fn load(file: &str, environment: &dyn Environment, report: &mut Report) -> Option<Vec<u8>> {

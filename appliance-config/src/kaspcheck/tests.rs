@@ -356,3 +356,38 @@ fn policies_that_could_not_end_a_roll_w8() {
     "#]],
     );
 }
+
+/// The lines about addns.xml and zonefetch.xml that are not OpenDNSSEC's.
+#[test]
+fn adapter_files_are_checked_once_each() {
+    let adapter = |path: &str| format!(r#"<Adapter type="DNS">{path}</Adapter>"#);
+    let zone = |name: &str, input: &str, output: &str| {
+        format!(
+            "<Zone name=\"{name}\"><Policy>default</Policy><SignerConfiguration>s\
+             </SignerConfiguration><Adapters><Input>{}</Input><Output>{}</Output></Adapters></Zone>",
+            adapter(input),
+            adapter(output)
+        )
+    };
+    let zones = zone("a", "/good", "/bad") + &zone("b", "missing.xml", "/bad");
+    let fetch = "</ZoneListFile><ZoneFetchFile>/fetch</ZoneFetchFile>";
+    let world = World::new()
+        .with("/zones", |_| format!("<ZoneList>{zones}</ZoneList>"))
+        .with("/conf", |conf| conf.replace("</ZoneListFile>", fetch))
+        .with("/fetch", |_| "<ZoneFetch/>".to_owned())
+        .with("/good", |_| include_str!("../../../examples/tld-optout/addns.xml").to_owned())
+        .with("/bad", |_| "<Adapter><DNS><Outbond/></DNS></Adapter>".to_owned());
+    let report = check(&Inputs { conf: "/conf", kasp: None, zonelist: None }, &world);
+    let text: Vec<&str> = report.lines.iter().map(|line| line.text.as_str()).collect();
+    let text = text.join("\n");
+    for (words, count) in [
+        ("/bad:1:15: unknown element <Outbond> in <DNS>", 1),
+        ("ERROR: /bad fails to validate", 1),
+        ("ERROR: /fetch fails to validate", 1),
+        ("ERROR: unable to parse file \"/var/lib/opendnssec/signer/missing.xml\"", 1),
+        ("/good", 0),
+    ] {
+        assert_eq!(text.matches(words).count(), count, "{words} in {text}");
+    }
+    assert_eq!(report.error_count(), 3, "{text}");
+}
