@@ -190,6 +190,7 @@ pub fn start_with(
         judge: judge.clone(),
         vigil: vigil.clone(),
         keeps_approved: settings.keeps_approved,
+        served: Arc::default(),
     });
 
     let parent_parts = ParentParts::network(clock.clone(), store_client());

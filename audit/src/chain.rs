@@ -41,23 +41,36 @@ fn is_in_use(e: &Expectations, set: &DsSet) -> bool {
     set.cached_until.is_none_or(|until| until > e.now)
 }
 
-/// What the parent has against what is believed, record by record.
+/// What the parent has against what is believed: all that every believed RRset has must be there,
+/// and nothing that none has. Believed are digests of one kind; the parent may have others.
 fn check_agreement(e: &Expectations, sets: &[DsSet], findings: &mut Findings) {
-    let of = |source: DsSource| {
-        let current = sets.iter().filter(|set| set.cached_until.is_none());
-        current.filter(move |set| set.source == source).map(|set| {
-            let mut records = set.records.clone();
-            records.sort_unstable();
-            records.dedup();
-            records
-        })
+    let of = |source: DsSource| sets.iter().filter(move |set| set.source == source);
+    let believed: Vec<&DsSet> = of(DsSource::Believed).take(e.limits.versions).collect();
+    let Some(first) = believed.first() else { return };
+    let has = |set: &DsSet, ds: &[u8]| {
+        set.records.iter().take(e.limits.dnskeys).any(|other| are_alike(other, ds))
     };
-    let mut seen = of(DsSource::Seen).take(e.limits.versions);
-    let Some(believed) = of(DsSource::Believed).next() else { return };
-    if let Some(other) = seen.find(|records| *records != believed) {
-        let detail = format!("believed: {}; seen: {}", names(&believed), names(&other));
+    let is_common = |ds: &&Vec<u8>| believed.iter().all(|set| has(set, ds));
+    let common: Vec<&Vec<u8>> =
+        first.records.iter().take(e.limits.dnskeys).filter(is_common).collect();
+    let fits = |seen: &&DsSet| {
+        let mut shown = seen.records.iter().take(e.limits.dnskeys);
+        shown.all(|ds| believed.iter().any(|set| has(set, ds)))
+            && common.iter().all(|ds| has(seen, ds))
+    };
+    let mut current = of(DsSource::Seen).filter(|set| set.cached_until.is_none());
+    if let Some(other) = current.by_ref().take(e.limits.versions).find(|seen| !fits(seen)) {
+        let mut all: Vec<Vec<u8>> = believed.iter().flat_map(|set| set.records.clone()).collect();
+        all.sort_unstable();
+        all.dedup();
+        let detail = format!("believed: {}; seen: {}", names(&all), names(&other.records));
         findings.add(FindingId::DsDisagree, &e.apex, rtype::DS, detail);
     }
+}
+
+/// Whether two DS records may be of one key: the same, or by digests that cannot be compared.
+fn are_alike(one: &[u8], other: &[u8]) -> bool {
+    one == other || one.get(..3) == other.get(..3) && one.get(3) != other.get(3)
 }
 
 /// Key tags and algorithms of DS records, for messages.

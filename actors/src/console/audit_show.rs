@@ -101,6 +101,9 @@ fn push_status(site: &Site, zone: &RunningZone, text: &mut String) {
         Some(refusal) => push_refusal(&zone.text(), refusal, text),
         None => text.push_str("  refused: nothing\n"),
     }
+    if let Some(held) = &status.held_input {
+        text.push_str(&format!("  input: {held}\n"));
+    }
 }
 
 fn push_verdict(verdict: &LastVerdict, text: &mut String) {

@@ -5,11 +5,11 @@ use crate::parent::ParentStatus;
 use crate::runtime::{Message, Recipient, Reply};
 use crate::store::StoreError;
 use dnssec::enforcer::{CommandError, ImportError, PublishedKeys, ZoneLife};
-use dnssec::key::KeyId;
+use dnssec::key::{KeyId, KeyRole};
 use dnssec::policy::Policy;
 use dnssec::signing::ZoneKey;
 use dnssec::signing::parent_sync::Delegation;
-use dnssec::{Name, Seconds, Timestamp};
+use dnssec::{Algorithm, Name, Seconds, Timestamp};
 use std::path::PathBuf;
 use std::sync::Arc;
 use storage::state::{Cause, NewKey};
@@ -197,4 +197,19 @@ pub struct ZoneKeys {
     pub salt: Vec<u8>,
     /// What the parent has of them, and is to have.
     pub delegation: Delegation,
+    /// DS RRsets that servers of the parent showed lately (RDATA), where they are asked.
+    pub shown_ds: Vec<Vec<Vec<u8>>>,
+    /// Keys that are to leave, which need not be of the policy any more.
+    pub leaving: Vec<LeavingKey>,
+}
+
+/// The kind of a key that is to leave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeavingKey {
+    /// Its role.
+    pub role: KeyRole,
+    /// Its algorithm.
+    pub algorithm: Algorithm,
+    /// Its length, in bits.
+    pub bits: u16,
 }

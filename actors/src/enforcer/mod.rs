@@ -31,7 +31,9 @@ pub use stock::{Stock, stock_of};
 
 pub use sight::{Asked, Sight, Sights, scene};
 
-pub use messages::{Change, ChangeError, EnforcerMessage, KeysEvent, LifeEdit, Wanted, ZoneKeys};
+pub use messages::{
+    Change, ChangeError, EnforcerMessage, KeysEvent, LeavingKey, LifeEdit, Wanted, ZoneKeys,
+};
 
 use crate::parent::ParentMessage;
 use crate::runtime::{
@@ -313,7 +315,10 @@ impl EnforcerActor {
                 self.observe_parent(&end.zone, looked.watched, ctx);
                 looked.submissions.into_iter().for_each(|one| self.submit(one, ctx));
                 self.write_signconf(&end.zone, looked.signconf, ctx);
-                (KeysEvent::Ready(looked.keys), looked.next)
+                let watched = self.zones.get(&end.zone);
+                let shown_ds = watched.map(|watched| watched.shown_ds(now)).unwrap_or_default();
+                let keys = ZoneKeys { shown_ds, ..looked.keys };
+                (KeysEvent::Ready(keys), looked.next)
             }
             Err(error) => {
                 self.observed.failed += 1;

@@ -21,6 +21,14 @@ pub(super) struct Observation {
 }
 
 impl Watched {
+    /// The DS RRsets that the parent showed lately.
+    pub(super) fn shown_ds(&self, now: Timestamp) -> Vec<Vec<Vec<u8>>> {
+        let Some(agents) = &self.policy.parent.agents else { return Vec::new() };
+        let seen = self.observation.seen.as_ref();
+        let fresh = seen.filter(|seen| seen.are_fresh(agents.interval, now));
+        fresh.map(|seen| seen.sets.clone()).unwrap_or_default()
+    }
+
     /// What the parent shows, for a turn at `now`; `None` where the policy has nobody asked.
     pub(super) fn parent(&self, now: Timestamp) -> Option<Vec<DsSighting>> {
         let interval = self.policy.parent.agents.as_ref()?.interval;

@@ -4,7 +4,7 @@
 
 use super::jobs::{Job, JobEnd, Looked, Task};
 use super::keys::{KeysError, Telling};
-use super::messages::{ChangeError, ZoneKeys};
+use super::messages::{ChangeError, LeavingKey, ZoneKeys};
 use super::sight::{is_policys, scene, used_keys, with_backups};
 use super::{EnforcerParts, effects, signconf};
 use crate::runtime::Clock;
@@ -176,10 +176,12 @@ impl Pass {
         let watched = watched_keys(&evaluation.life, dnskey_of);
         let delegation = delegation(&evaluation.life, policy, dnskey_of)
             .map_err(|missing| KeysError::RecordMissing { id: missing.id })?;
+        let leaving = evaluation.life.keys.iter().filter(|key| !key.introducing).map(leaving);
+        let leaving = leaving.collect();
         let has = |life: &ZoneLife, key: &KeyLife| life.keys.iter().any(|one| one.id == key.id);
         Ok(Looked {
             signconf: signconf::text(zone, policy, &salt, &evaluation.life),
-            keys: ZoneKeys { keys, salt, delegation },
+            keys: ZoneKeys { keys, salt, delegation, shown_ds: Vec::new(), leaving },
             next: [evaluation.next, salt_due].into_iter().flatten().min(),
             watched,
             submissions: self.submissions(&turn, &evaluation),
@@ -324,6 +326,10 @@ fn wanted(evaluation: &Evaluation) -> Option<usize> {
         Action::KeyWanted { policy_key, .. } => Some(*policy_key),
         _ => None,
     })
+}
+
+fn leaving(key: &KeyLife) -> LeavingKey {
+    LeavingKey { role: key.role, algorithm: key.algorithm, bits: key.bits }
 }
 
 /// What the zone signs with now, KSKs first.

@@ -31,6 +31,8 @@ pub(super) struct Input {
     pub(super) warnings: Vec<String>,
     /// Why it could not be read, when it is the last good one instead.
     pub(super) failure: Option<StageError>,
+    /// Whether it was read, or was to be.
+    pub(super) is_read: bool,
 }
 
 /// Whether the input is published as it is.
@@ -55,7 +57,8 @@ impl Input {
             true => Touched::Owners(BTreeSet::new()),
             false => Touched::Unknown,
         };
-        Input { unsigned, touched, warnings: Vec::new(), failure }
+        let is_read = failure.is_some();
+        Input { unsigned, touched, warnings: Vec::new(), failure, is_read }
     }
 }
 
@@ -113,7 +116,7 @@ impl Services {
         }
         warnings.extend(accepted);
         let (unsigned, touched) = (sorted.version, sorted.touched);
-        Ok(Input { unsigned, touched, warnings, failure: None })
+        Ok(Input { unsigned, touched, warnings, failure: None, is_read: true })
     }
 
     /// What the input breaker says of an input.
@@ -202,7 +205,10 @@ impl Services {
     }
 }
 
+/// How the names of held inputs end.
+pub(crate) const HELD_SUFFIX: &str = ".held.zone";
+
 /// Where a held input is kept.
 pub(crate) fn held_path(folder: &Path, zone: &Name) -> PathBuf {
-    folder.join(format!("{}.held.zone", zone_file_stem(zone)))
+    folder.join(format!("{}{HELD_SUFFIX}", zone_file_stem(zone)))
 }

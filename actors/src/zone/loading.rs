@@ -3,19 +3,15 @@
 //! Out: the actor's state, and its first run.
 
 use super::ZoneActor;
+use super::gate::served::serial_of_output;
 use super::pipeline::RunError;
 use super::status::Phase;
-use crate::io::zone_files::ZoneFile;
 use crate::runtime::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use crate::settings::zone_text;
 use crate::stages::publish::{Recovered, ZoneJournal, recovered};
-use dnssec::Serial;
-use dnssec::zonefile::serial_of_file;
+use dnssec::{Name, Serial};
 use std::path::Path;
 use storage::state::ZoneState;
-
-/// How far into a signed file its SOA is looked for, in bytes; signers write it first.
-const OUTPUT_HEAD_BYTES: usize = 64 << 10;
 
 impl ZoneActor {
     /// Reads back what is durable; the mailbox is closed meanwhile.
@@ -27,15 +23,15 @@ impl ZoneActor {
         let load = async move {
             let mut state = services.store.open_zone(&zone, &policy).await?;
             let eras = services.store.eras(&zone).await?;
-            if state.output_serial.is_none() {
-                let zone = zone.clone();
-                let serial = pool.run(move || serial_of_output(&output?, &zone)).ok();
-                if let Some(answer) = serial {
-                    state.output_serial = answer.await.ok().flatten();
-                }
-            }
+            let name = zone.clone();
+            let in_file = match pool.run(move || serial_of_output(&output?, &name)) {
+                Ok(answer) => answer.await.ok().flatten(),
+                Err(_) => None,
+            };
+            let is_behind = take_serial_of_file(&mut state, in_file, &zone);
             let folder = services.snapshot_folder.clone();
-            let (generation, serial) = (state.generation, state.output_serial);
+            let generation = if is_behind { 0 } else { state.generation };
+            let serial = state.output_serial;
             let own = pool.clone();
             let read = move || {
                 let read = recovered(&own, &folder, &zone, generation, serial);
@@ -93,15 +89,26 @@ impl ZoneActor {
     }
 }
 
-/// The serial of the version that stands in the output of a zone that knows of no version: its
-/// state was lost, or another signer had the zone before. Its secondaries have that version, so
-/// the next serial has to be newer. What cannot be read is no version.
-fn serial_of_output(output: &Path, zone: &dnssec::Name) -> Option<Serial> {
-    let mut head = Vec::new();
-    ZoneFile::open(output).ok()?.read_block(OUTPUT_HEAD_BYTES, &mut head).ok()?;
-    let serial = serial_of_file(&head, zone)?;
-    tracing::warn!(target: "backup", zone = %zone_text(zone),
-        "nothing is known of the last version; its serial {serial} is taken from {}",
-        output.display());
-    Some(serial)
+/// The serial in the signed file counts when it is newer than the one that is known: the state was
+/// lost, or an older one was put back, or another signer had the zone. Its secondaries have that
+/// version, so the next serial has to be newer. Answers whether the version that is known is an
+/// older one, which must not be delivered again.
+fn take_serial_of_file(state: &mut ZoneState, in_file: Option<Serial>, zone: &Name) -> bool {
+    let Some(serial) = in_file else { return false };
+    let known = state.output_serial;
+    if known.is_some_and(|known| !serial.is_after(known)) {
+        return false;
+    }
+    state.output_serial = Some(serial);
+    let zone = zone_text(zone);
+    match known {
+        None => tracing::warn!(target: "backup", %zone,
+            "nothing is known of the last version; its serial {serial} is taken from the signed \
+             file"),
+        Some(known) => tracing::error!(target: "backup", %zone,
+            "zone {zone}: the signed file has serial {serial}, newer than the last version that is \
+             known, {known}: an old state was put back, or somebody else writes the file; all is \
+             signed anew with a newer serial"),
+    }
+    known.is_some()
 }

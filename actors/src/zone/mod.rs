@@ -21,7 +21,7 @@ mod status;
 mod verdicts;
 mod waking;
 
-pub(crate) use input::held_path;
+pub(crate) use input::{HELD_SUFFIX, held_path};
 pub use messages::ZoneMessage;
 pub use plan::Basis;
 pub use status::{Phase, ZoneStatus};
@@ -347,6 +347,9 @@ impl ZoneActor {
         if let RunError::Refused(refused) = error {
             self.set(|status| status.gate.refuse(&refused.refusal));
             self.tell_refusal(&refused.refusal);
+        }
+        if let RunError::Stage(StageError::Held(held)) = error {
+            self.set(|status| status.held_input = Some((**held).clone()));
         }
         let in_quarantine = self.crashes >= CRASH_COUNT_MAX;
         tracing::error!(target: "worker", zone = %self.name,

@@ -7,7 +7,7 @@
 //! All is made anew only when the chain or who signs everything changed (`dnssec::signing::step`),
 //! or nothing is known of how the published version was made.
 
-use super::gate::{LastVerdict, Refusal, Refused};
+use super::gate::{LastVerdict, Refusal, Refused, ServedSerials};
 use super::input::{Input, is_passed_through};
 use super::plan::{Basis, apex_plan, audit_expectations, seconds};
 use super::signing::Late;
@@ -74,6 +74,8 @@ pub struct Services {
     pub vigil: Arc<Vigil>,
     /// Whether it keeps a copy of what it approved.
     pub keeps_approved: bool,
+    /// What secondaries were seen to have.
+    pub served: Arc<ServedSerials>,
 }
 
 /// Why a run failed.
@@ -177,6 +179,8 @@ pub struct RunEnd {
     pub warnings: Vec<String>,
     /// Why the input could not be read, when the last good one was signed instead.
     pub input_failure: Option<StageError>,
+    /// Whether the input was read, or was to be.
+    pub is_read: bool,
     /// What was done.
     pub action: RunAction,
     /// What the notify command said, when it failed.
@@ -342,6 +346,11 @@ impl Services {
             return Ok(Delivery { state, stored, action, notify, approved, history, verdict });
         }
         // Written before, perhaps long ago: judged again before it goes out.
+        let served_serials = match stored.version.serial() {
+            Some(serial) => self.served_after(order, serial).await,
+            None => Vec::new(),
+        };
+        let expectations = Expectations { served_serials, ..expectations };
         let audited = self.with_waivers(order, &stored, expectations, None).await?;
         self.vigil.check()?;
         self.note_approval(&audited).await?;
@@ -452,6 +461,7 @@ fn end_of(input: Input, basis: Arc<Basis>, end: Delivery) -> RunEnd {
         refusal: None,
         warnings: input.warnings,
         input_failure: input.failure,
+        is_read: input.is_read,
         action: end.action,
         notify_failure: end.notify,
         late: None,

@@ -3,16 +3,18 @@
 
 use crate::enforcer::ZoneKeys;
 use crate::settings::ZoneSettings;
-use ::audit::{Expectations, SignatureLifetimes};
+use ::audit::{Expectations, KeyRule, SignatureLifetimes, Zonemd};
 use dnssec::denial::denial_ttl;
 use dnssec::denial::nsec3::Nsec3Parameters;
+use dnssec::first_keys::wanted_bits;
+use dnssec::key::{DigestType, KeyRole, ds_rdata};
 use dnssec::policy::{AuditMode, DenialPolicy, Policy};
 use dnssec::signing::apex::{ApexPlan, ZoneForm, expected_dnskeys};
 use dnssec::signing::parent_sync::ParentSync;
 use dnssec::signing::step::{Reach, reach};
 use dnssec::signing::{SigningTimes, ZoneKey};
 use dnssec::zone::ZoneVersion;
-use dnssec::{Seconds, Serial, Timestamp, Ttl};
+use dnssec::{Algorithm, Name, Seconds, Serial, Timestamp, Ttl};
 
 /// What the apex shall have. `last` is the last published serial, which stands in for the new.
 pub fn apex_plan(settings: &ZoneSettings, keys: &ZoneKeys, last: Option<Serial>) -> ApexPlan {
@@ -164,6 +166,9 @@ pub fn audit_expectations(
     }
     Expectations {
         signing: Some(signing(keys)),
+        parent: Some(parent(keys, &settings.name)),
+        // The signer leaves out the input's and makes none.
+        zonemd: Zonemd::Forbidden,
         parent_sync: parent_sync(keys, plan.form),
         refresh_seconds: seconds(times.least_life()),
         lifetimes: Some(SignatureLifetimes {
@@ -212,4 +217,35 @@ fn parent_sync(keys: &ZoneKeys, form: ZoneForm) -> Option<::audit::ParentSync> {
         ParentSync::Keys(keys) => Some(::audit::ParentSync::Keys(keys.clone())),
         ParentSync::Delete => Some(::audit::ParentSync::Delete),
     }
+}
+
+/// The DS RRsets that resolvers may follow: those that the key states speak of, by SHA-256 (the
+/// digest of a DS does not matter, but what it is of), and those that the parent showed.
+fn parent(keys: &ZoneKeys, apex: &Name) -> Vec<::audit::DsSet> {
+    let believed = keys.delegation.ds_sets.iter().map(|set| ::audit::DsSet {
+        records: set.dnskeys.iter().map(|key| ds_rdata(apex, key, DigestType::Sha256)).collect(),
+        source: ::audit::DsSource::Believed,
+        // Until the key states say that no cache has it.
+        cached_until: set.is_withdrawn.then_some(u64::MAX),
+    });
+    let seen = keys.shown_ds.iter().map(|records| ::audit::DsSet {
+        records: records.clone(),
+        source: ::audit::DsSource::Seen,
+        cached_until: None,
+    });
+    believed.chain(seen).collect()
+}
+
+/// What new keys may be like: the policy's; those that are to leave may be an earlier one's.
+pub(super) fn key_rules(policy: &Policy, keys: &ZoneKeys) -> Vec<KeyRule> {
+    let wanted = policy.keys.keys.iter();
+    let wanted = wanted.map(|key| (key.role, key.algorithm, wanted_bits(key)));
+    let leaving = keys.leaving.iter().map(|key| (key.role, key.algorithm, key.bits));
+    let rule = |(role, algorithm, bits): (KeyRole, Algorithm, u16)| KeyRule {
+        algorithm: algorithm.number(),
+        // Such keys have the flag.
+        is_sep: role.signs_keyset(),
+        bits: algorithm.fixed_key_bits().is_none().then_some(u32::from(bits)),
+    };
+    wanted.chain(leaving).map(rule).collect()
 }

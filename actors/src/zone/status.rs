@@ -9,6 +9,7 @@ use crate::enforcer::ZoneKeys;
 use crate::runtime::ProgressView;
 use crate::stages::StageError;
 use crate::stages::sign::SignCounts;
+use crate::stages::sort::Held;
 use dnssec::signing::ZoneKey;
 use dnssec::{Serial, Timestamp};
 use storage::state::ZoneState;
@@ -68,6 +69,8 @@ pub struct ZoneStatus {
     pub notify_failure: Option<String>,
     /// What auditor and checkers said.
     pub gate: GateStatus,
+    /// The input that the breaker holds.
+    pub held_input: Option<Held>,
     /// When the first signature of the zone's keys expires that is due and that no token makes.
     pub keyset_expires: Option<Timestamp>,
 }
@@ -100,6 +103,13 @@ impl ZoneStatus {
         }
         if let Some(refusal) = &end.refusal {
             self.gate.refuse(refusal);
+        }
+        match &end.input_failure {
+            Some(StageError::Held(held)) => self.held_input = Some((**held).clone()),
+            // One that could not be read says nothing of the one before.
+            Some(_) => {}
+            None if end.is_read || end.refusal.is_some() => self.held_input = None,
+            None => {}
         }
         let refused = || end.refusal.as_ref().map(|refusal| refusal.reason.clone());
         let unread = end.input_failure.as_ref().map(|error| error.to_string());

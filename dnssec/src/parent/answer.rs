@@ -43,6 +43,14 @@ pub struct ShownDs {
     pub ttl: Ttl,
 }
 
+impl ShownDs {
+    /// Its records, in order.
+    pub(super) fn sorted(mut self) -> Vec<Vec<u8>> {
+        self.records.sort_unstable();
+        self.records
+    }
+}
+
 /// Why a response says nothing of a zone's DS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {

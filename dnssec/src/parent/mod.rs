@@ -90,6 +90,8 @@ pub struct Sightings {
     pub at: Timestamp,
     /// Of each key that was looked for.
     pub of_keys: Vec<DsSighting>,
+    /// The DS RRsets (RDATA, sorted) that servers showed, each once.
+    pub sets: Vec<Vec<Vec<u8>>>,
 }
 
 impl Sightings {

@@ -79,7 +79,11 @@ impl Rounds {
             of_keys.push(DsSighting { id: key.id.clone(), shown, since, ttl: self.ttl });
             self.keys.insert(key.id.clone(), memory);
         }
-        Sightings { at: now, of_keys }
+        let mut shown: Vec<Vec<Vec<u8>>> =
+            sets.into_iter().flatten().map(ShownDs::sorted).collect();
+        shown.sort_unstable();
+        shown.dedup();
+        Sightings { at: now, of_keys, sets: shown }
     }
 }
 

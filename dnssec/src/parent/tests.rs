@@ -209,7 +209,7 @@ fn the_largest_ttl_seen_stays_and_has_a_bound() {
 
 #[test]
 fn what_was_seen_goes_stale() {
-    let seen = Sightings { at: Timestamp(1000), of_keys: Vec::new() };
+    let seen = Sightings { at: Timestamp(1000), of_keys: Vec::new(), sets: Vec::new() };
     let check = |interval, now, expected| {
         assert_eq!(seen.are_fresh(Seconds(interval), Timestamp(now)), expected);
     };

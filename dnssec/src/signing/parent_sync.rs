@@ -20,6 +20,18 @@ pub struct Delegation {
     pub ds_algorithms: Vec<Algorithm>,
     /// What the zone asks for.
     pub sync: ParentSync,
+    /// DS RRsets that resolvers may follow, as far as the key states say. What leads into the zone
+    /// from each of them does so from every other one that is possible, too.
+    pub ds_sets: Vec<DsSet>,
+}
+
+/// A DS RRset that resolvers may follow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DsSet {
+    /// RDATA of the DNSKEYs that its records are of. Empty: there is no DS.
+    pub dnskeys: Vec<Vec<u8>>,
+    /// The parent is rid of it, or is to be; caches may have it.
+    pub is_withdrawn: bool,
 }
 
 /// What a zone's CDS and CDNSKEY RRsets say.
@@ -80,13 +92,13 @@ pub fn delegation(
     let mut ds_algorithms: Vec<Algorithm> = anywhere.map(|key| key.algorithm).collect();
     ds_algorithms.sort_unstable();
     ds_algorithms.dedup();
+    let ds_sets = ds_sets(life, &dnskey_of)?;
     if !policy.parent.publishes_cds {
-        return Ok(Delegation { ds_algorithms, sync: ParentSync::Silent });
+        return Ok(Delegation { ds_algorithms, sync: ParentSync::Silent, ds_sets });
     }
     let mut offered = Vec::new();
     for key in life.keys.iter().filter(|key| ds(key).is_served()) {
-        let missing = || PublicKeyMissing { id: key.id.clone() };
-        offered.push(dnskey_of(&key.id).ok_or_else(missing)?);
+        offered.push(known(&dnskey_of, &key.id)?);
     }
     let becomes_unsigned = policy.passthrough || policy.keys.keys.is_empty();
     let sync = match offered.is_empty() {
@@ -94,7 +106,52 @@ pub fn delegation(
         true if becomes_unsigned && !ds_algorithms.is_empty() => ParentSync::Delete,
         true => ParentSync::Silent,
     };
-    Ok(Delegation { ds_algorithms, sync })
+    Ok(Delegation { ds_algorithms, sync, ds_sets })
+}
+
+fn known(
+    dnskey_of: impl Fn(&KeyId) -> Option<Vec<u8>>,
+    id: &KeyId,
+) -> Result<Vec<u8>, PublicKeyMissing> {
+    dnskey_of(id).ok_or_else(|| PublicKeyMissing { id: id.clone() })
+}
+
+/// The DS RRsets that resolvers may follow (RFC 7583 §3.3). A DS that is omnipresent is in each of
+/// them; of those that come and go any may be beside it. A validator asks of each algorithm that
+/// one DS leads into the zone, so it is enough to know what all have in common, and that with each
+/// of the others alone. Only DS that are out ahead of their DNSKEYs may be without one: they come
+/// to the parent together with those that are used.
+fn ds_sets(
+    life: &ZoneLife,
+    dnskey_of: &impl Fn(&KeyId) -> Option<Vec<u8>>,
+) -> Result<Vec<DsSet>, PublicKeyMissing> {
+    let in_state = |state: RecordState| {
+        life.keys.iter().filter(move |key| key.state(RecordKind::Ds) == Some(state))
+    };
+    let mut common = Vec::new();
+    for key in in_state(RecordState::Omnipresent) {
+        common.push(known(dnskey_of, &key.id)?);
+    }
+    let mut sets = vec![DsSet { dnskeys: common.clone(), is_withdrawn: false }];
+    let mut with = |dnskeys: Vec<Vec<u8>>, is_withdrawn: bool| {
+        let dnskeys = [common.clone(), dnskeys].concat();
+        sets.push(DsSet { dnskeys, is_withdrawn });
+    };
+    let mut coming = Vec::new();
+    for key in in_state(RecordState::Rumoured) {
+        let dnskey = known(dnskey_of, &key.id)?;
+        coming.push(dnskey.clone());
+        if key.is_published() {
+            with(vec![dnskey], false);
+        }
+    }
+    if coming.len() > 1 || in_state(RecordState::Rumoured).any(|key| !key.is_published()) {
+        with(coming, false);
+    }
+    for key in in_state(RecordState::Unretentive) {
+        with(vec![known(dnskey_of, &key.id)?], true);
+    }
+    Ok(sets)
 }
 
 #[cfg(test)]

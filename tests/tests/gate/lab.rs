@@ -1,7 +1,7 @@
 //! A daemon with one zone, whose time tests set. In: commands. Out: what they print.
 //! Never: sleeps; tests wait for lines of the log.
 
-use anchorite_tests::daemon::{Daemon, Installation};
+use anchorite_tests::daemon::{Daemon, Installation, WAIT};
 use anchorite_tests::program::anchorite;
 use audit::{Denial, PublishedKeys, PublishedVersion, SignedBy};
 use dnssec::{Name, Timestamp};
@@ -9,6 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, Instant};
 use storage::StateStore;
 
 pub(crate) const ZONE: &str = "gate.example";
@@ -75,7 +76,7 @@ pub(crate) fn signed_serial(installation: &Installation) -> u32 {
 }
 
 /// The store of a daemon that does not run.
-fn store(installation: &Installation) -> StateStore {
+pub(crate) fn store(installation: &Installation) -> StateStore {
     let found = std::fs::read_dir(installation.path("")).unwrap();
     let mut paths = found.map(|entry| entry.unwrap().path());
     let file = paths.find(|path| path.extension().is_some_and(|one| one == "redb"));
@@ -100,4 +101,20 @@ pub(crate) fn plant_foreign_history(installation: &Installation) {
     let history = vec![PublishedVersion { keys, served_until: None }];
     let eras = postcard::to_allocvec(&history).unwrap();
     store(installation).eras_put(&zone, &eras).unwrap();
+}
+
+/// Waits until neither keys nor signatures are being worked on.
+#[track_caller]
+pub(crate) fn settle(installation: &Installation) {
+    let begin = Instant::now();
+    let mut idle = 0;
+    // Several times: between the two, work is in nobody's hands.
+    while idle < 4 {
+        let text = run(installation, "anchorite", &["queue"]).stdout;
+        let is_idle = text.contains("All worker threads idle.")
+            && !["immediately", "Working with", "[configure]"].iter().any(|w| text.contains(w));
+        idle = if is_idle { idle + 1 } else { 0 };
+        assert!(begin.elapsed() < WAIT, "still at work: {text}");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
 }

@@ -3,5 +3,7 @@
 //! lets pass what it names, for as long as it lasts.
 
 mod checkers;
+mod events;
+mod expectations;
 mod lab;
 mod waivers;

@@ -17,7 +17,7 @@ use audit_host::{Copy, Judge};
 use dnssec::denial::denial_ttl;
 use dnssec::key::{KeyId, KeyRole};
 use dnssec::policy::{DenialPolicy, Policy};
-use dnssec::signing::parent_sync::{Delegation, ParentSync};
+use dnssec::signing::parent_sync::{Delegation, DsSet, ParentSync};
 use dnssec::signing::reuse::PublishedKey;
 use dnssec::signing::{Signer, SigningTimes, ZoneKey};
 use dnssec::zone::ZoneVersion;
@@ -183,11 +183,20 @@ impl World {
             (ZoneKey { is_published, is_revoked, signs, ..key }, Timestamp(0))
         };
         let algorithm = |number: &u8| Algorithm::from_number(*number).expect("a known one");
-        let ds_algorithms = step.ds.iter().map(algorithm).collect();
+        let ds_algorithms: Vec<Algorithm> = step.ds.iter().map(algorithm).collect();
+        // Of each algorithm a DS of every key that can have one: who leads into the zone is not
+        // what these stories are about.
+        let has_ds = |key: &&ZoneKey| {
+            key.role.signs_keyset() && ds_algorithms.contains(&key.public_key.algorithm)
+        };
+        let dnskeys = token().keys.iter().filter(has_ds).map(ZoneKey::dnskey_rdata).collect();
+        let ds_sets = vec![DsSet { dnskeys, is_withdrawn: false }];
         ZoneKeys {
             keys: step.keys.iter().map(key).collect(),
             salt: Vec::new(),
-            delegation: Delegation { ds_algorithms, sync: step.sync.clone() },
+            delegation: Delegation { ds_algorithms, sync: step.sync.clone(), ds_sets },
+            shown_ds: Vec::new(),
+            leaving: Vec::new(),
         }
     }
 

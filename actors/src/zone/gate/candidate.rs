@@ -19,7 +19,9 @@ const CANDIDATE_BYTES_MAX: usize = 1 << 30;
 /// The folder, below that of the snapshots.
 const FOLDER: &str = "refused";
 /// Candidates have one generation.
-const GENERATION: u64 = 1;
+pub(crate) const CANDIDATE_GENERATION: u64 = 1;
+/// How the names of reports end.
+pub(crate) const REPORT_SUFFIX: &str = ".report";
 /// Mode of reports.
 const REPORT_MODE: u32 = 0o600;
 
@@ -47,7 +49,7 @@ pub struct Kept {
 impl Services {
     /// Keeps a refused candidate in place of the one before, and notes where.
     pub(super) async fn keep(&self, order: &RunOrder, refused: &mut Refused) {
-        let (folder, zone) = (self.snapshot_folder.join(FOLDER), order.settings.name.clone());
+        let (folder, zone) = (refused_folder(&self.snapshot_folder), order.settings.name.clone());
         let (candidate, report) = (refused.candidate.clone(), report_of(refused));
         let job = move || keep(&folder, &zone, &candidate, &report);
         let kept = match self.pool.run(job) {
@@ -68,8 +70,14 @@ fn report_of(refused: &Refused) -> String {
     text
 }
 
-fn report_path(folder: &Path, zone: &Name) -> PathBuf {
-    folder.join(format!("{}.report", zone_file_stem(zone)))
+/// Where refused candidates are kept; `snapshots` is the folder of the snapshots.
+pub(crate) fn refused_folder(snapshots: &Path) -> PathBuf {
+    snapshots.join(FOLDER)
+}
+
+/// Where the report on a refused candidate is; `folder` is that of refused candidates.
+pub(crate) fn report_path(folder: &Path, zone: &Name) -> PathBuf {
+    folder.join(format!("{}{REPORT_SUFFIX}", zone_file_stem(zone)))
 }
 
 fn keep(
@@ -85,12 +93,12 @@ fn keep(
     let chunks = candidate.version.chunks().chain(candidate.unsigned.chunks());
     let bytes = chunks.map(|chunk| chunk.byte_count()).sum();
     // The one before is not this report's.
-    remove_generation(folder, zone, GENERATION)?;
+    remove_generation(folder, zone, CANDIDATE_GENERATION)?;
     if bytes > CANDIDATE_BYTES_MAX {
         return Err(KeepError::TooLarge { bytes });
     }
-    write_stored(candidate, folder, GENERATION)?;
-    Ok(snapshot_path(folder, zone, GENERATION))
+    write_stored(candidate, folder, CANDIDATE_GENERATION)?;
+    Ok(snapshot_path(folder, zone, CANDIDATE_GENERATION))
 }
 
 /// Reads back the refused candidate of a zone; `None`: there is none. `snapshots` is the folder of
@@ -100,11 +108,11 @@ pub fn kept_candidate(
     snapshots: &Path,
     zone: &Name,
 ) -> Result<Option<Kept>, RecoveryError> {
-    let folder = snapshots.join(FOLDER);
-    if !snapshot_path(&folder, zone, GENERATION).exists() {
+    let folder = refused_folder(snapshots);
+    if !snapshot_path(&folder, zone, CANDIDATE_GENERATION).exists() {
         return Ok(None);
     }
-    let candidate = snapshot_version(pool, &folder, zone, GENERATION)?;
+    let candidate = snapshot_version(pool, &folder, zone, CANDIDATE_GENERATION)?;
     // Without its report the candidate is still worth a look.
     let report = crate::io::signed_files::beginning(&report_path(&folder, zone), REPORT_OCTETS_MAX);
     let report = String::from_utf8_lossy(&report.unwrap_or_default()).into_owned();

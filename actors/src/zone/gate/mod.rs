@@ -11,11 +11,15 @@ mod alarm;
 mod candidate;
 mod checks;
 pub(super) mod eras;
+pub(super) mod served;
 mod whole;
 
+pub(crate) use candidate::{CANDIDATE_GENERATION, REPORT_SUFFIX, refused_folder, report_path};
 pub use candidate::{Kept, kept_candidate};
+pub use served::ServedSerials;
 
 use super::pipeline::{Reading, RunEnd, RunError, RunOrder, Services};
+use super::plan::key_rules;
 use crate::io::checker::CheckerError;
 use crate::settings::zone_text;
 use crate::stages::StageError;
@@ -167,7 +171,7 @@ impl Services {
         }
     }
 
-    /// Has a candidate judged by the auditor, then by the external checkers.
+    /// Has a new version judged by the auditor, then by the external checkers.
     pub(super) async fn pass(
         &self,
         order: &RunOrder,
@@ -175,6 +179,11 @@ impl Services {
         expectations: Expectations,
         previous: Option<Stored>,
     ) -> Result<AuditedZone, RunError> {
+        let expectations = Expectations {
+            key_rules: Some(key_rules(&order.settings.policy, &order.keys)),
+            served_serials: self.served(order).await,
+            ..expectations
+        };
         let audited = self.with_waivers(order, candidate, expectations, previous).await?;
         match self.check(order, candidate).await {
             Ok(()) => Ok(audited),

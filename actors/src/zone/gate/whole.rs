@@ -14,17 +14,14 @@ use dnssec::{Seconds, Timestamp};
 
 /// All of a published version is judged so often, in seconds.
 const WHOLE_INTERVAL: Seconds = Seconds(86_400);
-/// Before a version with other keys all of it is judged, unless that was done within this time.
-const FRESH: Seconds = Seconds(3600);
 
 impl ZoneActor {
-    /// Whether the next version must be judged as a whole: its keys are other ones, and the
-    /// auditor's copy was not confirmed lately.
+    /// Whether the next version must be judged as a whole: its keys, what they do, or what the
+    /// parent has of them are not those that the last version was made with.
     pub(in crate::zone) fn is_whole_wanted(&self, keys: &ZoneKeys) -> bool {
-        let status = self.status.borrow();
-        let is_fresh =
-            status.gate.whole_at.is_some_and(|at| self.services.clock.now() < at.plus(FRESH));
-        !is_fresh && !status.keys.is_empty() && status.keys != keys.keys
+        self.made_with.as_ref().is_some_and(|(_, last)| {
+            (&last.keys, &last.salt, &last.delegation) != (&keys.keys, &keys.salt, &keys.delegation)
+        })
     }
 
     /// Has the published version judged, when a day has passed since that was last done. A zone

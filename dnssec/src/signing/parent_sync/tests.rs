@@ -88,3 +88,36 @@ fn a_key_without_public_half_is_named() {
     let error = delegation(&life, &policy, |_| None).unwrap_err();
     assert_eq!(error.to_string(), "the public half of key 01010101 is not known");
 }
+
+/// Sets as texts: the last octets of their DNSKEYs, "-" before those that are withdrawn.
+#[track_caller]
+fn check_sets(states: &[(RecordState, bool)], sets: &[&str]) {
+    let with = |((ds, is_published), byte): (&(RecordState, bool), u8)| {
+        let mut key = key(byte, *ds);
+        if *is_published {
+            key.dnskey.state = S::Omnipresent;
+        }
+        key
+    };
+    let life = ZoneLife { keys: states.iter().zip(1..).map(with).collect(), ..Default::default() };
+    let policy = Policy::anchorite_default("token");
+    let found = delegation(&life, &policy, dnskey_of).unwrap().ds_sets;
+    let text = |set: &DsSet| {
+        let keys: Vec<String> = set.dnskeys.iter().map(|key| key[4].to_string()).collect();
+        format!("{}{}", if set.is_withdrawn { "-" } else { "" }, keys.join(" "))
+    };
+    assert_eq!(found.iter().map(text).collect::<Vec<_>>(), sets);
+}
+
+#[test]
+fn resolvers_may_follow_what_is_everywhere_with_any_of_what_comes_and_goes_rfc7583_3_3() {
+    check_sets(&[], &[""]);
+    check_sets(&[(S::Hidden, true)], &[""]);
+    check_sets(&[(S::Rumoured, true)], &["", "1"]);
+    check_sets(&[(S::Omnipresent, true), (S::Rumoured, true)], &["1", "1 2"]);
+    check_sets(&[(S::Unretentive, true), (S::Rumoured, true)], &["", "2", "-1"]);
+    check_sets(&[(S::Unretentive, true), (S::Omnipresent, true)], &["2", "-2 1"]);
+    // Ahead of its DNSKEY: a roll of the DS first, a standby key of a new zone.
+    check_sets(&[(S::Omnipresent, true), (S::Rumoured, false)], &["1", "1 2"]);
+    check_sets(&[(S::Rumoured, true), (S::Rumoured, false)], &["", "1", "1 2"]);
+}
