@@ -230,6 +230,7 @@ impl Writer {
         limit(self, "TypeShrink", limits.type_shrink_percent);
         limit(self, "TypeGrowth", limits.type_growth_percent);
         self.value("SmallChange", limits.small_change);
+        self.value("SmallGrowth", limits.small_growth);
         limit(self, "DelegationsLost", limits.delegations_percent);
         self.value("SmallLoss", limits.small_loss);
         self.value("ApexServers", hold(limits.keeps_apex_server));

@@ -18,8 +18,10 @@ pub struct InputLimits {
     pub type_shrink_percent: Option<u32>,
     /// `<TypeGrowth>`: the same for the records of each type.
     pub type_growth_percent: Option<u32>,
-    /// `<SmallChange>`: a change of so many records is never too large.
+    /// `<SmallChange>`: a loss of so many records is never too large.
     pub small_change: u64,
+    /// `<SmallGrowth>`: a growth by so many records is never too large.
+    pub small_growth: u64,
     /// `<DelegationsLost>`: so many of a hundred delegations may go.
     pub delegations_percent: Option<u32>,
     /// `<SmallLoss>`: so many delegations may always go.
@@ -53,6 +55,7 @@ impl InputLimits {
             type_shrink_percent: None,
             type_growth_percent: None,
             small_change: 0,
+            small_growth: 0,
             delegations_percent: None,
             small_loss: 0,
             keeps_apex_server: false,
@@ -69,7 +72,8 @@ impl InputLimits {
 
 impl Default for InputLimits {
     /// A day's work at a registry fits into it several times; what cut off the inputs of .de in
-    /// 2010 and doubled the names of .se in 2009 does not.
+    /// 2010 and doubled the names of .se in 2009 does not. A small zone may become several times
+    /// as large at once: it is filled for the first time, or a few hosts get records of a new type.
     fn default() -> InputLimits {
         InputLimits {
             shrink_percent: Some(20),
@@ -77,6 +81,7 @@ impl Default for InputLimits {
             type_shrink_percent: Some(30),
             type_growth_percent: Some(200),
             small_change: 50,
+            small_growth: 5_000,
             delegations_percent: Some(10),
             small_loss: 10,
             keeps_apex_server: true,

@@ -6,8 +6,8 @@
 //! In: the last input that was signed, the new one, limits. Out: [`Trip`]s; none lets it pass.
 //! [`change_in`] looks at the owners that differ, range by range, so that threads can share the
 //! work; [`judge`] weighs the sum. The cost follows the change: chunks that both versions share are
-//! not looked at, and only where more changed than [`InputLimits::small_change`] are the records of
-//! the last input counted by type.
+//! not looked at, and only where more changed than [`InputLimits::small_change`] and
+//! [`InputLimits::small_growth`] let pass are the records of the last input counted by type.
 //! Without a last input only what is wrong in itself trips: doubled origin, TTLs.
 //! The final newline of a first file is not asked for.
 //! Never: the file (its last bytes are an argument), decisions about what becomes of the input.
@@ -250,7 +250,7 @@ pub fn digest(version: &ZoneVersion) -> [u8; 32] {
 }
 
 fn judge_sizes(old: &ZoneVersion, change: &Change, limits: &InputLimits, trips: &mut Vec<Trip>) {
-    let is_large = |count: i64| count.unsigned_abs() > limits.small_change;
+    let is_large = |count: i64| count.unsigned_abs() > small(limits, count);
     let has_lost = change.lost.count > limits.small_loss;
     let mut changes = change.types.values().copied().chain([change.records()]);
     if !has_lost && !changes.any(is_large) {
@@ -283,6 +283,11 @@ fn judge_sizes(old: &ZoneVersion, change: &Change, limits: &InputLimits, trips: 
     }
 }
 
+/// The change that is never too large, in the direction of this one.
+fn small(limits: &InputLimits, change: i64) -> u64 {
+    if change < 0 { limits.small_change } else { limits.small_growth }
+}
+
 /// The limit that a change of a number exceeds.
 fn exceeded(
     before: u64,
@@ -293,7 +298,7 @@ fn exceeded(
     let size = change.unsigned_abs();
     let percent = if change < 0 { shrink } else { growth };
     let is_exceeded = |percent: &u32| {
-        size > limits.small_change
+        size > small(limits, change)
             && u128::from(size) * 100 > u128::from(before) * u128::from(*percent)
     };
     percent.filter(is_exceeded)
