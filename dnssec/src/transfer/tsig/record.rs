@@ -100,7 +100,7 @@ impl TsigRecord {
         let reject = |reason, signer| Err(Rejected::new(reason, self, signer));
         let key = key.filter(|key| self.is_of(key));
         let Some(key) = key else {
-            let algorithm = self.algorithm.clone();
+            let algorithm = Box::new(self.algorithm.clone());
             return reject(Rejection::BadKey { key: self.key_name.clone(), algorithm }, None);
         };
         let key_name = self.key_name.clone();

@@ -16,7 +16,7 @@ pub enum Rejection {
         /// The name in the request.
         key: Name,
         /// The algorithm in the request.
-        algorithm: Name,
+        algorithm: Box<Name>,
     },
     /// The MAC is not the message's (§5.2.2).
     #[error("TSIG of key {key} does not verify")]
@@ -56,14 +56,14 @@ pub enum Rejection {
 #[derive(Debug)]
 pub struct Rejected {
     reason: Rejection,
-    record: TsigRecord,
+    record: Box<TsigRecord>,
     /// For answers to those who know the key.
     signer: Option<Signer>,
 }
 
 impl Rejected {
     pub(super) fn new(reason: Rejection, record: &TsigRecord, signer: Option<Signer>) -> Rejected {
-        Rejected { reason, record: record.clone(), signer }
+        Rejected { reason, record: Box::new(record.clone()), signer }
     }
 
     /// Why.
@@ -96,7 +96,7 @@ impl Rejected {
         let Some(error) = self.tsig_error() else { return };
         let is_of_time = matches!(self.reason, Rejection::BadTime { .. });
         let at = if is_of_time { self.record.time_signed } else { now };
-        let TsigRecord { key_name, algorithm, .. } = self.record;
+        let TsigRecord { key_name, algorithm, .. } = *self.record;
         let mut record = TsigRecord::blank(key_name, algorithm, message, at);
         record.error = error;
         if is_of_time {

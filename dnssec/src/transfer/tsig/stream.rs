@@ -34,9 +34,9 @@ pub enum TsigFault {
         /// Which message, from 1.
         message: u64,
         /// The key it names.
-        key: Name,
+        key: Box<Name>,
         /// The algorithm it names.
-        algorithm: Name,
+        algorithm: Box<Name>,
     },
     /// The MAC is not this message's, or not a whole one.
     #[error("TSIG of message {message} of the answer does not verify")]
@@ -152,7 +152,7 @@ impl Verifier {
         let record = found.map_err(|_| TsigFault::Malformed { message: number })?;
         let Some(record) = record else { return self.take_unsigned(message) };
         if !record.is_of(&self.key) {
-            let TsigRecord { key_name: key, algorithm, .. } = record;
+            let (key, algorithm) = (Box::new(record.key_name), Box::new(record.algorithm));
             return Err(TsigFault::OtherKey { message: number, key, algorithm });
         }
         if matches!(record.error, Rcode::BADKEY | Rcode::BADSIG) && record.mac.is_empty() {
