@@ -9,12 +9,13 @@ use actors::console::catalogue::{Catalogue, CatalogueError};
 use actors::console::site::{ReadSettings, Site};
 use actors::console::{self, ConsoleParts, Wish};
 use actors::io::control_socket::{ControlSocket, ControlSocketError};
+use actors::io::dns_server::{Bound, ListenError};
 use actors::io::leftovers;
 use actors::io::pid_files::PidFiles;
 use actors::io::privileges::{self, PrivilegesError};
 use actors::io::signals::{Signal, Signals};
 use actors::runtime::{Clock, LeapError, System};
-use actors::settings::{Settings, read_settings_with};
+use actors::settings::{Settings, ZoneSettings, read_settings_with};
 use actors::system::{self, RunningZone};
 use appliance_config::{Repository, Secret};
 use std::io::Write;
@@ -63,6 +64,8 @@ enum RunError {
     #[error(transparent)]
     Privileges(#[from] PrivilegesError),
     #[error(transparent)]
+    Listen(#[from] ListenError),
+    #[error(transparent)]
     Start(#[from] system::StartError),
     #[error(transparent)]
     Catalogue(#[from] CatalogueError),
@@ -79,6 +82,8 @@ enum RunError {
 }
 
 fn run(settings: &Settings, arguments: &RunArguments) -> Result<(), RunError> {
+    // Ports below 1024 are root's to give.
+    let bound = Bound::all(&settings.listeners)?;
     privileges::run_as(&settings.run_as)?;
     let clock = clock(arguments)?;
     let store = system::open_store(settings, &clock)?;
@@ -99,6 +104,8 @@ fn run(settings: &Settings, arguments: &RunArguments) -> Result<(), RunError> {
         let read = reading(&arguments.config);
         let (site, mut wishes) =
             Site::new(running.staff.clone(), arguments.config.clone(), catalogue, read);
+        tell_where(&bound, settings);
+        running.add_transfers(bound)?;
         running.add_console(ConsoleParts { sockets: sockets.clone(), site: site.clone() })?;
         tracing::info!(target: "engine", "signer started (version {}), pid {}",
             env!("CARGO_PKG_VERSION"), std::process::id());
@@ -132,6 +139,21 @@ fn run(settings: &Settings, arguments: &RunArguments) -> Result<(), RunError> {
         tracing::info!(target: "engine", "signer shutdown");
         Ok(())
     })
+}
+
+/// Says where secondaries are answered, or that they are not.
+fn tell_where(bound: &[Bound], settings: &Settings) {
+    for Bound { address, .. } in bound {
+        tracing::info!(target: "dnshandler", "listening on {address}");
+    }
+    let has_adapter = |zone: &ZoneSettings| {
+        zone.input_file().is_none() || zone.output_file().is_none()
+    };
+    if bound.is_empty() && settings.zones.iter().any(has_adapter) {
+        tracing::warn!(target: "engine",
+            "no dnshandler/listener configured, but zones are configured with dns adapters: \
+             notify and zone transfer requests will not work properly");
+    }
 }
 
 /// Ends when every zone has been run through once, whatever came of it; never, unless it `is_once`.

@@ -18,5 +18,6 @@ pub mod slot;
 pub mod stages;
 pub mod store;
 pub mod system;
+pub mod transfers;
 pub mod tree;
 pub mod zone;

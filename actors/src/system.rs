@@ -10,6 +10,7 @@ pub use zones::{RunningZone, Zones};
 use crate::audit::{AuditorActor, AuditorParts, Vigil};
 use crate::console::{ConsoleActor, ConsoleParts};
 use crate::enforcer::{EnforcerActor, EnforcerMessage, EnforcerParts};
+use crate::io::dns_server::Bound;
 use crate::io::folders::private_folder;
 use crate::parent::{ParentActor, ParentParts};
 use crate::runtime::{
@@ -22,6 +23,7 @@ use crate::slot::{
 };
 use crate::stages::{Stage, StageActor};
 use crate::store::{StoreActor, StoreClient};
+use crate::transfers::{TransferActor, TransferParts};
 use crate::tree;
 use crate::zone::ZoneMessage;
 use crate::zone::pipeline::Services;
@@ -191,6 +193,7 @@ pub fn start_with(
         vigil: vigil.clone(),
         keeps_approved: settings.keeps_approved,
         served: Arc::default(),
+        publications: Arc::default(),
     });
 
     let parent_parts = ParentParts::network(clock.clone(), store_client());
@@ -319,6 +322,21 @@ impl Running {
     pub fn add_console(&self, parts: ConsoleParts) -> Result<(), StartError> {
         let parts = Arc::new(parts);
         self.root.add(&tree::console(), move || ConsoleActor::new(parts.clone()))?;
+        Ok(())
+    }
+
+    /// Lets secondaries in, and tells them of new versions. Ports are bound before, while this
+    /// process may.
+    pub fn add_transfers(&self, bound: Vec<Bound>) -> Result<(), StartError> {
+        let pool = PoolSpec {
+            name: "transfer",
+            workers: self.staff.pool.workers(),
+            queue_bound: POOL_QUEUE_BOUND,
+        };
+        let pool = WorkerPool::start(pool).map_err(StartError::Threads)?;
+        let (desk, clock) = (self.staff.zones.desk(), self.staff.clock.clone());
+        let parts = Arc::new(TransferParts { bound, desk, pool, clock });
+        self.root.add(&tree::transfers(), move || TransferActor::new(parts.clone()))?;
         Ok(())
     }
 

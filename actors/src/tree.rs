@@ -10,6 +10,7 @@
 //! ├─ enforcer
 //! ├─ auditor
 //! ├─ zones (one for one, all at once): zone <name> ...
+//! ├─ transfers
 //! └─ console
 //! ```
 //!
@@ -84,6 +85,12 @@ pub fn parent() -> ChildSpec {
 /// the health table shows it.
 pub fn auditor() -> ChildSpec {
     ChildSpec { on_limit: OnLimit::GiveUp, ..ChildSpec::new("auditor") }
+}
+
+/// The transfer server: when it goes on failing, zones are signed without being served, and the
+/// health table shows it.
+pub fn transfers() -> ChildSpec {
+    ChildSpec { on_limit: OnLimit::GiveUp, ..ChildSpec::new("transfers") }
 }
 
 /// The console: when it goes on failing, signing goes on without it.

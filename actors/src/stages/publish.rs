@@ -16,6 +16,7 @@ use crate::io::signed_files;
 use crate::runtime::WorkerPool;
 use audit_host::Copy;
 use dnssec::zone::chunk::Chunk;
+use dnssec::zone::diff::Difference;
 use dnssec::zone::{ChunkList, ZoneVersion, render};
 use dnssec::{Serial, Timestamp};
 use std::io::Write;
@@ -77,6 +78,16 @@ impl Durable {
     /// An audited version that came from the disk in the first place.
     pub fn from_disk(zone: AuditedZone, _: &Stored) -> Durable {
         Durable { zone }
+    }
+
+    /// The version.
+    pub fn version(&self) -> &Arc<ZoneVersion> {
+        self.zone.version()
+    }
+
+    /// What leads to it, and from which serial, where that is known.
+    pub fn change(&self) -> Option<(Serial, &Difference)> {
+        self.zone.change().map(|change| (change.from, &change.signed))
     }
 
     /// The auditor's copy of it, where there is one.

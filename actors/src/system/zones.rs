@@ -4,9 +4,11 @@
 
 use crate::enforcer::EnforcerMessage;
 use crate::runtime::{AddError, ChildRef, Outbox, Progress, SupervisorRef, WorkerPool};
-use crate::settings::{ZoneSettings, zone_text};
+use crate::settings::{ZoneInput, ZoneOutput, ZoneSettings, zone_text};
 use crate::slot::{Openings, SlotClient};
 use crate::store::StoreClient;
+use crate::transfers::Publications;
+use crate::transfers::requests::Desk;
 use crate::tree;
 use crate::zone::pipeline::Services;
 use crate::zone::{ZoneActor, ZoneMessage, ZoneParts, ZoneStatus};
@@ -81,6 +83,10 @@ impl Zones {
             progress: progress.clone(),
             openings: starter.openings.subscribe(),
         };
+        // Before its actor, which has a version to serve as soon as it runs.
+        if self.get(&settings.name).is_none() {
+            self.set_adapters(settings);
+        }
         let spec = tree::zone(&zone_text(&settings.name));
         let actor = starter.supervisor.add(&spec, move || ZoneActor::new(&parts))?;
         let zone = RunningZone { settings: settings.clone(), actor, status, progress, newest };
@@ -101,6 +107,7 @@ impl Zones {
             newest: old.newest.clone(),
         });
         zone.newest.send_replace(settings.clone());
+        self.set_adapters(settings);
         running.insert(settings.name.clone(), zone.clone());
         drop(running);
         zone.tell(ZoneMessage::SettingsChanged);
@@ -113,9 +120,44 @@ impl Zones {
         match zone {
             Some(zone) => {
                 self.starter.supervisor.remove(&zone.actor).await;
+                self.publications().withdraw(name);
                 true
             }
             None => false,
+        }
+    }
+
+    /// Says who may have a zone, and who may say that it has changed.
+    fn set_adapters(&self, settings: &ZoneSettings) {
+        let inbound = match &settings.input {
+            ZoneInput::Transfer(inbound) => Some(inbound.clone()),
+            ZoneInput::File(_) => None,
+        };
+        let outbound = match &settings.output {
+            ZoneOutput::Dns(outbound) => Some(outbound.clone()),
+            ZoneOutput::File(_) => None,
+        };
+        self.publications().set_adapters(&settings.name, inbound, outbound);
+    }
+
+    /// What secondaries get.
+    pub fn publications(&self) -> &Arc<Publications> {
+        &self.starter.services.publications
+    }
+
+    /// What answers requests of secondaries and masters.
+    pub(super) fn desk(&self) -> Desk {
+        let (zones, services) = (self.clone(), &self.starter.services);
+        Desk {
+            publications: services.publications.clone(),
+            served: services.served.clone(),
+            forward: Arc::new(move |zone, from, serial| {
+                // One that is being removed needs no news.
+                if let Some(zone) = zones.get(zone) {
+                    zone.tell(ZoneMessage::Notified { from, serial });
+                }
+            }),
+            clock: services.clock.clone(),
         }
     }
 

@@ -9,8 +9,11 @@ use super::status::Phase;
 use crate::runtime::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use crate::settings::zone_text;
 use crate::stages::publish::{Recovered, ZoneJournal, recovered};
+use dnssec::transfer::ixfr::Step;
+use dnssec::zone::ZoneVersion;
 use dnssec::{Name, Serial};
 use std::path::Path;
+use std::sync::Arc;
 use storage::state::ZoneState;
 
 impl ZoneActor {
@@ -24,7 +27,8 @@ impl ZoneActor {
             let mut state = services.store.open_zone(&zone, &policy).await?;
             let eras = services.store.eras(&zone).await?;
             let name = zone.clone();
-            let in_file = match pool.run(move || serial_of_output(&output?, &name)) {
+            let look = move || serial_of_output(&output?, &name);
+            let in_file = match pool.run(look) {
                 Ok(answer) => answer.await.ok().flatten(),
                 Err(_) => None,
             };
@@ -75,6 +79,10 @@ impl ZoneActor {
                         "zone {}: {damage}; what was good before it is used, and the next version \
                          follows the last published one", self.name);
                 }
+                // One that was committed but never delivered is judged again first.
+                if state.last_published.is_some() {
+                    self.serve_again(&read.stored.version, read.steps);
+                }
                 self.stored = Some(read.stored);
                 self.journal = read.journal;
                 self.journal_generation = read.journal_generation;
@@ -86,6 +94,17 @@ impl ZoneActor {
         self.set(|status| status.take(&state));
         self.state = Some(state);
         self.want_run(ctx);
+    }
+
+    /// Secondaries get the version that they could have before, whatever the next run brings.
+    fn serve_again(&self, version: &Arc<ZoneVersion>, steps: Vec<Step>) {
+        let publications = &self.services.publications;
+        publications.restore(version, steps);
+        let status = publications.status(&self.settings.name);
+        if let Some(serial) = status.and_then(|status| status.serial) {
+            tracing::info!(target: "backup", zone = %self.name,
+                "zone {}: serial {serial} is served again", self.name);
+        }
     }
 }
 

@@ -4,6 +4,8 @@ use super::gate::LastVerdict;
 use crate::audit::Specimen;
 use crate::runtime::{Message, Reply};
 use crate::stages::publish::Stored;
+use dnssec::Serial;
+use std::net::IpAddr;
 
 /// Everything a zone can be told.
 #[derive(Debug)]
@@ -17,6 +19,14 @@ pub enum ZoneMessage {
     /// everything (`ods-signer clear`). Not saved: a restart before the next version is published
     /// finds the last one again.
     Clear,
+    /// Event. A master says that it has a newer version (RFC 1996). He is listed, and his TSIG was
+    /// verified.
+    Notified {
+        /// Who says so.
+        from: IpAddr,
+        /// The serial that he speaks of: a hint.
+        serial: Option<Serial>,
+    },
     /// Event. Its settings are other ones: policy, input, output or limits.
     SettingsChanged,
     /// Query. The version that is published, in memory.

@@ -453,6 +453,7 @@ impl Handler<ZoneMessage> for ZoneActor {
         match message {
             ZoneMessage::SignNow => self.read_and_sign(ctx),
             ZoneMessage::RunNow => self.want_run(ctx),
+            ZoneMessage::Notified { .. } => self.read_and_sign(ctx),
             ZoneMessage::SettingsChanged => self.take_settings(ctx),
             ZoneMessage::Clear => {
                 self.clear_wanted = true;

@@ -25,6 +25,7 @@ use crate::stages::sign::{Extent, Sign, SignCounts, SignOutput, renewals_of};
 use crate::stages::sort::{Sort, Touched};
 use crate::stages::{Stage, StageError, Work};
 use crate::store::{StoreClient, StoreError};
+use crate::transfers::Publications;
 use ::audit::{Expectations, FindingId, PublishedVersion};
 use audit_host::{Copy, Judge};
 use dnssec::signing::SigningTimes;
@@ -76,6 +77,8 @@ pub struct Services {
     pub keeps_approved: bool,
     /// What secondaries were seen to have.
     pub served: Arc<ServedSerials>,
+    /// What secondaries get.
+    pub publications: Arc<Publications>,
 }
 
 /// Why a run failed.

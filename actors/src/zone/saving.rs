@@ -6,7 +6,7 @@
 use super::pipeline::{RunError, RunOrder, Services};
 use super::verdicts::approving;
 use crate::io::command;
-use crate::settings::zone_text;
+use crate::settings::{ZoneOutput, zone_text};
 use crate::stages::audit::AuditedZone;
 use crate::stages::publish::{Durable, PublishInput, Stored, is_in_place};
 use dnssec::signing::SigningTimes;
@@ -58,13 +58,16 @@ impl Services {
         Ok((state, durable))
     }
 
-    /// Whether the true version stands in its file, and the notify command has heard of it.
+    /// Whether the true version stands in its file or is served, and the notify command has heard
+    /// of it.
     pub(super) async fn is_delivered(&self, order: &RunOrder, stored: &Stored) -> bool {
         if order.state.last_published.is_none() {
             return false;
         }
-        // Whoever transfers the zone asks for it: there is no file to look at.
-        let Some(output) = order.settings.output_file().map(Path::to_owned) else { return true };
+        let output = match &order.settings.output {
+            ZoneOutput::File(output) => output.clone(),
+            ZoneOutput::Dns(_) => return self.publications.serves(&stored.version),
+        };
         let version = stored.version.clone();
         match self.pool.run(move || is_in_place(&version, &output)) {
             // On doubt it is written again, which harms nothing.
@@ -73,16 +76,17 @@ impl Services {
         }
     }
 
-    /// The signed file, the notify command, the note that both are done: after a crash in
-    /// between, all three are done again.
+    /// The secondaries, the signed file, the notify command, the note that they are done: after a
+    /// crash in between, all are done again.
     pub(super) async fn deliver(
         &self,
         order: &RunOrder,
         state: ZoneState,
         zone: Durable,
     ) -> Result<(ZoneState, Durable, Option<String>), RunError> {
-        let output = order.settings.output_file();
-        let zone = match output.map(Path::to_owned) {
+        self.publications.publish(zone.version(), zone.change());
+        let file = order.settings.output_file().map(Path::to_owned);
+        let zone = match file.clone() {
             Some(output) => {
                 let deliver = PublishInput::Deliver { zone, output };
                 self.ask(order, &self.publish, deliver).await?
@@ -94,8 +98,8 @@ impl Services {
             Some(command) => {
                 let zone = zone_text(&order.settings.name);
                 // A zone that goes out by transfer alone has no file.
-                let file = output.unwrap_or(Path::new(""));
-                command::run(&command::expand(command, &zone, file)).await
+                let file = file.unwrap_or_default();
+                command::run(&command::expand(command, &zone, &file)).await
             }
         };
         let state = ZoneState { last_published: Some(self.clock.now()), ..state };

@@ -4,6 +4,7 @@
 
 use super::{Stored, UNSIGNED, ZoneJournal};
 use crate::runtime::{Panicked, WorkerPool};
+use dnssec::transfer::ixfr::Step;
 use dnssec::zone::chunk::{Backing, Chunk, ChunkError};
 use dnssec::zone::diff::Difference;
 use dnssec::zone::patch::{self, PatchError};
@@ -40,6 +41,8 @@ pub struct Recovered {
     pub journal: ZoneJournal,
     /// Generation of that journal.
     pub journal_generation: u64,
+    /// The steps of the journal that lead to the version.
+    pub steps: Vec<Step>,
     /// What was lost, for people: versions after this one had been published.
     pub damage: Option<String>,
 }
@@ -76,11 +79,13 @@ pub fn recovered(
     Ok(match misfit {
         None => {
             let journal = ZoneJournal::new(found.journal);
-            Recovered { stored, journal, journal_generation, damage }
+            let steps = found.entries.into_iter().map(step_of).collect();
+            Recovered { stored, journal, journal_generation, steps, damage }
         }
         Some(misfit) => {
             let (journal, damage) = (ZoneJournal::unusable(), Some(misfit.to_string()));
-            Recovered { stored, journal, journal_generation, damage }
+            let steps = Vec::new();
+            Recovered { stored, journal, journal_generation, steps, damage }
         }
     })
 }
@@ -93,6 +98,13 @@ pub fn snapshot_version(
     generation: u64,
 ) -> Result<Stored, RecoveryError> {
     stored_of(pool, &open_snapshot(folder, zone, generation)?, zone)
+}
+
+/// What secondaries are sent of an entry.
+fn step_of(entry: JournalEntry) -> Step {
+    let Records { removed, added } = entry.signed;
+    let difference = Arc::new(Difference { removed, added });
+    Step { from: entry.from, to: entry.to, difference }
 }
 
 /// An entry that is sound by itself, but not after the version before it.

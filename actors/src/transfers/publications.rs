@@ -1,0 +1,302 @@
+//! What is served: of each zone the published version, the steps that lead to it, who may have it,
+//! and what secondaries answered to being told.
+//! In: published versions and settings from the zone actors; ends of NOTIFYs. Out: the same, to
+//! whoever answers requests; the names of zones with news.
+//! A version that is not durable never comes here. Looking one up costs no copy: requests under
+//! way keep the version they began with.
+//! Never: decisions about answers. Limits: steps by the zone's size ([`History`]), news by the
+//! number of zones.
+
+use dnssec::transfer::ixfr::{History, Step};
+use dnssec::transfer::peers::{Inbound, Outbound, Peer, Prefix};
+use dnssec::zone::ZoneVersion;
+use dnssec::zone::diff::Difference;
+use dnssec::{Name, Serial, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use tokio::sync::Notify;
+
+/// Part of the zone's octets that steps may have, as a divisor: when they are more, few of them
+/// would be sent.
+const HISTORY_SHARE: usize = 2;
+/// Steps may always have so many octets.
+const HISTORY_OCTETS: usize = 4096;
+
+/// What a secondary answered when it was told of a version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotifyStatus {
+    /// It is being told.
+    Telling {
+        /// Of this serial.
+        serial: Serial,
+        /// How often it was, without an answer.
+        tries: u32,
+    },
+    /// It knows.
+    Acknowledged {
+        /// Of this serial.
+        serial: Serial,
+        /// Since then.
+        at: Timestamp,
+    },
+    /// It does not answer, or refuses, and is not told again before the next version.
+    GivenUp {
+        /// Of this serial.
+        serial: Serial,
+        /// Since then.
+        at: Timestamp,
+        /// What went wrong last.
+        why: String,
+    },
+}
+
+/// What is known of a zone.
+#[derive(Clone, Debug, Default)]
+struct Entry {
+    version: Option<Arc<ZoneVersion>>,
+    /// Octets of its chunks.
+    octets: usize,
+    history: History,
+    outbound: Option<Arc<Outbound>>,
+    inbound: Option<Arc<Inbound>>,
+    expires: Option<Timestamp>,
+    notified: BTreeMap<SocketAddr, NotifyStatus>,
+}
+
+/// What a request needs to know of a zone; stays what it is.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// The published version; `None`: there is none yet.
+    pub version: Option<Arc<ZoneVersion>>,
+    /// Octets of its chunks.
+    pub octets: usize,
+    /// `<Outbound>`; `None`: the zone has no DNS output.
+    pub outbound: Option<Arc<Outbound>>,
+    /// `<Inbound>`; `None`: the zone has no DNS input.
+    pub inbound: Option<Arc<Inbound>>,
+    /// When it may not be served any more, unless its masters are heard of.
+    pub expires: Option<Timestamp>,
+}
+
+/// What operators see of a zone's way out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutboundStatus {
+    /// Serial that is served.
+    pub serial: Option<Serial>,
+    /// Steps that are kept for IXFR, and their octets.
+    pub steps: (usize, usize),
+    /// What each secondary answered.
+    pub notified: Vec<(SocketAddr, NotifyStatus)>,
+}
+
+/// What is served.
+#[derive(Debug, Default)]
+pub struct Publications {
+    zones: RwLock<BTreeMap<Name, Arc<Mutex<Entry>>>>,
+    /// Zones with a version that secondaries were not told of.
+    news: Mutex<BTreeSet<Name>>,
+    has_news: Notify,
+    /// The prefixes of all peers of all zones; `None`: they have to be gathered.
+    listed: Mutex<Option<Arc<[Prefix]>>>,
+}
+
+impl Publications {
+    /// Sets how a zone comes in and goes out; what is not listed there may not have it.
+    pub fn set_adapters(
+        &self,
+        zone: &Name,
+        inbound: Option<Arc<Inbound>>,
+        outbound: Option<Arc<Outbound>>,
+    ) {
+        let entry = self.entry_or_new(zone);
+        let mut entry = lock(&entry);
+        match (&outbound, &entry.outbound) {
+            (None, _) => entry.history.clear(),
+            (Some(_), None) if entry.version.is_some() => self.tell_of(zone),
+            (Some(_), _) => {}
+        }
+        let is_known = |target: &SocketAddr| {
+            outbound.as_ref().is_some_and(|outbound| {
+                outbound.notify.iter().any(|remote| remote.address == *target)
+            })
+        };
+        entry.notified.retain(|target, _| is_known(target));
+        (entry.inbound, entry.outbound) = (inbound, outbound);
+        *lock(&self.listed) = None;
+    }
+
+    /// Serves a version that is durable from now on. `change` leads to it from the version of the
+    /// serial that comes with it; without one, what was before is forgotten.
+    pub fn publish(&self, version: &Arc<ZoneVersion>, change: Option<(Serial, &Difference)>) {
+        self.put(version, |history, serial, octets| match change {
+            Some((from, difference)) => {
+                let difference = Arc::new(difference.clone());
+                history.push(Step { from, to: serial, difference }, octets);
+            }
+            None => history.clear(),
+        });
+    }
+
+    /// Serves a version that was read back, with the steps that lead to it.
+    pub fn restore(&self, version: &Arc<ZoneVersion>, steps: Vec<Step>) {
+        self.put(version, |history, serial, octets| {
+            history.clear();
+            steps.into_iter().for_each(|step| history.push(step, octets));
+            if history.serial() != Some(serial) {
+                history.clear();
+            }
+        });
+    }
+
+    fn put(&self, version: &Arc<ZoneVersion>, remember: impl FnOnce(&mut History, Serial, usize)) {
+        let Some(serial) = version.serial() else { return };
+        let zone = &version.apex;
+        let Some(entry) = self.entry(zone) else { return };
+        let mut entry = lock(&entry);
+        if entry.version.as_ref().and_then(|known| known.serial()) == Some(serial) {
+            return;
+        }
+        let octets: usize = version.chunks().map(|chunk| chunk.byte_count()).sum();
+        (entry.version, entry.octets) = (Some(version.clone()), octets);
+        if entry.outbound.is_some() {
+            remember(&mut entry.history, serial, HISTORY_OCTETS.max(octets / HISTORY_SHARE));
+            drop(entry);
+            self.tell_of(zone);
+        }
+    }
+
+    fn tell_of(&self, zone: &Name) {
+        lock(&self.news).insert(zone.clone());
+        self.has_news.notify_one();
+    }
+
+    /// Whether this version is what secondaries get.
+    pub fn serves(&self, version: &ZoneVersion) -> bool {
+        let Some(entry) = self.entry(&version.apex) else { return false };
+        let entry = lock(&entry);
+        let served = entry.version.as_ref().and_then(|served| served.serial());
+        served.is_some() && served == version.serial()
+    }
+
+    /// From this moment on the zone is not served, unless a later call puts it off; `None`: never.
+    pub fn expire_at(&self, zone: &Name, moment: Option<Timestamp>) {
+        if let Some(entry) = self.entry(zone) {
+            lock(&entry).expires = moment;
+        }
+    }
+
+    /// Serves a zone no more: it is gone.
+    pub fn withdraw(&self, zone: &Name) {
+        self.zones.write().unwrap_or_else(PoisonError::into_inner).remove(zone);
+        lock(&self.news).remove(zone);
+        *lock(&self.listed) = None;
+    }
+
+    /// What is known of a zone; `None`: it is none of ours.
+    pub fn get(&self, zone: &Name) -> Option<Published> {
+        let entry = self.entry(zone)?;
+        let entry = lock(&entry);
+        Some(Published {
+            version: entry.version.clone(),
+            octets: entry.octets,
+            outbound: entry.outbound.clone(),
+            inbound: entry.inbound.clone(),
+            expires: entry.expires,
+        })
+    }
+
+    /// The differences from the version of a serial to `version`; `None`: they are not known.
+    pub fn since(
+        &self,
+        zone: &Name,
+        serial: Serial,
+        version: &Arc<ZoneVersion>,
+    ) -> Option<Vec<Arc<Difference>>> {
+        let entry = self.entry(zone)?;
+        let entry = lock(&entry);
+        // A newer version may have come meanwhile.
+        let is_same = entry.version.as_ref().is_some_and(|newest| Arc::ptr_eq(newest, version));
+        entry.history.since(serial).filter(|_| is_same)
+    }
+
+    /// Whether some zone lists this address: then it has a place when strangers fill the server.
+    pub fn lists(&self, address: IpAddr) -> bool {
+        let known = lock(&self.listed).clone();
+        let listed = known.unwrap_or_else(|| self.gather_listed());
+        listed.iter().any(|prefix| prefix.contains(address))
+    }
+
+    /// Most zones have the same few.
+    fn gather_listed(&self) -> Arc<[Prefix]> {
+        let mut listed = BTreeMap::new();
+        let mut add = |peers: &[Peer]| {
+            let prefixes = peers.iter().filter_map(|peer| peer.prefix);
+            listed.extend(prefixes.map(|prefix| (prefix.to_string(), prefix)));
+        };
+        let zones = self.zones.read().unwrap_or_else(PoisonError::into_inner);
+        for entry in zones.values() {
+            let entry = lock(entry);
+            entry.outbound.iter().for_each(|outbound| add(&outbound.provide_transfer));
+            if let Some(inbound) = &entry.inbound {
+                add(&inbound.allow_notify);
+                add(&inbound.allow_update);
+            }
+        }
+        let listed: Arc<[Prefix]> = listed.into_values().collect();
+        *lock(&self.listed) = Some(listed.clone());
+        listed
+    }
+
+    /// Waits for news, and takes them.
+    pub async fn news(&self) -> BTreeSet<Name> {
+        loop {
+            let news = std::mem::take(&mut *lock(&self.news));
+            if !news.is_empty() {
+                return news;
+            }
+            self.has_news.notified().await;
+        }
+    }
+
+    /// All that is served is news again: whoever told of it has lost count.
+    pub fn all_is_news(&self) {
+        let zones = self.zones.read().unwrap_or_else(PoisonError::into_inner);
+        let served = zones.iter().filter(|(_, entry)| lock(entry).version.is_some());
+        lock(&self.news).extend(served.map(|(zone, _)| zone.clone()));
+        self.has_news.notify_one();
+    }
+
+    /// Notes what a secondary answered.
+    pub fn note(&self, zone: &Name, target: SocketAddr, status: NotifyStatus) {
+        if let Some(entry) = self.entry(zone) {
+            lock(&entry).notified.insert(target, status);
+        }
+    }
+
+    /// What operators see; `None`: the zone has no DNS output.
+    pub fn status(&self, zone: &Name) -> Option<OutboundStatus> {
+        let entry = self.entry(zone)?;
+        let entry = lock(&entry);
+        entry.outbound.as_ref()?;
+        Some(OutboundStatus {
+            serial: entry.version.as_ref().and_then(|version| version.serial()),
+            steps: (entry.history.len(), entry.history.octets()),
+            notified: entry.notified.iter().map(|(at, status)| (*at, status.clone())).collect(),
+        })
+    }
+
+    fn entry(&self, zone: &Name) -> Option<Arc<Mutex<Entry>>> {
+        self.zones.read().unwrap_or_else(PoisonError::into_inner).get(zone).cloned()
+    }
+
+    fn entry_or_new(&self, zone: &Name) -> Arc<Mutex<Entry>> {
+        let mut zones = self.zones.write().unwrap_or_else(PoisonError::into_inner);
+        zones.entry(zone.clone()).or_default().clone()
+    }
+}
+
+/// What is in there is whole after each call, so a panic elsewhere leaves it good.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
