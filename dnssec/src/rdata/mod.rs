@@ -9,6 +9,7 @@
 mod apl;
 mod encoding;
 mod error;
+mod expand;
 mod loc;
 mod mnemonic;
 mod presentation;
@@ -23,6 +24,7 @@ mod wire;
 pub use encoding::{parse_period, print_decimal};
 pub(crate) use encoding::{print_name, unescape};
 pub use error::{Field, RdataError, excerpt};
+pub use expand::expand;
 pub use mnemonic::{
     TypeNameError, class_from_mnemonic, mnemonic, print_type, rrtype_from_mnemonic,
 };

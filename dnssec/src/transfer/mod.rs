@@ -8,6 +8,8 @@ pub mod message;
 pub mod packing;
 pub mod peers;
 pub mod rcode;
+pub mod reception;
+pub mod schedule;
 pub mod serving;
 pub mod tsig;
 pub mod wire;

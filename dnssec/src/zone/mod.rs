@@ -99,6 +99,12 @@ pub fn soa_serial(rdata: &[u8]) -> Option<Serial> {
     soa_fields_at(rdata).map(|at| Serial(chunk::read_u32(rdata, at)))
 }
 
+/// The numbers of a SOA: serial, refresh, retry, expire, MINIMUM (RFC 1035 §3.3.13).
+pub fn soa_numbers(rdata: &[u8]) -> Option<[u32; 5]> {
+    let at = soa_fields_at(rdata)?;
+    Some([0, 4, 8, 12, 16].map(|field| chunk::read_u32(rdata, at + field)))
+}
+
 /// The MINIMUM field of a SOA's RDATA, in seconds.
 pub fn soa_minimum(rdata: &[u8]) -> Option<u32> {
     soa_fields_at(rdata).map(|at| chunk::read_u32(rdata, at + 16))

@@ -17,7 +17,7 @@ mod rrset;
 mod tests;
 
 pub use error::{ImpliedField, Part, PatchError};
-pub use records::{composed, without_dnssec};
+pub use records::{adds_at_apex, composed, without_dnssec};
 
 use super::build::ChunkBuilder;
 use super::chunk::{Chunk, OwnerKind, OwnerView, RrsetView};

@@ -108,6 +108,20 @@ pub fn without_dnssec(apex: &Name, difference: &Difference) -> Result<Difference
     Ok(kept)
 }
 
+/// Whether the difference adds a record of this type at the apex.
+pub fn adds_at_apex(
+    apex: &Name,
+    difference: &Difference,
+    rtype: RrType,
+) -> Result<bool, PatchError> {
+    let mut adds = false;
+    each_record(Part::Added, difference, |owner, _, record| {
+        adds |= record.rtype == rtype && owner == *apex;
+        Ok(())
+    })?;
+    Ok(adds)
+}
+
 /// One difference for several that follow one another: what comes in one and goes in a later one
 /// is in neither list (RFC 1995 §5, condensation). Its cost is theirs, however large the zone.
 pub fn composed<'a>(
