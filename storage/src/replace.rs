@@ -290,7 +290,46 @@ fn temporary_process(name: &OsStr) -> Option<u32> {
     process.parse().ok()
 }
 
+/// A file that is written bit by bit, over any time, and takes its place when it is whole. One
+/// that is dropped before leaves nothing behind.
+#[derive(Debug)]
+pub struct PendingFile {
+    path: PathBuf,
+    // Dropped after the writer, which may still write what it holds.
+    writer: BufWriter<File>,
+    temporary: TemporaryFile,
+}
+
+impl PendingFile {
+    /// Begins a file that is to be at `path`.
+    pub fn create(path: &Path, mode: FileMode) -> Result<PendingFile, ReplaceError> {
+        let permissions = new_permissions(path, mode)?;
+        let write = |_: &mut BufWriter<File>| Ok(());
+        let (temporary, file, ()) = write_unsynced(path, permissions, create_temporary, write)?;
+        let writer = BufWriter::with_capacity(WRITE_BUFFER_BYTES, file);
+        Ok(PendingFile { path: path.to_owned(), writer, temporary })
+    }
+
+    /// Appends to it.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), ReplaceError> {
+        let written = self.writer.write_all(bytes);
+        written.map_err(|cause| failure(&self.path, ReplaceStep::Write, cause))
+    }
+
+    /// Puts it in its place: synced, and renamed.
+    pub fn commit(mut self) -> Result<(), ReplaceError> {
+        let fail = |step| move |cause| (step, cause);
+        let synced = self.writer.flush().map_err(fail(ReplaceStep::Write)).and_then(|()| {
+            self.writer.get_ref().sync_all().map_err(fail(ReplaceStep::Sync))?;
+            self.temporary.rename_to(&self.path).map_err(fail(ReplaceStep::Rename))?;
+            sync_folder(&folder_of(&self.path)).map_err(fail(ReplaceStep::SyncFolder))
+        });
+        synced.map_err(|(step, cause)| failure(&self.path, step, cause))
+    }
+}
+
 /// A temporary file, removed when dropped unless it was renamed.
+#[derive(Debug)]
 struct TemporaryFile {
     path: PathBuf,
     renamed: bool,

@@ -16,6 +16,7 @@ mod inputs;
 mod keys;
 mod lives;
 mod records;
+mod refreshes;
 mod slots;
 mod spare;
 mod tables;
@@ -30,6 +31,7 @@ pub use lives::{Cause, HistoryEntry, LifeChange, User};
 pub use records::{
     BackupState, Denial, KeyOwner, KeyRecord, KeyState, NewKey, PolicyState, ZoneState,
 };
+pub use refreshes::{Refresh, Refusal, Transferred};
 pub use slots::{Canary, TokenRecord};
 pub use verdicts::{
     ChainFault, ChainHash, ChainProof, ChainedEntry, Extent, FINDINGS_MAX, Judged, Outcome,

@@ -132,3 +132,23 @@ fn a_file_is_created_once() {
     assert_eq!((fs::read(&path).unwrap(), mode_of(&path)), (b"first".to_vec(), 0o600));
     assert_eq!(entries(folder.path()), ["state"]);
 }
+
+#[test]
+fn a_pending_file_is_there_when_it_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("zone");
+    let names = || fs::read_dir(folder.path()).unwrap().count();
+    let mut pending = PendingFile::create(&path, FileMode::PreservedOr(0o640)).unwrap();
+    pending.write(b"one").unwrap();
+    assert_eq!((names(), path.exists()), (1, false));
+    drop(pending);
+    assert_eq!(names(), 0);
+    let mut pending = PendingFile::create(&path, FileMode::PreservedOr(0o640)).unwrap();
+    pending.write(b"one").unwrap();
+    pending.write(b" two").unwrap();
+    pending.commit().unwrap();
+    assert_eq!((names(), fs::read(&path).unwrap()), (1, b"one two".to_vec()));
+    let missing = folder.path().join("no").join("zone");
+    let error = PendingFile::create(&missing, FileMode::PreservedOr(0o640)).unwrap_err();
+    assert!(matches!(error, ReplaceError::NoFolder { .. }));
+}

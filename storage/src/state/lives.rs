@@ -10,7 +10,7 @@ use super::StateStore;
 use super::error::{Failure, StateError};
 use super::keys;
 use super::records::{KeyOwner, KeyState};
-use super::tables::{ANNOUNCED, ERAS, HISTORY, INPUTS, LIVES, ZONES, zone_key};
+use super::tables::{ANNOUNCED, ERAS, HISTORY, INPUTS, LIVES, REFRESHES, ZONES, zone_key};
 use super::values::decode_name;
 use super::values::life::{decode_entry, decode_life, encode_entry, encode_life};
 use dnssec::enforcer::history::{KeyEvent, events};
@@ -138,6 +138,7 @@ impl StateStore {
             transaction.open_table(ZONES)?.remove(key.as_slice())?;
             transaction.open_table(ANNOUNCED)?.remove(key.as_slice())?;
             transaction.open_table(INPUTS)?.remove(key.as_slice())?;
+            transaction.open_table(REFRESHES)?.remove(key.as_slice())?;
             transaction.open_table(ERAS)?.remove(key.as_slice())?;
             super::waivers::forget(transaction, &key)?;
             let mut lives = transaction.open_table(LIVES)?;

@@ -33,6 +33,9 @@ pub(super) const ANNOUNCED: TableDefinition<&[u8], &[u8]> = TableDefinition::new
 /// Zone to `InputValue`: the input that an operator was asked about.
 pub(super) const INPUTS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("inputs");
 
+/// Zone to `RefreshValue`: what the masters of a zone that comes by transfer said last.
+pub(super) const REFRESHES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("refreshes");
+
 /// Zone and number of a finding to `WaiverValue`.
 pub(super) const WAIVERS: TableDefinition<(&[u8], u16), &[u8]> = TableDefinition::new("waivers");
 /// Zone to what caches may have of its versions.
@@ -67,6 +70,7 @@ pub(super) fn create_missing(transaction: &WriteTransaction) -> Result<(), Failu
     transaction.open_table(HISTORY)?;
     transaction.open_table(ANNOUNCED)?;
     transaction.open_table(INPUTS)?;
+    transaction.open_table(REFRESHES)?;
     transaction.open_table(WAIVERS)?;
     transaction.open_table(ERAS)?;
     transaction.open_table(VERDICTS)?;
@@ -84,12 +88,15 @@ pub(super) fn are_complete(transaction: &ReadTransaction) -> Result<bool, Failur
     let lives = is_missing(transaction.open_table(LIVES).err())?;
     let history = is_missing(transaction.open_table(HISTORY).err())?;
     let inputs = is_missing(transaction.open_table(INPUTS).err())?;
+    let refreshes = is_missing(transaction.open_table(REFRESHES).err())?;
     let announced = is_missing(transaction.open_table(ANNOUNCED).err())?;
     let waivers = is_missing(transaction.open_table(WAIVERS).err())?;
     let eras = is_missing(transaction.open_table(ERAS).err())?;
     let verdicts = is_missing(transaction.open_table(VERDICTS).err())?;
     let chain = is_missing(transaction.open_table(VERDICT_CHAIN).err())?;
-    Ok(!lives && !history && !inputs && !announced && !waivers && !eras && !verdicts && !chain)
+    let missing =
+        [lives, history, inputs, refreshes, announced, waivers, eras, verdicts, chain];
+    Ok(!missing.contains(&true))
 }
 
 /// The format of the file; `None` when it has no such entry.
