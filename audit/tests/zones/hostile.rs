@@ -1,5 +1,5 @@
-//! The function that `fuzz/fuzz_targets/audit_zone.rs` runs, over mutations of good zones: octets
-//! changed, pieces repeated, moved and cut.
+//! The functions that `fuzz/fuzz_targets/audit_zone.rs` and `audit_text.rs` run, over mutations of
+//! good zones and texts: octets changed, pieces repeated, moved and cut.
 //!
 //! Prints its seed; `SEED=n` repeats a run.
 
@@ -10,6 +10,8 @@ use crate::corpus::distinct_cases;
 use crate::incremental::Random;
 use audit::Denial;
 
+#[path = "../../../fuzz/shared/audit_text.rs"]
+mod audit_text;
 #[path = "../../../fuzz/shared/audit_zone.rs"]
 mod audit_zone;
 
@@ -82,6 +84,30 @@ fn planted_defects_never_panic() {
         let (candidate, source) = case.records(true);
         for choices in [0, 1, 2, 4, 6, 32 + 2] {
             audit_zone::judge(&seed(choices, &candidate, &source));
+        }
+    }
+}
+
+/// The texts that the fuzz target of the reader begins with.
+const TEXTS: [&str; 2] = [
+    include_str!("../../../examples/zones/example.com.zone"),
+    include_str!("../../../examples/zones/example.org.zone"),
+];
+
+#[test]
+fn mutated_good_texts_never_panic_and_say_the_same_in_two_sections() {
+    let mut random = Random::new();
+    for text in TEXTS {
+        for _ in 0..400 {
+            let cut = (random.below(0x1_0000) as u16).to_be_bytes();
+            let mut data = [&cut[..], text.as_bytes()].concat();
+            audit_text::read(&data);
+            for _ in 0..=random.below(4) {
+                if data.len() > audit_zone::HEAD_OCTETS {
+                    mutate(&mut data, &mut random);
+                }
+            }
+            audit_text::read(&data);
         }
     }
 }
