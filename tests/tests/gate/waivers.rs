@@ -2,7 +2,8 @@
 //! refused, and a signer whose own work is refused.
 
 use crate::lab::{ZONE, installation, plant_foreign_history, run, signed_serial, start, told};
-use anchorite_tests::daemon::{Daemon, Installation};
+use anchorite_tests::daemon::{Daemon, Installation, WAIT};
+use std::time::{Duration, Instant};
 
 /// A daemon whose published version seems to be another signer's, and a new input.
 fn held() -> (Installation, Daemon, u32, String) {
@@ -112,5 +113,24 @@ fn what_would_be_bogus_for_everybody_cannot_be_waived() {
     assert!(refused(ZONE, "A721", &far).contains("more than a year"));
     let nothing = run(&installation, "anchorite", &["zone", "diff", ZONE]);
     assert_eq!((nothing.code, nothing.stderr.as_str()), (1, "no refused candidate is kept\n"));
+    daemon.stop();
+}
+
+#[test]
+fn a_waiver_that_was_given_counts_although_the_daemon_is_killed_before_it_has_an_effect() {
+    let (installation, daemon, good, _) = held();
+    let until = moment(86_400);
+    let words = ["audit", "waive", ZONE, "A721", "--until", &until, "--reason", "a move"];
+    assert_eq!(run(&installation, "anchorite", &words).code, 0);
+    // It was durable before it was said; the run that goes by it may have come to its end or not.
+    daemon.kill();
+    let daemon = start(&installation);
+    let begin = Instant::now();
+    while signed_serial(&installation) <= good {
+        assert!(begin.elapsed() < WAIT, "{}", daemon.log());
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    let list = told(&installation, &["audit", "waivers"]);
+    assert!(list.contains("gate.example: waived: A721 until"), "{list}");
     daemon.stop();
 }
