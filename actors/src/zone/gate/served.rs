@@ -17,8 +17,9 @@ use std::sync::{Mutex, PoisonError};
 const HEAD_BYTES: usize = 64 << 10;
 /// Secondaries remembered of one zone.
 const PEERS_MAX: usize = 64;
-/// So long a serial counts that a secondary showed, in seconds.
-const SIGHTING_KEPT: Seconds = Seconds(86_400);
+/// So long a serial counts that a secondary showed, in seconds: one that has it shows it again, and
+/// a slip of the hand (`dig ixfr=`) is soon over.
+const SIGHTING_KEPT: Seconds = Seconds(7_200);
 
 /// What each secondary of a zone showed, and when.
 type Shown = BTreeMap<IpAddr, (Serial, Timestamp)>;
@@ -31,8 +32,12 @@ pub struct ServedSerials {
 
 impl ServedSerials {
     /// Notes that a secondary has a version of this serial, as its request for a transfer says. Only
-    /// to be called for peers that may have the zone, after their TSIG was verified.
+    /// to be called for peers that may have the zone, after their TSIG was verified. Serial 0 says
+    /// that there is no version yet.
     pub fn note(&self, zone: &Name, peer: IpAddr, serial: Serial, now: Timestamp) {
+        if serial == Serial(0) {
+            return;
+        }
         let mut zones = self.zones.lock().unwrap_or_else(PoisonError::into_inner);
         let peers = zones.entry(zone.clone()).or_default();
         if peers.len() < PEERS_MAX || peers.contains_key(&peer) {
@@ -88,16 +93,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_secondary_showed_last_counts_for_a_day() {
+    fn what_a_secondary_showed_last_counts_for_a_while() {
         let (served, zone) = (ServedSerials::default(), Name::root());
         let peer = |last: u8| IpAddr::from([192, 0, 2, last]);
         let at = |now: u64| served.of(&zone, Timestamp(now)).iter().map(|one| one.0).collect();
         served.note(&zone, peer(1), Serial(9), Timestamp(10));
         served.note(&zone, peer(2), Serial(7), Timestamp(20));
+        served.note(&zone, peer(3), Serial(0), Timestamp(20));
         served.note(&zone, peer(1), Serial(8), Timestamp(30));
         let now: Vec<u32> = at(40);
         assert_eq!(now, [8, 7]);
-        let later: Vec<u32> = at(86_420);
+        let later: Vec<u32> = at(7_220);
         assert_eq!(later, [8]);
         for last in 0..=255 {
             served.note(&zone, peer(last), Serial(1), Timestamp(90_000));
