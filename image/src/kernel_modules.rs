@@ -49,22 +49,26 @@ pub const WATCHDOG_OF_LAST_RESORT: &str = "softdog";
 /// Where the image keeps its modules.
 pub const FOLDER: &str = "lib/modules";
 
-/// Adds [`MODULES`] and [`WATCHDOG_OF_LAST_RESORT`], and `load.list` with the paths of the first in
-/// the order of loading. Gives the number of modules.
+/// Adds [`MODULES`] and [`WATCHDOG_OF_LAST_RESORT`], and two lists of their paths in the order of
+/// loading, `load.list` and `watchdog.list`. Gives the number of modules.
 pub fn add(tree: &mut Tree, kernel_folder: &Path) -> Result<usize, ImageError> {
     let kernel = Kernel::read(kernel_folder)?;
     let mut order = Order { kernel: &kernel, seen: BTreeSet::new(), modules: Vec::new() };
     for name in MODULES {
         order.visit(name, "the image")?;
     }
-    let list: String =
-        order.modules.iter().map(|(name, _)| format!("/{FOLDER}/{name}.ko\n")).collect();
+    let usual_count = order.modules.len();
     order.visit(WATCHDOG_OF_LAST_RESORT, "the image")?;
+    let (usual, watchdog) = order.modules.split_at(usual_count);
+    for (name, modules) in [("load.list", usual), ("watchdog.list", watchdog)] {
+        let list: String =
+            modules.iter().map(|(name, _)| format!("/{FOLDER}/{name}.ko\n")).collect();
+        tree.file(&format!("{FOLDER}/{name}"), 0o644, list);
+    }
     let count = order.modules.len();
     for (name, contents) in order.modules {
         tree.file(&format!("{FOLDER}/{name}.ko"), 0o644, contents);
     }
-    tree.file(&format!("{FOLDER}/load.list"), 0o644, list);
     Ok(count)
 }
 

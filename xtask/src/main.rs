@@ -7,6 +7,8 @@
 mod bench_peers;
 mod ci;
 mod deny;
+mod image;
+mod image_tests;
 mod measure;
 mod setup;
 mod tidy;
@@ -29,6 +31,9 @@ usage: cargo xtask COMMAND
                            (--quick leaves out setup and clippy)
   tidy                     the house rules that a program can check
   deny                     licences and sources of all dependencies
+  image [--dev]            the bootable image, in target/image (--dev: with the programs as tests
+                           build them, in target/image-dev)
+  boot-tests [--quick]     boots the image in QEMU, which it installs; --quick is CI's part
   zonegen SHAPE N OUT      make a test zone; SHAPE is tld, enterprise or hosting
   bench-peers [--quick | --full]
                            sign and verify the same zones with anchorite, BIND, ldns, Knot and
@@ -45,6 +50,10 @@ fn main() -> ExitCode {
         ["test", "--quick"] => ci::run(ci::Extent::Quick),
         ["tidy"] => tidy::run(),
         ["deny"] => deny::run(),
+        ["image"] => image::run(image::Profile::Release),
+        ["image", "--dev"] => image::run(image::Profile::Dev),
+        ["boot-tests"] => image_tests::run(image_tests::Extent::Full),
+        ["boot-tests", "--quick"] => image_tests::run(image_tests::Extent::Quick),
         ["zonegen", shape, count, out] => zonegen_command::run(shape, count, out),
         ["bench-peers"] => bench_peers::run(bench_peers::Extent::Usual),
         ["bench-peers", "--full"] => bench_peers::run(bench_peers::Extent::Full),

@@ -126,7 +126,8 @@ fn install(root: bool, packages: &[&str]) -> Outcome {
         .map_err(|e| format!("{e}: the lines above name the package that cannot be had"))
 }
 
-fn install_command(root: bool, packages: &[&str]) -> Command {
+/// The command that installs these packages.
+pub(crate) fn install_command(root: bool, packages: &[&str]) -> Command {
     let mut command = privileged(root, "apt-get");
     command.args(["install", "-q", "-y", "--no-install-recommends"]);
     // An edited configuration file of an operator stays as it is, without a question.

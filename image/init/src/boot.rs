@@ -15,9 +15,9 @@ use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-/// Modules in the order of loading, and the one for machines without a watchdog.
+/// Modules in the order of loading, and those for machines without a watchdog.
 const MODULE_LIST: &str = "/lib/modules/load.list";
-const SOFTWARE_WATCHDOG: &str = "/lib/modules/softdog.ko";
+const WATCHDOG_LIST: &str = "/lib/modules/watchdog.list";
 /// What a slot host may lock: PINs and keys of the built-in token, never swapped out.
 const LOCKED_OCTETS_MAX: u64 = 256 << 20;
 const OPEN_FILES_MAX: u64 = 65_536;
@@ -89,12 +89,16 @@ pub(crate) fn lock_root() {
 /// Loads the modules of the image; a watchdog in software only where there is no other, since that
 /// would take the first place.
 pub(crate) fn load_modules() {
-    let list = fs::read_to_string(MODULE_LIST).unwrap_or_default();
-    let loaded = list.lines().filter(|path| load(path)).count();
-    notice(&format!("{loaded} kernel modules"));
+    load_list(MODULE_LIST);
     if !watchdog::is_there() {
-        load(SOFTWARE_WATCHDOG);
+        load_list(WATCHDOG_LIST);
     }
+}
+
+fn load_list(path: &str) {
+    let list = fs::read_to_string(path).unwrap_or_default();
+    let loaded = list.lines().filter(|module| load(module)).count();
+    notice(&format!("{path}: {loaded} kernel modules"));
 }
 
 fn load(path: &str) -> bool {
@@ -102,8 +106,8 @@ fn load(path: &str) -> bool {
     let loaded = opened.and_then(|file| {
         match finit_module(&file, c"", ModuleInitFlags::empty()) {
             Ok(()) | Err(Errno::EEXIST) => Ok(true),
-            // Drivers of clouds that this machine is not part of.
-            Err(Errno::ENODEV) => Ok(false),
+            // Drivers of clouds that this machine is not part of, and modules that build on them.
+            Err(Errno::ENODEV | Errno::ENOENT) => Ok(false),
             Err(cause) => Err(cause.to_string()),
         }
     });

@@ -4,6 +4,7 @@
 //! Not yet: a line editor, a pager, a login; it is for whoever stands in front of the box.
 
 use crate::control::ask;
+use crate::signals;
 use crate::wizard::{Next, Wizard};
 use nix::fcntl::{OFlag, open};
 use nix::sys::signal::{SigSet, Signal};
@@ -67,8 +68,7 @@ fn take_terminal(path: &Path) -> io::Result<()> {
     dup2_stdin(&terminal)?;
     dup2_stdout(&terminal)?;
     dup2_stderr(&terminal)?;
-    // Ctrl-C ends the command that runs, not the console; commands get the signal back at their
-    // start.
+    // Ctrl-C ends the command that runs, not the console.
     let mut ours = SigSet::empty();
     for signal in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTSTP] {
         ours.add(signal);
@@ -143,7 +143,9 @@ impl Console {
     /// Runs a command of the signer; `anchorite` in front may be there or not.
     fn signer(&self, words: &[&str]) {
         let words = words.strip_prefix(&["anchorite"]).unwrap_or(words);
-        match Command::new("/usr/bin/anchorite").args(words).status() {
+        let mut command = Command::new("/usr/bin/anchorite");
+        signals::open_in_child(&mut command);
+        match command.args(words).status() {
             Ok(status) if status.success() => {}
             Ok(status) => self.say(&format!("({status})\n")),
             Err(cause) => self.say(&format!("cannot start it: {cause}\n")),

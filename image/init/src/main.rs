@@ -1,7 +1,8 @@
 //! PID 1 of the appliance image, and the small programs that it runs beside the one binary: the
 //! plain console, the network, the logger. In: the kernel's command line, the data partition.
 //! Out: a running box. Never: zones, keys, or network input other than DHCP, which is in a process
-//! of its own. `unsafe` is allowed here for what has to be asked of the kernel by ioctl.
+//! of its own. `unsafe` is allowed here for what has to be asked of the kernel by
+//! ioctl, and between fork and exec.
 
 mod boot;
 mod clock;
@@ -18,6 +19,7 @@ mod request;
 mod service;
 mod settings;
 mod setup;
+mod signals;
 mod status;
 mod supervision;
 mod watchdog;

@@ -289,11 +289,11 @@ impl Pid1 {
                 self.log = None;
             }
             for place in &places {
-                self.services[*place].signal(Signal::SIGTERM);
+                self.services[*place].stop(Signal::SIGTERM);
             }
             if !self.wait_until_ended(&places, role.stop_limit()) {
                 for place in &places {
-                    self.services[*place].signal(Signal::SIGKILL);
+                    self.services[*place].stop(Signal::SIGKILL);
                 }
                 self.wait_until_ended(&places, KILL_LIMIT);
             }

@@ -3,6 +3,7 @@
 
 use crate::kernel_log::{error, notice};
 use crate::request::{LOGGER, OPERATOR, ROOT, SIGNER, SIGNER_GROUP};
+use crate::signals;
 use crate::supervision::{BackOff, Role};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
@@ -96,14 +97,30 @@ pub(crate) struct Service {
     since: Instant,
     due: Instant,
     back_off: BackOff,
+    end: End,
     pub(crate) starts: u32,
+}
+
+/// Whether the next end of a process is what we told it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Wanted,
+    Unwanted,
 }
 
 impl Service {
     /// A service that has not been started.
     pub(crate) fn new(spec: Spec) -> Service {
         let (now, back_off) = (Instant::now(), BackOff::new(spec.role.pause_max()));
-        Service { spec, process: None, since: now, due: now, back_off, starts: 0 }
+        Service {
+            spec,
+            process: None,
+            since: now,
+            due: now,
+            back_off,
+            end: End::Unwanted,
+            starts: 0,
+        }
     }
 
     /// Its process, while there is one.
@@ -146,6 +163,7 @@ impl Service {
         let Spec { command, user, group, terminal, .. } = self.spec;
         let mut process = Command::new(command[0]);
         process.args(&command[1..]).env_clear().current_dir("/");
+        signals::open_in_child(&mut process);
         process.env("PATH", "/usr/bin").env("SOFTHSM2_CONF", "/etc/softhsm2.conf");
         if user != ROOT {
             process.uid(user).gid(group);
@@ -175,14 +193,25 @@ impl Service {
         Ok(Pid::from_raw(process.spawn()?.id() as i32))
     }
 
-    /// Its process ended. The end is said, unless somebody left a console.
+    /// Its process ended. The end is said, unless it was told to, or somebody left a console.
     pub(crate) fn has_ended(&mut self, status: WaitStatus) {
         self.process = None;
         let pause = self.wait_before_next();
-        if self.spec.role != Role::Console {
-            let name = self.spec.name;
-            error(&format!("{name} ended ({status:?}); it starts again in {pause:?}"));
+        let name = self.spec.name;
+        match (self.end, self.spec.role) {
+            (End::Wanted, _) => notice(&format!("{name} ended ({status:?})")),
+            (End::Unwanted, Role::Console) => {}
+            (End::Unwanted, _) => {
+                error(&format!("{name} ended ({status:?}); it starts again in {pause:?}"));
+            }
         }
+        self.end = End::Unwanted;
+    }
+
+    /// Tells it to end; if it does not, a second call with SIGKILL ends it.
+    pub(crate) fn stop(&mut self, signal: Signal) {
+        self.end = End::Wanted;
+        self.signal(signal);
     }
 
     fn wait_before_next(&mut self) -> Duration {
@@ -192,7 +221,7 @@ impl Service {
     }
 
     /// Sends a signal to it and to all processes of its group.
-    pub(crate) fn signal(&self, signal: Signal) {
+    fn signal(&self, signal: Signal) {
         let Some(process) = self.process else { return };
         match killpg(process, signal) {
             // It ends at this moment.
@@ -203,7 +232,7 @@ impl Service {
 
     /// Has it started at once, in place of the one that is told to end.
     pub(crate) fn restart(&mut self) {
-        self.signal(Signal::SIGTERM);
+        self.stop(Signal::SIGTERM);
         self.back_off = BackOff::new(self.spec.role.pause_max());
         self.due = Instant::now();
     }
