@@ -3,6 +3,7 @@
 //! In: octets, keys, zone versions and the time, as arguments. Out: octets and decisions.
 //! Never: sockets, clocks, random ids (the caller brings them).
 
+pub mod catalog;
 pub mod ixfr;
 pub mod message;
 pub mod packing;
@@ -12,6 +13,7 @@ pub mod reception;
 pub mod schedule;
 pub mod serving;
 pub mod tsig;
+pub mod update;
 pub mod wire;
 
 pub use rcode::Rcode;
