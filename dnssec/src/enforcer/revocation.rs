@@ -140,6 +140,10 @@ pub(super) fn conditions(
     if kind == RecordKind::Rrsig || kind == RecordKind::Dnskey && signs {
         conditions.extend(signer_condition(life, this, kind, scene));
     }
+    if kind == RecordKind::RrsigDnskey && stays_an_anchor(this) {
+        conditions.push(condition(Gate::AddHoldDown, None, scene));
+        return conditions;
+    }
     let is_seen =
         may_be_trusted(life, this, scene) || this.revoked.is_some() && this.is_published();
     let concerns = matches!(kind, RecordKind::Dnskey | RecordKind::RrsigDnskey) && is_seen;
@@ -168,6 +172,12 @@ pub(super) fn conditions(
         conditions.push(condition(Gate::RemoveHoldDown, None, scene));
     }
     conditions
+}
+
+/// Whether a DNSKEY without the REVOKE bit is published and may be followed, by somebody who has it
+/// already or will come to trust it: then it has to sign its set, and goes first.
+fn stays_an_anchor(key: &KeyLife) -> bool {
+    key.is_anchor && key.revoked.is_none() && key.is_published()
 }
 
 /// What trust anchors ask of a signer. A trust point goes with its last key, and only when all its

@@ -142,7 +142,7 @@ pub(super) fn wait(
     let margin = margin(scene.policy, kind, wants);
     let mut until = add(start, &terms).max(old_wait(life, kind, start, scene).plus(margin));
     let replaced = match kind {
-        Rrsig => replacements(life, key, wants),
+        Rrsig => replacements(life, key, wants, scene),
         _ => Vec::new(),
     };
     if !replaced.is_empty() {
@@ -268,13 +268,15 @@ fn add(moment: Timestamp, terms: &[WaitTerm]) -> Timestamp {
 }
 
 /// Whether resolvers may remember that the zone has no DNSKEY: no other key has one that was
-/// there all the time.
+/// there all the time. One that left may never have been everywhere; but where some cache has a DS,
+/// the zone had DNSKEYs everywhere before.
 fn is_first_dnskey(life: &ZoneLife, key: usize, kind: RecordKind) -> bool {
     let since = life.keys[key].record(kind).unwrap_or_default().since;
+    let has_ds = life.keys.iter().any(|one| one.state(Ds).is_some_and(|ds| ds != Hidden));
     let was_there = |other: usize| {
         let dnskey = life.keys[other].dnskey;
         let is_there = dnskey.state == Omnipresent;
-        is_there || dnskey.state == Unretentive && dnskey.since >= since
+        is_there || has_ds && dnskey.state == Unretentive && dnskey.since >= since
     };
     !(0..life.keys.len()).any(|other| other != key && was_there(other))
 }
@@ -293,7 +295,12 @@ enum Replaced {
 /// long as its key is published. 2.1 asks whether they still are, and forgets the long wait when the
 /// leaving one's DNSKEY goes; and it counts only coming keys that every cache has, but a key that
 /// trust anchors keep published (RFC 5011) may be followed by one that is new.
-fn replacements(life: &ZoneLife, key: usize, wants: RecordState) -> Vec<Replaced> {
+fn replacements(
+    life: &ZoneLife,
+    key: usize,
+    wants: RecordState,
+    scene: &Scene<'_>,
+) -> Vec<Replaced> {
     let this = &life.keys[key];
     let others = || {
         let others = life.keys.iter().enumerate().filter(|(other, _)| *other != key);
@@ -303,15 +310,31 @@ fn replacements(life: &ZoneLife, key: usize, wants: RecordState) -> Vec<Replaced
         Rumoured | Omnipresent => Replaced::OneByOne,
         Unretentive | Hidden => Replaced::DroppedAt(key.dnskey.since),
     };
+    let follows = |coming: &KeyLife, leaving: &KeyLife| match coming.dnskey.state {
+        Omnipresent => true,
+        Rumoured => outlives_its_signatures(leaving, scene.policy),
+        Unretentive | Hidden => false,
+    };
     if wants == Omnipresent {
         let leaving = others().filter(|other| other.state(Rrsig) == Some(Unretentive));
-        let is_ours = |_: &&KeyLife| this.is_published();
-        return leaving.filter(is_ours).map(way).collect();
+        return leaving.filter(|other| follows(this, other)).map(way).collect();
     }
-    let is_coming = |other: &KeyLife| other.state(Rrsig) == Some(Rumoured) && other.is_published();
+    let is_coming = |other: &KeyLife| other.state(Rrsig) == Some(Rumoured) && follows(other, this);
     let left = this.rrsig.unwrap_or_default().since;
     let was_there = this.is_published() || this.dnskey.since >= left;
     if was_there && others().any(is_coming) { vec![way(this)] } else { Vec::new() }
+}
+
+/// Whether a key that stopped signing is or was published for longer than its signatures were
+/// made. Of a DNSKEY that is hidden nothing tells when it left; at the latest when it had to.
+fn outlives_its_signatures(key: &KeyLife, policy: &Policy) -> bool {
+    let stopped = key.rrsig.unwrap_or_default().since;
+    let spread = [policy.keys.ttl, policy.zone.propagation_delay, policy.keys.retire_safety];
+    match key.dnskey.state {
+        Rumoured | Omnipresent => true,
+        Unretentive => key.dnskey.since > stopped,
+        Hidden => key.dnskey.since > stopped.plus(sum(&spread)),
+    }
 }
 
 /// Until when caches may hold signatures that left the zone with their DNSKEY.

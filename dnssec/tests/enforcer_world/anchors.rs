@@ -146,6 +146,14 @@ impl World {
         live.map(|version| version.gone.unwrap_or(u64::MAX)).max().unwrap_or(self.now)
     }
 
+    /// From when on no cache has a DNSKEY RRset without this revoked key. Whoever has in his cache
+    /// that there is none has not seen the key as it was before, or long ago, and does not trust it.
+    fn heard_everywhere(&self, number: usize) -> u64 {
+        let live = self.keysets.live(self.now).filter(|it| !it.content.keys.is_empty());
+        let without = live.filter(|it| !it.content.keys.has(number));
+        without.map(|version| version.gone.unwrap_or(u64::MAX)).max().unwrap_or(self.now)
+    }
+
     fn note_revoked(&mut self, shown: &[ShownKey]) -> Result<(), Fault> {
         let now = self.now;
         let ttl = self.keyset_ttl_max();
@@ -153,7 +161,7 @@ impl World {
             // Nobody cares for one that was revoked before anybody followed the zone.
             if !self.anchors.gone.contains(&key.id) {
                 let number = self.keys.number(&key.id, true, key.algorithm);
-                let seen = self.everywhere(number).saturating_add(between_looks(ttl));
+                let seen = self.heard_everywhere(number).saturating_add(between_looks(ttl));
                 self.anchors.revoked.insert(key.id.clone(), seen.saturating_add(HOLD_DOWN));
                 self.anchors.gone.insert(key.id.clone());
                 self.anchors.watched.remove(&key.id);

@@ -27,3 +27,22 @@ fn signatures_by_a_key_that_anchors_keep_published_are_waited_for() {
     assert_eq!(driver.now.since(begin), Seconds(replaced + (13 + 5) * MINUTE));
     assert_eq!(driver.life.keys[0].rrsig.unwrap().state, RecordState::Hidden);
 }
+
+/// A roll in the first minutes of a zone: the DNSKEY that leaves was not everywhere either, so that
+/// it says nothing of caches that remember that there was none.
+#[test]
+fn a_dnskey_that_left_before_it_was_everywhere_vouches_for_nothing() {
+    let mut policy = usual_policy();
+    policy.zone.soa_ttl = Seconds(60 * MINUTE);
+    policy.zone.soa_minimum = Seconds(50 * MINUTE);
+    let mut driver = Driver::new(policy);
+    driver.evaluate();
+    driver.now = START.plus(Seconds(20 * MINUTE));
+    driver.life = roll_now(&driver.life, KeyRole::Ksk);
+    driver.evaluate();
+    assert_eq!(driver.picture(), "KSK HUU-\nZSK -R-R+\nKSK HRR-+");
+    driver.settle(55 * MINUTE + 16);
+    assert_eq!(driver.life.keys[1].dnskey.state, RecordState::Rumoured);
+    driver.settle(55 * MINUTE + 17);
+    assert_eq!(driver.life.keys[1].dnskey.state, RecordState::Omnipresent);
+}
