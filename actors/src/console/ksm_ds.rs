@@ -148,6 +148,18 @@ async fn say_seen(site: &Site, invocation: &Invocation, row: Row<'_>, mut text: 
     let mut stderr = String::new();
     if stays {
         text += "Old key NOT retired\n";
+        // Called off before anybody saw it.
+        let is_unseen =
+            |one: &&Row<'_>| one.key.ds_at_parent == DsAtParent::Retract && !one.key.ds_was_seen;
+        for one in old.iter().filter(is_unseen) {
+            stderr += &format!(
+                "NOTE: nobody has seen the DS of key {} at the parent yet: when it is there, say \
+                 so with \"key ds-seen --zone {} --keytag {}\".\n",
+                one.key.id,
+                one.zone.text(),
+                one.key.key_tag
+            );
+        }
     } else if !is_standby && !old.is_empty() {
         text += "Old key retired\n";
         for one in &old {

@@ -47,6 +47,15 @@ pub enum CommandError {
         /// The key.
         id: KeyId,
     },
+    /// The zone's CDS has asked for what the command would call off.
+    #[error(
+        "the zone's CDS has asked the parent to remove the DS of key {id}, and it may do so at any \
+         time: the key leaves"
+    )]
+    ToldByCds {
+        /// The key.
+        id: KeyId,
+    },
     /// It was said before.
     #[error("key {id} leaves already")]
     LeavesAlready {
@@ -104,6 +113,14 @@ fn tell(
     }
     ds.since = now;
     key.ds_at_parent = becomes;
+    match becomes {
+        DsAtParent::Seen => key.ds_was_seen = true,
+        DsAtParent::Unsubmitted => key.ds_was_seen = false,
+        DsAtParent::Submit
+        | DsAtParent::Submitted
+        | DsAtParent::Retract
+        | DsAtParent::Retracted => {}
+    }
     Ok(life)
 }
 

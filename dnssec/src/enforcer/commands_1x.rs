@@ -11,8 +11,9 @@ use crate::policy::Policy;
 
 /// What `key ds-seen --no-retire` says of the KSK before: it goes on working beside the one that
 /// takes over, until `key ksk-retire` or the next roll. Nobody may have asked the parent yet to
-/// take its DS back, and the policy has to want such keys. A DS that was on its way out counts as
-/// one on its way in: caches may lack it.
+/// take its DS back, not even by CDS, and the policy has to want such keys. A DS that was on its
+/// way out counts as one on its way in, since caches may lack it; and one that nobody has seen at
+/// the parent is waited for (`ds-seen`).
 pub fn stay(
     life: &ZoneLife,
     id: &KeyId,
@@ -27,10 +28,16 @@ pub fn stay(
         return Err(CommandError::HasNoDs { id: id.clone(), role: key.role });
     };
     match (ds.state, key.ds_at_parent) {
-        (Omnipresent, DsAtParent::Seen) => {}
+        (Omnipresent | Rumoured, DsAtParent::Seen) => {}
+        (Unretentive, DsAtParent::Retract) if policy.parent.publishes_cds => {
+            return Err(CommandError::ToldByCds { id: id.clone() });
+        }
         (Unretentive, DsAtParent::Retract) => {
             *ds = RecordLife { state: Rumoured, since: now, confirmed: None };
-            key.ds_at_parent = DsAtParent::Seen;
+            key.ds_at_parent = match key.ds_was_seen {
+                true => DsAtParent::Seen,
+                false => DsAtParent::Submitted,
+            };
         }
         (_, state) => {
             let needed = DsAtParent::Seen;
@@ -49,9 +56,10 @@ pub fn stay(
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{Driver, START, days, id, policy as policy_of};
-    use super::super::{ds_seen, ksk_retire, roll_now};
+    use super::super::tests::{Driver, START, days, id, policy as policy_of, supply_key};
+    use super::super::{ImportState, Scene, ds_seen, evaluate, import_key, ksk_retire, roll_now};
     use super::*;
+    use crate::Seconds;
     use crate::key::KeyRole;
     use crate::policy::RollType;
 
@@ -87,6 +95,36 @@ mod tests {
             driver.settle(days(60));
             assert_eq!(driver.picture(), "KSK HHH-\nZSK -O-O+\nKSK OOO-+", "{roll:?}");
         }
+    }
+
+    /// An imported key is retired before anybody has seen its DS; trust anchors keep its DNSKEY.
+    #[test]
+    fn a_ds_that_nobody_saw_is_waited_for_when_its_key_stays() {
+        let mut driver = Driver::new(policy_of(KSK_ROLLS[0], RollType::ZskPrePublication));
+        driver.policy.keys.keys[0].rfc5011 = true;
+        driver.settle(days(1));
+        let key = supply_key(&driver.policy.keys.keys[0], 900);
+        let state = ImportState::Generate;
+        driver.life = import_key(&driver.life, &key, state, driver.now, &driver.policy).unwrap();
+        let at_parent = |driver: &Driver| driver.life.keys.last().unwrap().ds_at_parent;
+        driver.evaluate();
+        driver.now = driver.now.plus(Seconds(days(1)));
+        driver.evaluate();
+        assert_eq!(at_parent(&driver), DsAtParent::Submitted, "{}", driver.told());
+        driver.life = ksk_retire(&driver.life, &key.id).unwrap();
+        // The driver would ask the parent at once; here the operator takes his time.
+        let scene = Scene::new(&driver.policy, driver.now, &[]);
+        driver.life = evaluate(&driver.life, &scene).life;
+        assert_eq!(at_parent(&driver), DsAtParent::Retract, "{}", driver.told());
+        let mut by_cds = driver.policy.clone();
+        by_cds.parent.publishes_cds = true;
+        let refused = CommandError::ToldByCds { id: key.id.clone() };
+        assert_eq!(stay(&driver.life, &key.id, &by_cds, driver.now), Err(refused));
+        let stays = |driver: &Driver| stay(&driver.life, &key.id, &driver.policy, driver.now);
+        let unseen = stays(&driver).unwrap();
+        assert_eq!(unseen.keys.last().unwrap().ds_at_parent, DsAtParent::Submitted);
+        driver.life.keys.last_mut().unwrap().ds_was_seen = true;
+        assert_eq!(stays(&driver).unwrap().keys.last().unwrap().ds_at_parent, DsAtParent::Seen);
     }
 
     #[test]

@@ -122,6 +122,7 @@ fn hear_parent(progress: &mut Progress, scene: &Scene<'_>) {
             _ => continue,
         };
         this.ds_at_parent = at_parent;
+        this.ds_was_seen = at_parent == DsAtParent::Seen;
         ds.since = ds.since.max(sighting.since);
         progress.actions.push(action);
     }

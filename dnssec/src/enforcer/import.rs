@@ -130,6 +130,8 @@ pub fn import_key(
     imported.rrsig = imported.rrsig.map(|_| record(rrsig));
     if key.role.signs_keyset() {
         imported.ds_at_parent = state.at_parent();
+        imported.ds_was_seen =
+            matches!(imported.ds_at_parent, DsAtParent::Seen | DsAtParent::Retracted);
     }
     let mut life = life.clone();
     life.keys.push(imported);

@@ -297,6 +297,7 @@ pub(super) fn new_key(
         is_anchor: false,
         minimize: Minimize::of(wanted.roll_type),
         ds_at_parent: DsAtParent::Unsubmitted,
+        ds_was_seen: false,
         backup: key.backup,
         ds: role.signs_keyset().then_some(hidden),
         dnskey: hidden,

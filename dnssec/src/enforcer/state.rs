@@ -176,6 +176,9 @@ pub struct KeyLife {
     pub minimize: Minimize,
     /// What the parent shows of it; without meaning for ZSKs.
     pub ds_at_parent: DsAtParent,
+    /// Whether the parent was known to show its DS (`ds-seen`) and not known to have it no more
+    /// (`ds-gone`) since: what is to be taken back is there then, else perhaps only on its way.
+    pub ds_was_seen: bool,
     /// Its backup.
     pub backup: Backup,
     /// Its records; `None` where its role has no such record ("NA").

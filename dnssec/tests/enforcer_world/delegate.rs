@@ -11,8 +11,8 @@ use super::versions::KeySet;
 use super::world::{Fault, is_leaving};
 use dnssec::Timestamp;
 use dnssec::enforcer::{
-    Action, DsAtParent, DsShown, DsSighting, KeyLife, RecordKind, RecordState, ds_gone, ds_retract,
-    ds_seen, ds_submit,
+    Action, CompatibilityState, DsAtParent, DsShown, DsSighting, KeyLife, RecordKind, RecordState,
+    ds_gone, ds_retract, ds_seen, ds_submit, state_word_1x, stay,
 };
 use dnssec::key::KeyId;
 use std::collections::BTreeSet;
@@ -73,8 +73,52 @@ impl Play {
                 false => ds_gone(&self.life, id, now),
             };
             self.life = done.map_err(refused)?;
+            if is_there && self.cast.command_days > 0 && self.random.one_in(4) {
+                self.keep_old(id);
+            }
         }
         Ok(())
+    }
+
+    /// What `ds-seen --no-retire` of a new key says of those before it, as the daemon says it: all
+    /// of them stay, or none.
+    fn keep_old(&mut self, new: &KeyId) {
+        let is_leaving =
+            |key: &KeyLife| matches!(key.ds_at_parent, DsAtParent::Retract | DsAtParent::Retracted);
+        let is_old = |key: &&KeyLife| {
+            let works = || state_word_1x(key) == CompatibilityState::Active;
+            key.id != *new && key.role.signs_keyset() && (is_leaving(key) || works())
+        };
+        let old: Vec<KeyId> =
+            self.life.keys.iter().filter(is_old).map(|it| it.id.clone()).collect();
+        self.keep(&old);
+    }
+
+    /// Has these keys stay; whether all of them do, and some would not have.
+    pub(crate) fn keep(&mut self, old: &[KeyId]) -> bool {
+        let now = Timestamp(self.world.now);
+        let stayed =
+            old.iter().try_fold(self.life.clone(), |life, id| stay(&life, id, &self.policy, now));
+        let Ok(life) = stayed else {
+            self.covered.refused_commands += 1;
+            return false;
+        };
+        if life == self.life {
+            return false;
+        }
+        self.log(|_| format!("ds-seen --no-retire: {old:?} stay"));
+        self.covered.stays += 1;
+        self.life = life;
+        for id in old {
+            // Of a DS that nobody has seen the operator speaks when it is there.
+            let waits = self.ds_at_parent(id) == Some(DsAtParent::Submitted);
+            let number = self.world.keys.number(id, false, self.algorithms[id]);
+            let is_there = self.world.ds_shown().has(number);
+            if waits && !self.cast.is_watched && (is_there || self.parent.shows_at(id).is_some()) {
+                self.parent.plan(now.0 + 1, ParentEvent::Says { id: id.clone(), is_there: true });
+            }
+        }
+        true
     }
 
     /// Whether the core waits to hear that the DS is there, or gone.

@@ -190,6 +190,7 @@ const BLOWS: &[Named] = &[
     ("key rollover ZSK", Blow::Command(|it| roll(it, KeyRole::Zsk))),
     ("key rollover CSK", Blow::Command(|it| roll(it, KeyRole::Csk))),
     ("key ksk-retire", Blow::Command(|it| any_key(it, |play, key| play.retire(key)))),
+    ("ds-seen --no-retire", Blow::Command(|it| any_key(it, stays))),
     ("key revoke", Blow::Command(|it| any_key(it, |play, key| play.revoke(key)))),
     (
         "key purge",
@@ -202,6 +203,10 @@ const BLOWS: &[Named] = &[
     ("to a new machine", Blow::Command(Play::migrate)),
     ("ds-submit where it does not apply", Blow::Command(refuses_all)),
 ];
+
+fn stays(play: &mut Play, key: &KeyLife) -> bool {
+    key.role.signs_keyset() && play.keep(std::slice::from_ref(&key.id))
+}
 
 fn roll(play: &mut Play, role: KeyRole) -> bool {
     play.life = roll_now(&play.life, role);

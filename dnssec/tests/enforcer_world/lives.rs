@@ -59,6 +59,8 @@ pub(crate) struct Covered {
     pub(crate) revocations: u64,
     /// Standby keys that were called.
     pub(crate) calls: u64,
+    /// How often `ds-seen --no-retire` had old keys stay.
+    pub(crate) stays: u64,
     /// Versions with a DNSKEY of an algorithm that data is not signed with.
     pub(crate) source_misses: u64,
     /// Records that are not where the core believes them to be, without harm to any view.
@@ -86,6 +88,7 @@ impl Covered {
         self.learnt += other.learnt;
         self.revocations += other.revocations;
         self.calls += other.calls;
+        self.stays += other.stays;
         for (role, count) in other.lived {
             *self.lived.entry(role).or_default() += count;
         }
@@ -102,8 +105,8 @@ impl fmt::Display for Covered {
         writeln!(f, "{edits} edits, {outages} outages, {refused} refused commands")?;
         let (misses, source) = (self.conservative_misses, self.source_misses);
         writeln!(f, "{misses} conservative misses, {source} source misses")?;
-        let (syncs, calls) = (self.syncs, self.calls);
-        writeln!(f, "{syncs} changes by CDS, {calls} standby keys called")?;
+        let (syncs, calls, stays) = (self.syncs, self.calls, self.stays);
+        writeln!(f, "{syncs} changes by CDS, {calls} standby keys called, {stays} stays")?;
         let (learnt, revocations) = (self.learnt, self.revocations);
         writeln!(f, "{learnt} trust anchors learnt, {revocations} revocations")?;
         let (claims, thoughts) = (self.false_claims, self.second_thoughts);

@@ -21,6 +21,7 @@ fn key(byte: u8, ds: RecordState) -> KeyLife {
         is_anchor: false,
         minimize: Default::default(),
         ds_at_parent: Default::default(),
+        ds_was_seen: false,
         backup: Default::default(),
         ds: Some(record),
         dnskey: RecordLife::default(),

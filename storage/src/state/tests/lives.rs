@@ -43,7 +43,7 @@ fn keys() -> impl Strategy<Value = KeyLife> {
     let kinds = (records(), records(), records(), records());
     let choices = (0usize..3, 0usize..6, 0usize..3, any::<bool>(), any::<Option<u64>>());
     let id = proptest::collection::vec(any::<u8>(), 1..64);
-    (id, any::<u16>(), any::<u64>(), choices, any::<[bool; 5]>(), kinds).prop_map(
+    (id, any::<u16>(), any::<u64>(), choices, any::<[bool; 6]>(), kinds).prop_map(
         |(id, number, at, (role, parent, backup, standby, revoked), flags, records)| {
             let role = [KeyRole::Ksk, KeyRole::Zsk, KeyRole::Csk][role];
             let of = |kind: RecordKind, record| kind.applies_to(role).then_some(record);
@@ -68,6 +68,7 @@ fn keys() -> impl Strategy<Value = KeyLife> {
                     DsAtParent::Retract,
                     DsAtParent::Retracted,
                 ][parent],
+                ds_was_seen: flags[5] || parent == 3,
                 backup: [Backup::NotRequired, Backup::Missing, Backup::Done][backup],
                 ds: of(RecordKind::Ds, records.0),
                 dnskey: records.1,

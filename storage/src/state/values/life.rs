@@ -104,6 +104,9 @@ const AT_PARENT: [DsAtParent; 6] = [
 const PURPOSES: [KeyUse; 2] = [KeyUse::Regular, KeyUse::Standby];
 /// Bit of `purpose`: validators may follow the key (RFC 5011).
 const ANCHOR: u8 = 0x80;
+/// Bit of `ds_at_parent`: the parent was known to have the DS. Versions before this one did not
+/// write it; for them a DS that is "seen" has it, and no other.
+const WAS_SEEN: u8 = 0x80;
 const BACKUPS: [Backup; 3] = [Backup::NotRequired, Backup::Missing, Backup::Done];
 
 /// A choice as its place in the list of all choices; the lists above never change their order.
@@ -232,7 +235,8 @@ fn encode_key_life(key: &KeyLife) -> KeyLifeV0 {
         purpose: number(PURPOSES, key.purpose) | if key.is_anchor { ANCHOR } else { 0 },
         revoked: key.revoked.map(|at| at.0),
         minimize: [key.minimize.ds, key.minimize.dnskey, key.minimize.rrsig],
-        ds_at_parent: number(AT_PARENT, key.ds_at_parent),
+        ds_at_parent: number(AT_PARENT, key.ds_at_parent)
+            | if key.ds_was_seen { WAS_SEEN } else { 0 },
         backup: number(BACKUPS, key.backup),
         records: RecordKind::ALL.map(record),
     }
@@ -249,6 +253,7 @@ fn decode_key_life(value: KeyLifeV0) -> Result<KeyLife, Failure> {
     };
     let [ds, dnskey, rrsig_dnskey, rrsig] = value.records;
     let [minimize_ds, minimize_dnskey, minimize_rrsig] = value.minimize;
+    let ds_at_parent = choice(AT_PARENT, value.ds_at_parent & !WAS_SEEN)?;
     Ok(KeyLife {
         id: key_id(&value.id)?,
         repository: value.repository,
@@ -262,7 +267,8 @@ fn decode_key_life(value: KeyLifeV0) -> Result<KeyLife, Failure> {
         revoked: value.revoked.map(Timestamp),
         is_anchor: value.purpose & ANCHOR != 0,
         minimize: Minimize { ds: minimize_ds, dnskey: minimize_dnskey, rrsig: minimize_rrsig },
-        ds_at_parent: choice(AT_PARENT, value.ds_at_parent)?,
+        ds_at_parent,
+        ds_was_seen: value.ds_at_parent & WAS_SEEN != 0 || ds_at_parent == DsAtParent::Seen,
         backup: choice(BACKUPS, value.backup)?,
         ds: record(ds)?,
         dnskey: record(dnskey)?.ok_or_else(malformed)?,
