@@ -70,4 +70,6 @@ impl fmt::Debug for TsigKey {
 }
 
 #[cfg(test)]
+mod recorded;
+#[cfg(test)]
 mod tests;

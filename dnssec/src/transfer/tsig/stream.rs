@@ -45,7 +45,7 @@ pub enum TsigFault {
         message: u64,
     },
     /// The peer's clock is too far from ours.
-    #[error("TSIG of message {message} of the answer was made at {}, our time is {}", signed.0, now.0)]
+    #[error("TSIG of message {message} was made at {}, our time is {}", signed.0, now.0)]
     BadTime {
         /// Which message, from 1.
         message: u64,
@@ -54,7 +54,8 @@ pub enum TsigFault {
         /// Ours.
         now: Timestamp,
     },
-    /// The peer did not accept our TSIG. BADKEY and BADSIG come unsigned: anybody may have said so.
+    /// The peer did not accept our TSIG. BADKEY and BADSIG come unsigned (and NSD's BADTIME):
+    /// anybody may have said so.
     #[error("the peer does not accept our TSIG: {}", error.tsig_name())]
     Refused {
         /// The code in its TSIG.
@@ -155,8 +156,8 @@ impl Verifier {
             let (key, algorithm) = (Box::new(record.key_name), Box::new(record.algorithm));
             return Err(TsigFault::OtherKey { message: number, key, algorithm });
         }
-        if matches!(record.error, Rcode::BADKEY | Rcode::BADSIG) && record.mac.is_empty() {
-            return Err(TsigFault::Refused { error: record.error, peer_time: None });
+        if record.error != Rcode::NOERROR && record.mac.is_empty() {
+            return Err(refused(&record));
         }
         let mut context = std::mem::replace(&mut self.context, self.key.context());
         record.digest_message(&mut context, message);
@@ -199,16 +200,19 @@ impl std::fmt::Debug for Verifier {
 /// What an authentic record says.
 fn verdict(record: &TsigRecord, message: u64, now: Timestamp) -> Result<(), TsigFault> {
     if record.error != Rcode::NOERROR {
-        let time = record.other.as_slice().try_into().ok();
-        let peer_time = time.map(|[a, b, c, d, e, f]: [u8; 6]| {
-            Timestamp(u64::from_be_bytes([0, 0, a, b, c, d, e, f]))
-        });
-        return Err(TsigFault::Refused { error: record.error, peer_time });
+        return Err(refused(record));
     }
     match record.is_timely(now) {
         true => Ok(()),
         false => Err(TsigFault::BadTime { message, signed: record.time_signed, now }),
     }
+}
+
+fn refused(record: &TsigRecord) -> TsigFault {
+    let time = record.other.as_slice().try_into().ok();
+    let peer_time = time
+        .map(|[a, b, c, d, e, f]: [u8; 6]| Timestamp(u64::from_be_bytes([0, 0, a, b, c, d, e, f])));
+    TsigFault::Refused { error: record.error, peer_time }
 }
 
 /// The MAC before, as it goes into the next digest: with its length (RFC 8945 §4.3.1).

@@ -334,8 +334,9 @@ proptest! {
         // The id is not signed (the original one is), nor is the case of the two names.
         let octet = bit / 8;
         let owner = record.start..record.start + key.name().as_wire().len();
-        let names = owner.clone().chain(owner.end + 10..owner.end + 10 + record.algorithm.as_wire().len());
-        let is_case = tampered.eq_ignore_ascii_case(&request) && names.into_iter().any(|at| at == octet);
+        let algorithm = owner.end + 10..owner.end + 10 + record.algorithm.as_wire().len();
+        let is_name = owner.contains(&octet) || algorithm.contains(&octet);
+        let is_case = is_name && tampered.eq_ignore_ascii_case(&request);
         if let Ok(Some(record)) = TsigRecord::find(&tampered) {
             let verdict = record.verify(&tampered, Some(&key), now);
             prop_assert_eq!(verdict.is_ok(), bit < 16 || is_case);
@@ -351,14 +352,14 @@ proptest! {
     #[test]
     fn any_octets_are_looked_at_without_panic(octets: Vec<u8>, cut: proptest::sample::Index) {
         let key = key(TsigAlgorithm::HmacSha256);
-        let (request, _, mut verifier) = exchange(&key);
+        let (request, _, verifier) = exchange(&key);
         let at = cut.index(request.len());
         for octets in [octets.clone(), [&request[..at], &octets].concat()] {
             if let Ok(Some(record)) = TsigRecord::find(&octets) {
                 let verdict = record.verify(&octets, Some(&key), NOW);
                 prop_assert!(verdict.is_err() || octets == request);
             }
-            prop_assert!(verifier.verify(&octets, NOW).is_err());
+            prop_assert!(verifier.clone().verify(&octets, NOW).is_err());
         }
     }
 }
