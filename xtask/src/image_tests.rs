@@ -18,6 +18,11 @@ pub(crate) enum Extent {
 }
 
 const QEMU: &str = "qemu-system-x86_64";
+const PACKAGES: &[&str] = &["qemu-system-x86", "ovmf", "gdisk"];
+const SOURCES: &str = "\
+deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bookworm main
+deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bookworm-backports main
+";
 const FIRMWARE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
 
 /// Runs the tests.
@@ -36,23 +41,58 @@ pub(crate) fn run(extent: Extent) -> Outcome {
     run_command(&mut tests)
 }
 
-/// QEMU and its firmware. Where tools of QEMU come from Debian's backports, it has to, too: the
-/// stable one conflicts with them.
+/// QEMU, its firmware, and what judges the partition table.
 fn install() -> Outcome {
-    if find_program(QEMU).is_some() && Path::new(FIRMWARE).exists() {
+    let programs = [QEMU, "sgdisk"];
+    let is_there = |name: &&str| find_program(name).is_some();
+    if programs.iter().all(is_there) && Path::new(FIRMWARE).exists() {
         return Ok(());
     }
-    let packages = ["qemu-system-x86", "ovmf"];
-    if run_command(&mut setup::install_command(setup::is_root(), &packages)).is_ok() {
+    let root = setup::is_root();
+    if is_from_backports("qemu-utils") {
+        return install_from_backports(root);
+    }
+    if run_command(&mut setup::install_command(root, PACKAGES)).is_ok() {
         return Ok(());
     }
-    println!("boot-tests: trying Debian's backports");
-    let mut command: Command = setup::install_command(setup::is_root(), &packages);
-    command.args(["-t", "bookworm-backports"]);
-    run_command(&mut command).map_err(|e| {
-        format!(
-            "{e}: install {} by hand; backports have to be in the package sources",
-            packages.join(" ")
-        )
-    })
+    println!("boot-tests: fetching the package lists");
+    run_command(setup::privileged(root, "apt-get").args(["update", "-q"]))?;
+    run_command(&mut setup::install_command(root, PACKAGES))
+}
+
+/// Whether the machine has that package, from Debian's backports.
+fn is_from_backports(package: &str) -> bool {
+    let mut query = Command::new("dpkg-query");
+    let version = query.args(["-W", "-f", "${Version}", package]).output();
+    version.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("~bpo"))
+}
+
+/// Where other parts of QEMU are from the backports, it has to be, too: the stable one conflicts
+/// with them. The machine's own package sources stay as they are.
+fn install_from_backports(root: bool) -> Outcome {
+    let folder = std::env::temp_dir().join(format!("anchorite-apt-{}", std::process::id()));
+    let lists = folder.join("lists");
+    let sources = folder.join("sources.list");
+    std::fs::create_dir_all(lists.join("partial"))
+        .and_then(|()| std::fs::write(&sources, SOURCES))
+        .map_err(|e| format!("{}: {e}", folder.display()))?;
+    let options = [
+        format!("Dir::Etc::sourcelist={}", sources.display()),
+        "Dir::Etc::sourceparts=-".to_owned(),
+        format!("Dir::State::lists={}", lists.display()),
+    ];
+    let with_options = |command: &mut Command| {
+        for option in &options {
+            command.arg("-o").arg(option);
+        }
+    };
+    let mut update = setup::privileged(root, "apt-get");
+    update.args(["update", "-q"]);
+    with_options(&mut update);
+    let mut install = setup::install_command(root, PACKAGES);
+    install.args(["-t", "bookworm-backports"]);
+    with_options(&mut install);
+    let installed = run_command(&mut update).and_then(|()| run_command(&mut install));
+    std::fs::remove_dir_all(&folder).ok();
+    installed
 }

@@ -136,7 +136,8 @@ pub(crate) fn install_command(root: bool, packages: &[&str]) -> Command {
     command
 }
 
-fn privileged(root: bool, program: &str) -> Command {
+/// A program run as root, without questions.
+pub(crate) fn privileged(root: bool, program: &str) -> Command {
     let mut command = Command::new(if root { "env" } else { "sudo" });
     if !root {
         command.args(["-n", "env"]);
