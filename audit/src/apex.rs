@@ -122,7 +122,7 @@ fn read_keys(prepared: &mut Prepared<'_>) {
         } else if !key.is_zone_key() {
             prepared.add(FindingId::NotAZoneKey, rtype::DNSKEY, name.clone());
         } else if !key.can_verify() {
-            prepared.add(FindingId::CannotVerify, rtype::DNSKEY, name.clone());
+            prepared.add(FindingId::CannotVerify, rtype::DNSKEY, key.unusable());
         }
         let same = with_tag.entry((key.algorithm, key.tag)).or_default();
         *same += 1;

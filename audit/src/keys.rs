@@ -8,6 +8,9 @@ use ring::signature::{
 
 use crate::signer_sets::KeyId;
 
+/// Ed448 (RFC 8080 §3).
+const ED448: u8 = 16;
+
 /// One DNSKEY.
 #[derive(Debug)]
 pub(crate) struct ZoneKey {
@@ -99,6 +102,17 @@ impl ZoneKey {
         !matches!(self.material, Material::Unusable)
     }
 
+    /// Which key it is, and why nothing by it can be verified, for messages.
+    pub(crate) fn unusable(&self) -> String {
+        let why = match self.algorithm {
+            // `ring` does not have it, and RustCrypto's `ed448-goldilocks` is a preview.
+            ED448 => "Ed448 cannot be verified here, so no zone with it is approved",
+            5 | 7 | 8 | 10 | 13..=15 => "no key of this algorithm, or of a size that is not verified",
+            _ => "the algorithm is not known",
+        };
+        format!("{}: {why}", self.id())
+    }
+
     /// Whether `signature` over `message` is by this key.
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         match &self.material {
@@ -164,6 +178,13 @@ fn key_tag(rdata: &[u8]) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ed448_is_said_to_be_beyond_the_auditor_rfc8080_3() {
+        let key = ZoneKey::read(&[&[1, 1, 3, ED448][..], &[7; 57]].concat()).unwrap();
+        assert!(!key.can_verify() && !key.verifies(b"message", &[0; 114]));
+        assert!(key.unusable().contains("Ed448 cannot be verified here"), "{}", key.unusable());
+    }
 
     #[test]
     fn damaged_keys_are_unusable_not_fatal() {

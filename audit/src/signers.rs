@@ -94,8 +94,7 @@ pub(crate) fn read(prepared: &mut Prepared<'_>) {
         signers.needs_sep |= signer.signs_keyset && is_published && key.is_sep() && key.may_sign();
         if !is_published {
             if !key.can_verify() {
-                let detail = format!("algorithm {}, key tag {}", key.algorithm, key.tag);
-                prepared.add(FindingId::CannotVerify, rtype::DNSKEY, detail);
+                prepared.add(FindingId::CannotVerify, rtype::DNSKEY, key.unusable());
             }
             signers.hidden.push(HiddenSigner { key, classes });
         }

@@ -157,3 +157,23 @@ fn old_copies_cut_files_and_limits_that_are_switched_off() {
     assert!(has(&installation, "d300.se.example."));
     daemon.stop();
 }
+
+#[test]
+fn a_held_input_is_shown_beside_the_verdicts_and_goes_with_its_zone() {
+    let (installation, mut daemon) = signed();
+    installation.write_zone(ZONE, &registry(2, 0..100));
+    is_held(&installation, &mut daemon, &["lost 200 of 300"]);
+    let shown = said(&installation, "zone audit se.example");
+    assert!(shown.contains("input: the input with serial 2 is held and not signed"), "{shown}");
+    let shown = said(&installation, "zone input se.example");
+    let kept = shown.lines().find_map(|line| line.trim().strip_prefix("kept in: ")).unwrap();
+    assert!(std::path::Path::new(kept).exists());
+    let deleted = said(&installation, "zone delete -z se.example");
+    assert!(deleted.contains("Deleted zone se.example successfully"), "{deleted}");
+    daemon.stop();
+    // As old snapshots, it is cleared away at the start.
+    let mut daemon = installation.start();
+    daemon.wait_for(&["signer started"]);
+    assert!(!std::path::Path::new(kept).exists());
+    daemon.stop();
+}

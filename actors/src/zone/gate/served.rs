@@ -31,9 +31,9 @@ pub struct ServedSerials {
 }
 
 impl ServedSerials {
-    /// Notes that a secondary has a version of this serial, as its request for a transfer says. Only
-    /// to be called for peers that may have the zone, after their TSIG was verified. Serial 0 says
-    /// that there is no version yet.
+    /// Notes that a secondary has a version of this serial, as its request for a transfer says.
+    /// Only to be called for peers that may have the zone, after their TSIG was verified. Serial 0
+    /// says that there is no version yet.
     pub fn note(&self, zone: &Name, peer: IpAddr, serial: Serial, now: Timestamp) {
         if serial == Serial(0) {
             return;
