@@ -17,11 +17,9 @@
 //!   `<CertificateFile>` and `<KeyFile>`.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use dnssec::Seconds;
-use dnssec::transfer::peers::{ListenerTls, TLS_PORT};
 use dnssec::zone::load::Limits;
 use zeroize::Zeroizing;
 
@@ -30,6 +28,7 @@ use crate::duration::YEAR_SECONDS;
 use crate::fault::Fault;
 use crate::groups::{RepositoryGroup, groups};
 use crate::kasp::{number, optional_duration};
+use crate::listener::{Interface, interfaces};
 use crate::schema::{self, validate};
 use crate::tree::{Element, FILE_BYTES_MAX, read_tree};
 
@@ -39,11 +38,7 @@ const RUN_DIRECTORY: &str = "/run/opendnssec";
 /// Log level when none is given.
 const VERBOSITY_DEFAULT: u64 = 3;
 const WORKER_THREADS_DEFAULT: usize = 4;
-/// Port of the signer's DNS server when none is given (2.1).
-const LISTENER_PORT_DEFAULT: u16 = 15354;
 const MYSQL_PORT_DEFAULT: u16 = 3306;
-/// Most `<Interface>`s of a `<Listener>`: as many as OpenDNSSEC uses.
-pub const INTERFACES_MAX: usize = 32;
 /// Octets of a PKCS#11 token label.
 const TOKEN_LABEL_OCTETS_MAX: usize = 32;
 
@@ -260,17 +255,6 @@ pub struct Checker {
     pub timeout: Seconds,
 }
 
-/// `<Interface>`; at most [`INTERFACES_MAX`] of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Interface {
-    /// `<Address>`; `None`: every address.
-    pub address: Option<IpAddr>,
-    /// `<Port>`; 853 with TLS.
-    pub port: u16,
-    /// `<TLS>`, ours; `None`: clear text.
-    pub tls: Option<ListenerTls>,
-}
-
 /// Reads conf.xml; `file` is its name in messages.
 pub fn read_conf(file: &str, bytes: &[u8]) -> Result<Read<Conf>, FileFaults> {
     let mut findings = Findings::default();
@@ -343,7 +327,8 @@ fn text(root: &Element<'_>, names: &[&str], findings: &mut Findings) -> Option<S
     Some(element.trimmed().to_owned())
 }
 
-fn path(root: &Element<'_>, names: &[&str], findings: &mut Findings) -> Option<PathBuf> {
+/// [`text`] as a path.
+pub(crate) fn path(root: &Element<'_>, names: &[&str], findings: &mut Findings) -> Option<PathBuf> {
     text(root, names, findings).map(PathBuf::from)
 }
 
@@ -575,41 +560,4 @@ fn limits(root: &Element<'_>) -> Limits {
         limits.rrset_record_count_max = number(given, &["RecordsPerRRset"]);
     }
     limits
-}
-
-fn interfaces(listener: &Element<'_>, findings: &mut Findings) -> Vec<Interface> {
-    let count = listener.all("Interface").count();
-    if count > INTERFACES_MAX {
-        let (within, element, most) = ("Listener", "Interface", INTERFACES_MAX);
-        let fault = Fault::ServerCount { within, element, count, most };
-        findings.push(listener.tag.clone(), fault);
-    }
-    listener.all("Interface").map(|element| interface(element, findings)).collect()
-}
-
-/// The path in an element; it does not depend on where the daemon was started.
-fn absolute(parent: &Element<'_>, name: &'static str, findings: &mut Findings) -> PathBuf {
-    let path = path(parent, &[name], findings).unwrap_or_default();
-    if let Some(element) = parent.child(name).filter(|_| path.is_relative()) {
-        findings.push(element.text_place(), Fault::RelativePath { element: name });
-    }
-    path
-}
-
-fn interface(element: &Element<'_>, findings: &mut Findings) -> Interface {
-    let address = element.child("Address").and_then(|address| {
-        let parsed = address.trimmed().parse().ok();
-        if parsed.is_none() {
-            let value = address.trimmed().chars().take(80).collect();
-            findings.push(address.text_place(), Fault::Address { value });
-        }
-        parsed
-    });
-    let tls = element.child("TLS").map(|tls| ListenerTls {
-        certificate_file: absolute(tls, "CertificateFile", findings),
-        key_file: absolute(tls, "KeyFile", findings),
-    });
-    let default = if tls.is_some() { TLS_PORT } else { LISTENER_PORT_DEFAULT };
-    let port = if element.has("Port") { number(element, &["Port"]) } else { default };
-    Interface { address, port, tls }
 }

@@ -18,6 +18,7 @@ mod input_limits;
 mod kasp;
 mod kasp_export;
 mod kaspcheck;
+mod listener;
 mod schema;
 mod signconf;
 mod tree;
@@ -28,8 +29,8 @@ mod zonelist_edit;
 
 pub use addns::{Addns, read_addns};
 pub use conf::{
-    Checker, Conf, Datastore, Enforcer, INTERFACES_MAX, Interface, Logging, Network, Privileges, Repository,
-    RepositoryKind, Secret, Signer, TokenSecret, read_conf,
+    Checker, Conf, Datastore, Enforcer, Logging, Network, Privileges, Repository, RepositoryKind,
+    Secret, Signer, TokenSecret, read_conf,
 };
 pub use diagnostics::{Diagnostic, FAULTS_MAX, FileFaults, Read};
 pub use duration::{
@@ -41,6 +42,7 @@ pub use groups::RepositoryGroup;
 pub use kasp::read_kasp;
 pub use kasp_export::write_kasp;
 pub use kaspcheck::{Environment, FileKind, Inputs, Line, Report, Severity, check};
+pub use listener::{INTERFACES_MAX, Interface};
 pub use signconf::{SignconfKey, write_signconf};
 pub use tree::{ATTRIBUTES_MAX, DEPTH_MAX, ELEMENTS_MAX, FILE_BYTES_MAX, ZONELIST_BYTES_MAX};
 pub use zonefetch::{ZoneFetch, read_zonefetch};

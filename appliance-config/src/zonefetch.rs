@@ -10,10 +10,10 @@ use dnssec::transfer::tsig::TsigKey;
 use std::net::SocketAddr;
 
 use crate::addns::{check_count, ip};
-use crate::conf::Interface;
 use crate::diagnostics::{FileFaults, Findings, Read};
 use crate::fault::Fault;
 use crate::kasp::number;
+use crate::listener::Interface;
 use crate::schema::{self, validate};
 use crate::tree::{Element, FILE_BYTES_MAX, read_tree};
 use crate::tsig_keys::Keys;

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use appliance_config::{
-    Adapter, Datastore, Read, RepositoryKind, TokenSecret, read_conf, read_kasp, read_zonelist,
+    Adapter, Datastore, Read, RepositoryKind, TokenSecret, read_addns, read_conf, read_kasp,
+    read_zonefetch, read_zonelist,
 };
 use dnssec::policy::{AuditMode, DenialPolicy, Policy};
 use dnssec::zone::load::Limits;
@@ -81,6 +82,34 @@ fn opendnssec_1_1_works_with_warnings() {
     let zone = &list.zones[0];
     assert_eq!(zone.name, Name::parse(b"example.com.", None).unwrap());
     assert_eq!(zone.output, Adapter::File("/var/lib/opendnssec/signed/example.com".into()));
+}
+
+/// Every example of the manual's page on transfers is read without a word.
+#[test]
+fn transfers_of_the_manual_are_read() {
+    let manual = String::from_utf8(bytes("../docs/src", "transfers.md")).unwrap();
+    let conf = String::from_utf8(bytes("default", "conf.xml")).unwrap();
+    let (before, after) = conf.split_once("<Signer>").unwrap();
+    let (_, after) = after.split_once("</Signer>").unwrap();
+    let blocks = manual.split("```xml\n").skip(1);
+    let examples: Vec<&str> = blocks.map(|block| block.split("```").next().unwrap()).collect();
+    let mut listeners = 0;
+    for example in &examples {
+        let notices = match example.split('>').next().unwrap() {
+            "<Adapter" => fine(read_addns("a", example.as_bytes())).1,
+            "<ZoneList" => fine(read_zonelist("z", example.as_bytes())).1,
+            "<Signer" => {
+                let text = format!("{before}{example}{after}");
+                let (conf, notices) = fine(read_conf("c", text.as_bytes()));
+                listeners += conf.signer.listener.unwrap().len();
+                notices
+            }
+            other => panic!("{other}> is no example that is read"),
+        };
+        assert_eq!(notices, [""; 0], "{example}");
+    }
+    assert_eq!((examples.len(), listeners), (4, 2));
+    fine(read_zonefetch("f", &bytes("opendnssec-1.1", "zonefetch.xml")));
 }
 
 /// The manual's example of `<Limits>` and its table of defaults say what the program does.

@@ -163,8 +163,8 @@ fn without_keys_ahead(text: &str) -> String {
     format!("{before}{tag}PT0S<{after}")
 }
 
-/// A configuration that runs as whoever starts it, since the folder is his; without listeners, whose
-/// ports are those of the whole machine; and whose zones come from files.
+/// A configuration that runs as whoever starts it, since the folder is his; without listeners, as
+/// their ports are those of the whole machine; and whose zones come from files.
 fn for_tests(text: String) -> String {
     let parts = ["Privileges", "Listener", "ZoneFetchFile"];
     parts.into_iter().fold(text, |text, element| {

@@ -1,6 +1,6 @@
 //! What the running system is told: repositories, zones with their policies, folders. Plain values.
 //! In: conf.xml, kasp.xml, zonelist.xml, addns.xml and zonefetch.xml ([`read_settings`]), or the
-//! arguments of `anchorite sign`. Out: [`Settings`]. Never: I/O; `io::config_files` reads the files.
+//! arguments of `anchorite sign`. Out: [`Settings`]. Never: I/O; `io::config_files` reads files.
 
 mod adapters;
 mod from_conf;

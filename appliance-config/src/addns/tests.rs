@@ -4,7 +4,6 @@ use super::*;
 use dnssec::Name;
 use dnssec::transfer::peers::permits;
 use dnssec::transfer::tsig::TsigAlgorithm;
-use expect_test::expect;
 
 /// `inner` in an addns.xml, which begins on line 2.
 fn file(inner: &str) -> String {
@@ -202,12 +201,15 @@ fn what_is_weak_is_noticed() {
         <Outbound><ProvideTransfer><Peer/></ProvideTransfer></Outbound>";
     let read = read_addns("addns.xml", file(inner).as_bytes()).unwrap();
     let shown: Vec<String> = read.notices.iter().map(|notice| notice.summary()).collect();
-    expect![[r#"
-        addns.xml:2:34: hmac-md5 is only for partners that know no better; hmac-sha256 is the usual one
-        addns.xml:2:78: <Secret> has 1 octets; fewer than 16 can be guessed
-        addns.xml:3:32: hmac-sha1 is only for partners that know no better; hmac-sha256 is the usual one
-        addns.xml:3:130: a <Peer> of <ProvideTransfer> without <Prefix> and <Key> is everybody"#]]
-    .assert_eq(&shown.join("\n"));
+    let old = "is only for partners that know no better; hmac-sha256 is the usual one";
+    let expected = [
+        format!("addns.xml:2:34: hmac-md5 {old}"),
+        "addns.xml:2:78: <Secret> has 1 octets; fewer than 16 can be guessed".to_owned(),
+        format!("addns.xml:3:32: hmac-sha1 {old}"),
+        "addns.xml:3:130: a <Peer> of <ProvideTransfer> without <Prefix> and <Key> is everybody"
+            .to_owned(),
+    ];
+    assert_eq!(shown, expected);
 }
 
 /// Neither the fault of a secret nor that of its neighbour shows it, and `Debug` does not.
