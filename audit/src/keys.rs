@@ -107,7 +107,7 @@ impl ZoneKey {
         let why = match self.algorithm {
             // `ring` does not have it, and RustCrypto's `ed448-goldilocks` is a preview.
             ED448 => "Ed448 cannot be verified here, so no zone with it is approved",
-            5 | 7 | 8 | 10 | 13..=15 => "no key of this algorithm, or of a size that is not verified",
+            5 | 7 | 8 | 10 | 13..=15 => "no key of this algorithm, or of a size out of reach",
             _ => "the algorithm is not known",
         };
         format!("{}: {why}", self.id())
