@@ -2,9 +2,9 @@
 //! systemd-boot and the unified kernel image. In: the files. Out: a sparse disk image. The rest of
 //! the disk that it is written to becomes the data partition at the first boot.
 //!
-//! By the crates `gpt` and `fatfs`: both write to any file, so nothing has to be mounted. Two traps:
-//! `gpt` makes random identifiers, which are replaced here, and `fatfs` without a clock writes
-//! entries of month 0, which firmware refuses to rename: boot counting would never count.
+//! By the crates `gpt` and `fatfs`: both write to any file, so nothing has to be mounted. Two
+//! traps: `gpt` makes random identifiers, which are replaced here, and `fatfs` without a clock
+//! writes entries of month 0, which firmware refuses to rename: boot counting would never count.
 
 use crate::{ImageError, read};
 use fatfs::{FatType, FileSystem, FormatVolumeOptions, FsOptions};

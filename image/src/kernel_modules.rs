@@ -1,8 +1,8 @@
-//! Kernel modules in the order in which they can be loaded. Debian makes `modules.dep` when a kernel
-//! is installed; here none is, so the order comes from each module's own `depends=`. In: the folder
-//! of an unpacked kernel package. Out: the modules and their list in the tree; the image needs
-//! neither kmod nor modprobe. Limits: soft dependencies and aliases are not followed: what a module
-//! needs beyond `depends=` has to be in [`MODULES`].
+//! Kernel modules in the order in which they can be loaded. Debian makes `modules.dep` when a
+//! kernel is installed; here none is, so the order comes from each module's own `depends=`. In: the
+//! folder of an unpacked kernel package. Out: the modules and their list in the tree; the image
+//! needs neither kmod nor modprobe. Limits: soft dependencies and aliases are not followed: what a
+//! module needs beyond `depends=` has to be in [`MODULES`].
 
 use crate::archive::Tree;
 use crate::{ImageError, read};

@@ -40,7 +40,7 @@ pub enum ImageError {
         cause: object::read::Error,
     },
     /// A library that nobody has.
-    #[error("{} needs {library}, which is in no library folder; install its package", needed_by.display())]
+    #[error("{} needs {library}, which no library folder has; install it", needed_by.display())]
     LibraryMissing {
         /// Its file name.
         library: String,

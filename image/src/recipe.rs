@@ -23,7 +23,8 @@ pub struct Inputs {
     pub boot: PathBuf,
     /// Version of the image.
     pub version: String,
-    /// Time of the sources, seconds since 1970: of all files, and below which no clock can be right.
+    /// Time of the sources, seconds since 1970: of all files, and below which no clock can be
+    /// right.
     pub time: u32,
     /// The Debian packages that the files come from.
     pub packages: Vec<Package>,

@@ -1,8 +1,8 @@
-//! `cargo xtask image`: the bootable image, in `target/image`. Builds the programs, fetches Debian's
-//! kernel and EFI loader (`apt-get download`: nothing of them is installed), and has `image-builder`
-//! put everything together. In: this tree, Debian's package lists. Out: the files that
-//! `image/src/recipe.rs` names. Limits: x86-64; Debian's `apt-get`, `dpkg`, `strip` and the programs
-//! that `cargo xtask setup` installs.
+//! `cargo xtask image`: the bootable image, in `target/image`. Builds the programs, fetches
+//! Debian's kernel and EFI loader (`apt-get download`: nothing of them is installed), and has
+//! `image-builder` put everything together. In: this tree, Debian's package lists. Out: the files
+//! that `image/src/recipe.rs` names. Limits: x86-64; Debian's `apt-get`, `dpkg`, `strip` and the
+//! programs that `cargo xtask setup` installs.
 //!
 //! The same sources and packages give the same bytes: all files have the time of the last commit.
 

@@ -1,5 +1,6 @@
 //! `cargo xtask boot-tests`: builds the image and boots it in QEMU (tests/tests/boot). In: nothing.
-//! Out: the tests' verdict. Installs QEMU where it is missing: it is large, so `setup` leaves it out.
+//! Out: the tests' verdict. Installs QEMU where it is missing: it is large, so `setup` leaves it
+//! out.
 
 use std::path::Path;
 use std::process::Command;
@@ -19,10 +20,8 @@ pub(crate) enum Extent {
 
 const QEMU: &str = "qemu-system-x86_64";
 const PACKAGES: &[&str] = &["qemu-system-x86", "ovmf", "gdisk"];
-const SOURCES: &str = "\
-deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bookworm main
-deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bookworm-backports main
-";
+const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+const MIRROR: &str = "http://deb.debian.org/debian";
 const FIRMWARE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
 
 /// Runs the tests.
@@ -73,8 +72,10 @@ fn install_from_backports(root: bool) -> Outcome {
     let folder = std::env::temp_dir().join(format!("anchorite-apt-{}", std::process::id()));
     let lists = folder.join("lists");
     let sources = folder.join("sources.list");
+    let line = |suite| format!("deb [signed-by={KEYRING}] {MIRROR} {suite} main\n");
+    let text = ["bookworm", "bookworm-backports"].map(line).concat();
     std::fs::create_dir_all(lists.join("partial"))
-        .and_then(|()| std::fs::write(&sources, SOURCES))
+        .and_then(|()| std::fs::write(&sources, text))
         .map_err(|e| format!("{}: {e}", folder.display()))?;
     let options = [
         format!("Dir::Etc::sourcelist={}", sources.display()),

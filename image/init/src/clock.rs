@@ -1,6 +1,6 @@
 //! The clock's floor: no time before the image was made, or before the last one that this box has
-//! seen, is right. In: the kernel's clock (from the RTC), the saved time. Out: the clock set forward
-//! to the floor where it stood before it, and whether it can be trusted.
+//! seen, is right. In: the kernel's clock (from the RTC), the saved time. Out: the clock set
+//! forward to the floor where it stood before it, and whether it can be trusted.
 
 use crate::data;
 use crate::kernel_log::error;

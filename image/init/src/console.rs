@@ -1,6 +1,6 @@
-//! `init console TERMINAL`: the plain text console, not as root. It makes the terminal its own, sets
-//! a new box up by the wizard, and then takes commands: a few about the box, and every command of
-//! `anchorite`. In: lines. Out: text. Ends when somebody leaves; PID 1 starts it anew.
+//! `init console TERMINAL`: the plain text console, not as root. It makes the terminal its own,
+//! sets a new box up by the wizard, and then takes commands: a few about the box, and every command
+//! of `anchorite`. In: lines. Out: text. Ends when somebody leaves; PID 1 starts it anew.
 //! Not yet: a line editor, a pager, a login; it is for whoever stands in front of the box.
 
 use crate::control::ask;

@@ -290,7 +290,8 @@ fn run(mut command: Command, watchdog: &mut Watchdog) -> io::Result<i32> {
     }
 }
 
-/// Writes a file of the data partition so that it is there whole or not at all, even if power fails.
+/// Writes a file of the data partition so that it is there whole or not at all, even if power
+/// fails.
 pub(crate) fn write_durably(path: &Path, contents: &[u8]) -> io::Result<()> {
     let new = path.with_extension("new");
     let mut file = File::create(&new)?;

@@ -1,6 +1,6 @@
 //! What PID 1 can be asked, on its socket: a small closed set of verbs. In: text (the verb on the
-//! first line, then a body) and who asks. Out: a request, or why not. The answer begins with `ok` or
-//! `error: ` on its first line.
+//! first line, then a body) and who asks. Out: a request, or why not. The answer begins with `ok`
+//! or `error: ` on its first line.
 
 /// Longest request.
 pub(crate) const OCTETS_MAX: usize = crate::settings::OCTETS_MAX + 64;

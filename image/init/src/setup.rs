@@ -1,7 +1,7 @@
 //! Setting the box up: from a set-up disk, or with the settings that the wizard hands in. In: a FAT
-//! file system with `anchorite.setup` (settings.rs), and, if they are there, the folders `opendnssec`
-//! (configuration, in place of the image's) and `unsigned` (zone files). Out: files on the data
-//! partition; `appliance.conf` is written last, so that a half done set-up is none.
+//! file system with `anchorite.setup` (settings.rs), and, if they are there, the folders
+//! `opendnssec` (configuration, in place of the image's) and `unsigned` (zone files). Out: files on
+//! the data partition; `appliance.conf` is written last, so that a half done set-up is none.
 //!
 //! Limits: a box that is set up does not look at set-up disks; files of at most
 //! [`FILE_OCTETS_MAX`], [`FILES_MAX`] of them; no folders in those folders.

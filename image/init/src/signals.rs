@@ -7,8 +7,8 @@ use std::process::Command;
 
 /// Has the child take every signal.
 pub(crate) fn open_in_child(command: &mut Command) {
-    // SAFETY: between fork and exec only what is safe in a signal handler may be called; this is one
-    // system call, and allocates nothing.
+    // SAFETY: between fork and exec only what is safe in a signal handler may be called; this is
+    // one system call, and allocates nothing.
     unsafe {
         command.pre_exec(|| Ok(SigSet::all().thread_unblock()?));
     }

@@ -1,5 +1,6 @@
-//! The watchdog: resets the machine when PID 1 no longer comes round. In: calls of [`Watchdog::pet`]
-//! from the main loop. Out: the device kept quiet. On an ordered stop it is disarmed.
+//! The watchdog: resets the machine when PID 1 no longer comes round. In: calls of
+//! [`Watchdog::pet`] from the main loop. Out: the device kept quiet. On an ordered stop it is
+//! disarmed.
 
 use crate::kernel_log::notice;
 use nix::libc::c_int;

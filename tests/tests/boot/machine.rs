@@ -3,8 +3,8 @@
 //! Never: sleeps; every wait is for a text or for an end, and has the deadline [`WAIT`]. A machine
 //! that is dropped is switched off. When a wait fails, everything that was written is shown.
 //!
-//! TCG unless somebody says otherwise (ANCHORITE_QEMU_ACCEL=kvm): a /dev/kvm that opens may hang all
-//! the same, and QEMU then does not fall back.
+//! TCG unless somebody says otherwise (ANCHORITE_QEMU_ACCEL=kvm): a /dev/kvm that opens may hang
+//! all the same, and QEMU then does not fall back.
 
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
