@@ -310,9 +310,14 @@ fn replacements(
         Rumoured | Omnipresent => Replaced::OneByOne,
         Unretentive | Hidden => Replaced::DroppedAt(key.dnskey.since),
     };
+    let is_covered = |life: &ZoneLife| {
+        let mut same = life.keys.iter().filter(|one| one.algorithm == this.algorithm);
+        same.any(|one| one.state(Rrsig) == Some(Omnipresent))
+    };
     let follows = |coming: &KeyLife, leaving: &KeyLife| match coming.dnskey.state {
         Omnipresent => true,
-        Rumoured => outlives_its_signatures(leaving, scene.policy),
+        // Where a third one's signatures are everywhere, no RRset has none but the leaving one's.
+        Rumoured => !is_covered(life) && outlives_its_signatures(leaving, scene.policy),
         Unretentive | Hidden => false,
     };
     if wants == Omnipresent {
