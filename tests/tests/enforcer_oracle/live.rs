@@ -5,7 +5,7 @@
 //! Limits: one worker, so that its tasks run in one order; [`WAIT`] for anything.
 
 use crate::START;
-use crate::picture::{KeyPicture, Labels, Next, Picture};
+use crate::picture::{KeyPicture, Labels, Next, Picture, Shown};
 use crate::policy_text::{PolicyText, kasp_xml};
 use crate::scenario::{Answer, Command, Scenario};
 use jiff::civil::DateTime;
@@ -319,7 +319,9 @@ impl Judge {
         let words = self.ask("key list -v -p -a")?.stdout;
         let keys = states.lines().filter(|line| line.contains(';'));
         let keys = keys.map(|line| key_line(line, &words)).collect();
-        Ok((now, self.labels.picture(&zones, keys)))
+        let rolls = self.ask("rollover list")?.stdout;
+        let rolls = rolls.lines().skip(2).filter_map(roll_line).collect();
+        Ok((now, self.labels.picture(Shown { zones, rolls, keys })))
     }
 }
 
@@ -405,13 +407,30 @@ fn zone_line(line: &str) -> Option<(String, Next)> {
         return Some((name, Next::Never));
     }
     let words: Vec<&str> = line.split_whitespace().skip(2).take(5).collect();
-    let text = words.join(" ");
-    let moment = DateTime::strptime("%a %b %d %H:%M:%S %Y", &text)
-        .unwrap_or_else(|error| panic!("{line}: {error}"))
+    Some((name, Next::At(offset("%a %b %d %H:%M:%S %Y", &words.join(" ")))))
+}
+
+/// A moment as text, in seconds since the start.
+fn offset(format: &str, text: &str) -> u64 {
+    let moment = DateTime::strptime(format, text)
+        .unwrap_or_else(|error| panic!("{text}: {error}"))
         .to_zoned(jiff::tz::TimeZone::UTC)
         .expect("UTC has no gaps");
-    let seconds = moment.timestamp().as_second() as u64;
-    Some((name, Next::At(seconds.saturating_sub(START))))
+    (moment.timestamp().as_second() as u64).saturating_sub(START)
+}
+
+/// A line of `rollover list`: zone, role, and a date, `No roll scheduled` or what the operator is
+/// waited for.
+fn roll_line(line: &str) -> Option<(String, String)> {
+    let mut words = line.split_whitespace();
+    let (zone, role) = (words.next()?.to_owned(), words.next()?.to_lowercase());
+    let expected = words.collect::<Vec<&str>>().join(" ");
+    let expected = match expected.strip_prefix("waiting for ") {
+        Some(command) => command.to_owned(),
+        None if expected == "No roll scheduled" => Next::Never.to_string(),
+        None => Next::At(offset("%Y-%m-%d %H:%M:%S", &expected)).to_string(),
+    };
+    Some((zone, format!("{role}:{expected}")))
 }
 
 /// A line of `key list -d -p` joined with that of `key list -v -p`: zone, role, id, key.

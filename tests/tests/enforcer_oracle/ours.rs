@@ -4,7 +4,7 @@
 //! Never: an actor, a token, a clock.
 
 use crate::START;
-use crate::picture::{KeyPicture, Labels, Next, Picture};
+use crate::picture::{KeyPicture, Labels, Next, Picture, Shown};
 use crate::policy_text::{PolicyText, kasp_xml};
 use crate::scenario::{Answer, Command, Scenario};
 use appliance_config::read_kasp;
@@ -310,14 +310,19 @@ impl Ours {
         };
         let zones: Vec<(String, Next)> =
             self.zones.iter().map(|(name, zone)| (name.clone(), next(zone))).collect();
-        let mut keys = Vec::new();
+        let (mut keys, mut rolls) = (Vec::new(), Vec::new());
         for (name, zone) in &self.zones {
             for key in &zone.life.keys {
-                let role = role_word(key.role).to_owned();
-                keys.push((name.clone(), role, key.id.to_string(), key_picture(key)));
+                let (role, picture) = (role_word(key.role).to_owned(), key_picture(key));
+                let roll = zone.life.next_roll.get(key.role);
+                let roll = roll.map_or(Next::Never, |at| Next::At(at.0.saturating_sub(START)));
+                let expected =
+                    if picture.waiting == "-" { roll.to_string() } else { picture.waiting.clone() };
+                rolls.push((name.clone(), format!("{role}:{expected}")));
+                keys.push((name.clone(), role, key.id.to_string(), picture));
             }
         }
-        self.labels.picture(&zones, keys)
+        self.labels.picture(Shown { zones, rolls, keys })
     }
 }
 

@@ -18,8 +18,22 @@ pub(crate) struct Picture {
 pub(crate) struct ZonePicture {
     /// "Next change" of `zone list`.
     pub(crate) next: Next,
+    /// The lines of `rollover list`, sorted: `ksk:+600`, `zsk:-`, `ksk:ds-seen`. That list has no
+    /// names of keys.
+    pub(crate) rolls: Vec<String>,
     /// Its keys, by what they are called here.
     pub(crate) keys: BTreeMap<String, KeyPicture>,
+}
+
+/// What an enforcer shows of its zones, before keys are called by labels.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shown {
+    /// Names, and when they are looked at again.
+    pub(crate) zones: Vec<(String, Next)>,
+    /// Lines of `rollover list`: zone, and what [`ZonePicture::rolls`] has.
+    pub(crate) rolls: Vec<(String, String)>,
+    /// Zone, role, id and key.
+    pub(crate) keys: Vec<(String, String, String, KeyPicture)>,
 }
 
 /// When a zone will be looked at again.
@@ -83,6 +97,9 @@ impl Picture {
             if known.is_none() || zone.next != old.next {
                 lines.push(format!("zone {name} {}", zone.next));
             }
+            if zone.rolls != old.rolls {
+                lines.push(format!("rolls {name} {}", zone.rolls.join(" ")).trim_end().to_owned());
+            }
             let labels: BTreeSet<&String> = old.keys.keys().chain(zone.keys.keys()).collect();
             for label in labels {
                 match (zone.keys.get(label), old.keys.get(label)) {
@@ -111,6 +128,10 @@ impl Picture {
             }
             ["zone", zone, next] => {
                 self.zones.entry((*zone).to_owned()).or_default().next = read_next(next);
+            }
+            ["rolls", zone, rolls @ ..] => {
+                let zone = self.zones.entry((*zone).to_owned()).or_default();
+                zone.rolls = rolls.iter().map(|roll| (*roll).to_owned()).collect();
             }
             [zone, label, "gone"] => {
                 self.zones.entry((*zone).to_owned()).or_default().keys.remove(*label);
@@ -155,18 +176,19 @@ impl Labels {
         self.by_id.iter().find(|(_, known)| *known == label).map(|(id, _)| id.as_str())
     }
 
-    /// The picture of these keys: zone, role, id and key. Numbers those that are new.
-    pub(crate) fn picture(
-        &mut self,
-        zones: &[(String, Next)],
-        mut keys: Vec<(String, String, String, KeyPicture)>,
-    ) -> Picture {
+    /// The picture of what is shown. Numbers the keys that are new.
+    pub(crate) fn picture(&mut self, shown: Shown) -> Picture {
+        let Shown { zones, mut rolls, mut keys } = shown;
+        rolls.sort();
         keys.sort_by_key(|(zone, role, _, key)| {
             (zone.clone(), role.clone(), key.kind.clone(), key.states.clone())
         });
         let mut picture = Picture::default();
         for (zone, next) in zones {
-            picture.zones.insert(zone.clone(), ZonePicture { next: *next, ..Default::default() });
+            picture.zones.insert(zone, ZonePicture { next, ..Default::default() });
+        }
+        for (zone, roll) in rolls {
+            picture.zones.entry(zone).or_default().rolls.push(roll);
         }
         for (zone, role, id, key) in keys {
             if !self.by_id.contains_key(&id) {
