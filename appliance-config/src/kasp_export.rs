@@ -174,7 +174,6 @@ impl Writer {
                 writer.duration("Minimum", zone.soa_minimum);
                 writer.value("Serial", serial(zone.serial));
             });
-            writer.flag("ZoneMD", zone.makes_zonemd);
         });
     }
 

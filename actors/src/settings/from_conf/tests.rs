@@ -277,7 +277,7 @@ fn mysql_is_refused() {
 
 #[test]
 fn missing_files_are_named() {
-    for name in ["conf.xml", "kasp.xml", "zonelist.xml", "addns.xml", "zonefetch.xml"] {
+    for name in ["conf.xml", "kasp.xml", "zonelist.xml"] {
         let folder = installation("default");
         fs::remove_file(folder.path().join(name)).unwrap();
         let (error, text) = error(&folder);
