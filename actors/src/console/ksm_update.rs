@@ -44,7 +44,7 @@ pub(super) async fn kasp(site: Arc<Site>, invocation: Invocation) -> Output {
     if let Some(asked) = question(&site, &invocation).await {
         return asked;
     }
-    let output = policies(&site, Missing::Stay).await;
+    let output = policies(&site, Missing::Stay, &cause(&invocation)).await;
     ended(named(&site, output))
 }
 
@@ -107,16 +107,17 @@ async fn checked(site: &Arc<Site>) -> Option<Output> {
 
 /// conf.xml, policies, zones, up to the first that fails.
 async fn everything(site: &Arc<Site>, invocation: &Invocation, missing: Missing) -> Output {
+    let cause = cause(invocation);
     let mut output = repositories(site).await;
     if output.exit_code == 0 {
-        add(&mut output, policies(site, Missing::Stay).await);
+        add(&mut output, policies(site, Missing::Stay, &cause).await);
     }
     if output.exit_code == 0 {
-        add(&mut output, zones(site, &cause(invocation)).await);
+        add(&mut output, zones(site, &cause).await);
     }
     // Policies go last: before, zones that go may have them.
     if output.exit_code == 0 && missing == Missing::Go {
-        output.stderr += &policies(site, Missing::Go).await.stderr;
+        output.stderr += &policies(site, Missing::Go, &cause).await.stderr;
     }
     output
 }
@@ -174,8 +175,8 @@ fn found(repository: &ListedRepository) -> String {
     format!("Repository {} found\n{capacity}\n{backup}\n", repository.name)
 }
 
-async fn policies(site: &Arc<Site>, missing: Missing) -> Output {
-    match import_policies(site, missing == Missing::Go, false).await {
+async fn policies(site: &Arc<Site>, missing: Missing, cause: &Cause) -> Output {
+    match import_policies(site, missing == Missing::Go, false, cause).await {
         Ok(output) => {
             let catalogue = site.catalogue();
             let names = catalogue.policies.iter().map(|policy| &policy.name);
@@ -191,7 +192,7 @@ async fn policies(site: &Arc<Site>, missing: Missing) -> Output {
 
 async fn zones(site: &Arc<Site>, cause: &Cause) -> Output {
     let before: BTreeSet<_> = site.catalogue().zones.iter().map(|zone| zone.name.clone()).collect();
-    let output = import_zones(site, None, Some(cause)).await;
+    let output = import_zones(site, None, cause, Some(cause)).await;
     if output.exit_code != 0 {
         let stdout = "Failed to update zones\n".to_owned();
         return Output { stdout, ..output };

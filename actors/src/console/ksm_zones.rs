@@ -71,7 +71,7 @@ pub(super) async fn add(site: Arc<Site>, invocation: Invocation) -> Output {
     let missing = zone_adapters::said(typed, &entry).1;
     let stdout = format!("{}{missing}Imported zone: {typed}\n", list_is(&catalogue));
     catalogue.zones.push(entry);
-    let settled = settle(&site, catalogue).await;
+    let settled = settle(&site, catalogue, None).await;
     let stderr = warnings(&settled.not_started, |zone| *zone == name);
     Output { stderr, ..Output::done(stdout) }
 }

@@ -5,6 +5,7 @@
 
 use super::catalogue::Catalogue;
 use super::dispatch::{Handler, Handlers};
+use super::key_change::cause;
 use super::output::Output;
 use super::plan_commands::look;
 use super::policy_change::differences;
@@ -22,7 +23,7 @@ use console_protocol::parse::Invocation;
 use dnssec::policy::{DenialPolicy, Policy};
 use futures_util::FutureExt;
 use std::sync::Arc;
-use storage::state::{KeyOwner, KeyState, PolicyState};
+use storage::state::{Cause, KeyOwner, KeyState, PolicyState};
 
 pub(super) const HANDLERS: Handlers = &[
     ("policy export", Handler::Now(export)),
@@ -34,7 +35,7 @@ pub(super) const HANDLERS: Handlers = &[
         "update repositorylist",
         Handler::Later(|site, _| update_commands::repositories(site).boxed_local()),
     ),
-    ("update all", Handler::Later(|site, _| update_commands::all(site).boxed_local())),
+    ("update all", Handler::Later(|site, words| update_commands::all(site, words).boxed_local())),
     ("update kasp", Handler::Later(|site, words| import(site, words).boxed_local())),
 ];
 
@@ -55,7 +56,7 @@ async fn import(site: Arc<Site>, invocation: Invocation) -> Output {
     let _alone = site.updating.lock().await;
     let removes_missing = invocation.has("remove-missing-policies");
     let is_dry = invocation.has("dry-run");
-    match import_policies(&site, removes_missing, is_dry).await {
+    match import_policies(&site, removes_missing, is_dry, &cause(&invocation)).await {
         Ok(output) => output,
         Err(error @ ImportError::Settings(_)) => refused(format!(
             "Unable to validate the KASP XML, please run ods-kaspcheck for more details!\n{error}"
@@ -102,11 +103,12 @@ struct Changes {
     said: String,
 }
 
-/// Takes the policies of kasp.xml; the caller has the right to change zones.
+/// Takes the policies of kasp.xml, because of `cause`; the caller has the right to change zones.
 pub(super) async fn import_policies(
     site: &Arc<Site>,
     removes_missing: bool,
     is_dry: bool,
+    cause: &Cause,
 ) -> Result<Output, ImportError> {
     let catalogue = Catalogue::clone(&site.catalogue());
     let conf_file = site.conf_file().to_owned();
@@ -143,7 +145,8 @@ pub(super) async fn import_policies(
         return Ok(Output { stderr, ..Output::done(preview + &changes.said) });
     }
     let exit_code = u8::from(!stderr.is_empty());
-    let settled = settle(site, Catalogue { policies: changes.policies, ..catalogue }).await;
+    let catalogue = Catalogue { policies: changes.policies, ..catalogue };
+    let settled = settle(site, catalogue, Some(cause)).await;
     let stderr = preview + &stderr + &warnings(&settled.not_started, |_| true);
     Ok(Output { stderr, exit_code, ..Output::done(changes.said) })
 }

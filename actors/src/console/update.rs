@@ -22,9 +22,14 @@ use dnssec::policy::Policy;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
+use storage::state::Cause;
 
 /// Longest wait until what is under way about the keys of a zone that goes has ended.
 const FORGET_DEADLINE: Duration = Duration::from_secs(30);
+
+/// What the history says of what follows from files that are read again. Who has that done is not
+/// known: a signal has no sender.
+const READ_AGAIN: &str = "configuration read again (SIGHUP, reload)";
 
 /// What an update did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,7 +112,8 @@ async fn read_and_settle(site: &Arc<Site>, policies: Policies) -> Result<Updated
     keep_what_is_equal(&site.catalogue(), &mut catalogue, policies);
     keep_delegated(site, &mut catalogue).await;
     let file = catalogue.zone_list_file.clone();
-    let settled = settle(site, catalogue).await;
+    let cause = Cause::from(READ_AGAIN);
+    let settled = settle(site, catalogue, Some(&cause)).await;
     for (zone, reason) in &settled.not_started {
         let text = zone_text(zone);
         tracing::error!(target: "config", zone = %text,
@@ -206,7 +212,7 @@ pub(super) async fn update_adapters(site: &Site, zone: &Name) {
         // It has none.
         return;
     }
-    let settled = settle(site, catalogue).await;
+    let settled = settle(site, catalogue, None).await;
     for (zone, reason) in settled.not_started.iter().filter(|(name, _)| name == zone) {
         let text = zone_text(zone);
         tracing::error!(target: "config", zone = %text, "zone {text} goes on as it was: {reason}");
@@ -214,7 +220,12 @@ pub(super) async fn update_adapters(site: &Site, zone: &Name) {
 }
 
 /// Brings the running zones in line with a catalogue, which is what is known from then on.
-pub(super) async fn settle(site: &Site, mut catalogue: Catalogue) -> Settled {
+/// `cause`: why zones have other policies by it, where a command has it so.
+pub(super) async fn settle(
+    site: &Site,
+    mut catalogue: Catalogue,
+    cause: Option<&Cause>,
+) -> Settled {
     read_adapters(site, &mut catalogue).await;
     let mut settled = Settled::default();
     let zones = &site.staff.zones;
@@ -224,6 +235,9 @@ pub(super) async fn settle(site: &Site, mut catalogue: Catalogue) -> Settled {
             stop(site, &zone.settings.name).await;
             settled.counts.removed += 1;
         }
+    }
+    if let Some(cause) = cause {
+        tell_why(site, &wanted, cause);
     }
     for zone in wanted.into_values() {
         match zones.get(&zone.name) {
@@ -237,6 +251,25 @@ pub(super) async fn settle(site: &Site, mut catalogue: Catalogue) -> Settled {
     }
     site.set_catalogue(catalogue);
     settled
+}
+
+/// Tells the enforcer why zones get another policy, before they do.
+fn tell_why(site: &Site, wanted: &BTreeMap<Name, ZoneSettings>, cause: &Cause) {
+    let gets_another = |zone: &&ZoneSettings| {
+        let running = site.staff.zones.get(&zone.name);
+        running.is_some_and(|running| !is_same_policy(&running.settings, zone))
+    };
+    let zones: Vec<Name> =
+        wanted.values().filter(gets_another).map(|zone| zone.name.clone()).collect();
+    if zones.is_empty() {
+        return;
+    }
+    let message = EnforcerMessage::PolicyGiven { zones, cause: cause.clone() };
+    if let Err(undelivered) = site.staff.enforcer.tell(message) {
+        // What follows happens all the same.
+        tracing::error!(error = %undelivered.error,
+            "the history of keys will not say which command changed the policy");
+    }
 }
 
 /// What the zones of the list are signed by. One that runs, and cannot run by its new settings,
@@ -281,8 +314,12 @@ pub(super) fn settings_of(
     Ok(zone_settings(entry, policy, &catalogue.signer, &catalogue.adapters, &has_slot)?)
 }
 
+fn is_same_policy(one: &ZoneSettings, other: &ZoneSettings) -> bool {
+    Arc::ptr_eq(&one.policy, &other.policy) || one.policy == other.policy
+}
+
 fn is_same(one: &ZoneSettings, other: &ZoneSettings) -> bool {
-    (Arc::ptr_eq(&one.policy, &other.policy) || one.policy == other.policy)
+    is_same_policy(one, other)
         && one.input == other.input
         && one.output == other.output
         && one.signconf == other.signconf

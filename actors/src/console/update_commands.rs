@@ -3,12 +3,14 @@
 //! limits, policies, zones; for everything else it says that it waits for the next start.
 
 use super::catalogue::{Catalogue, CatalogueError};
+use super::key_change::cause;
 use super::output::Output;
 use super::policy_commands::import_policies;
 use super::site::Site;
 use super::update::{UpdateError, settle};
 use super::zone_commands::refused;
 use super::zonelist_commands::import_zones;
+use console_protocol::parse::Invocation;
 use std::sync::Arc;
 
 pub(super) async fn conf(site: Arc<Site>) -> Output {
@@ -42,7 +44,7 @@ pub(super) async fn update_conf(site: &Arc<Site>) -> Result<String, UpdateError>
     }
     let waits = waits_for_start(&old, &read);
     let (policies, zones) = (old.policies.clone(), old.zones.clone());
-    settle(site, Catalogue { policies, zones, ..read }).await;
+    settle(site, Catalogue { policies, zones, ..read }, None).await;
     Ok(waits)
 }
 
@@ -62,7 +64,7 @@ fn waits_for_start(old: &Catalogue, new: &Catalogue) -> String {
         .collect()
 }
 
-pub(super) async fn all(site: Arc<Site>) -> Output {
+pub(super) async fn all(site: Arc<Site>, invocation: Invocation) -> Output {
     let _alone = site.updating.lock().await;
     let own = site.clone();
     let checked = match site.staff.pool.run(move || own.read_configuration()) {
@@ -78,11 +80,12 @@ pub(super) async fn all(site: Arc<Site>) -> Output {
         Ok(stderr) => Output { stderr, ..Output::done("") },
         Err(error) => return refused(error),
     };
-    let policies = match import_policies(&site, false, false).await {
+    let cause = cause(&invocation);
+    let policies = match import_policies(&site, false, false, &cause).await {
         Ok(policies) => policies,
         Err(error) => return refused(error),
     };
-    for part in [policies, import_zones(&site, None, None).await] {
+    for part in [policies, import_zones(&site, None, &cause, None).await] {
         output.stdout += &part.stdout;
         output.stderr += &part.stderr;
         output.exit_code = output.exit_code.max(part.exit_code);

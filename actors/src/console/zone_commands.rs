@@ -115,7 +115,7 @@ async fn add(site: Arc<Site>, invocation: Invocation) -> Output {
     stdout += &format!("Zone {typed} added successfully\n");
     stdout += &list_updated(&catalogue, &invocation);
     catalogue.zones.push(entry);
-    let settled = settle(&site, catalogue).await;
+    let settled = settle(&site, catalogue, None).await;
     stderr += &warnings(&settled.not_started, |zone| *zone == name);
     Output { stderr, ..Output::done(stdout) }
 }
@@ -220,7 +220,7 @@ pub(super) async fn remove(
         zones
     })
     .await?;
-    settle(site, catalogue).await;
+    settle(site, catalogue, None).await;
     let (mut stdout, mut stderr) = (String::new(), String::new());
     for zone in zones {
         let text = zone_text(zone);
@@ -306,6 +306,6 @@ async fn set_policy(site: Arc<Site>, invocation: Invocation) -> Output {
         let file = catalogue.zone_list_file.display();
         stdout += &format!("Exported zonelist to {file} successfully\n");
     }
-    settle(&site, catalogue).await;
+    settle(&site, catalogue, Some(&cause(&invocation))).await;
     Output { stderr: preview, ..Output::done(stdout) }
 }

@@ -40,8 +40,9 @@ pub(super) async fn export(site: Arc<Site>, _: Invocation) -> Output {
 pub(super) async fn import(site: Arc<Site>, invocation: Invocation) -> Output {
     let _alone = site.updating.lock().await;
     let file = invocation.value("file").map(PathBuf::from);
-    let removes = invocation.has("remove-missing-zones").then(|| cause(&invocation));
-    import_zones(&site, file, removes.as_ref()).await
+    let cause = cause(&invocation);
+    let removes = invocation.has("remove-missing-zones").then_some(&cause);
+    import_zones(&site, file, &cause, removes).await
 }
 
 /// What a list says of one zone.
@@ -51,11 +52,12 @@ enum Listed {
     New,
 }
 
-/// Takes the zones of a list; the caller has the right to change zones. `removes_missing`: those
-/// that it does not have go, because of this.
+/// Takes the zones of a list, because of `cause`; the caller has the right to change zones.
+/// `removes_missing`: those that it does not have go, because of this.
 pub(super) async fn import_zones(
     site: &Arc<Site>,
     file: Option<PathBuf>,
+    cause: &Cause,
     removes_missing: Option<&Cause>,
 ) -> Output {
     let catalogue = Catalogue::clone(&site.catalogue());
@@ -101,7 +103,7 @@ pub(super) async fn import_zones(
             return list_failed(&next, &error);
         }
     }
-    let settled = settle(site, next.clone()).await;
+    let settled = settle(site, next.clone(), Some(cause)).await;
     stderr += &warnings(&settled.not_started, |_| true);
     if let Some(cause) = removes_missing
         && !missing.is_empty()

@@ -19,6 +19,8 @@ pub(super) struct Job {
     pub(super) task: Task,
     /// What the parent shows; `None`: nobody asks.
     pub(super) parent: Option<Vec<DsSighting>>,
+    /// The command that gave the zone its policy, in the first turn under it.
+    pub(super) given: Option<Cause>,
 }
 
 /// What the turn is for; each ends with a look at the zone.
@@ -75,4 +77,6 @@ pub(super) struct JobEnd {
     pub(super) is_asked: bool,
     /// The keys, and what follows.
     pub(super) result: Result<Looked, KeysError>,
+    /// As in its job.
+    pub(super) given: Option<Cause>,
 }

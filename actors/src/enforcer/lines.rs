@@ -119,7 +119,7 @@ mod tests {
     fn job(zone: &str) -> Job {
         let zone = Name::parse(zone.as_bytes(), None).unwrap();
         let policy = Arc::new(Policy::anchorite_default("p"));
-        Job { zone, policy, task: Task::Look, parent: None }
+        Job { zone, policy, task: Task::Look, parent: None, given: None }
     }
 
     fn begun(lines: &mut Lines) -> Option<String> {

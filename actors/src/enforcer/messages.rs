@@ -18,6 +18,14 @@ use storage::state::{Cause, NewKey};
 pub enum EnforcerMessage {
     /// Command. See to the keys of a zone from now on, and say which they are.
     KeysWanted(Wanted),
+    /// Event. A command gives these zones another policy; told before they ask for their keys
+    /// under it.
+    PolicyGiven {
+        /// The zones.
+        zones: Vec<Name>,
+        /// The command and who gave it, for the history of what follows at once.
+        cause: Cause,
+    },
     /// Event. A zone published a version: waits that count from there begin.
     Published {
         /// The zone.

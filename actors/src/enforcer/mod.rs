@@ -54,6 +54,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use stock::StockOrder;
+use storage::state::Cause;
 use submission::Submission;
 use turns::Turns;
 
@@ -91,8 +92,17 @@ struct Watched {
     to: Recipient<KeysEvent>,
     given: Option<ZoneKeys>,
     next: Option<Timestamp>,
+    /// The command that gave it another policy, and whether the zone has asked for its keys under
+    /// that one; until a turn under it has ended well.
+    given_by: Option<GivenBy>,
     observation: Observation,
     signconf: Signconf,
+}
+
+/// Why a zone has the policy that it has.
+struct GivenBy {
+    cause: Cause,
+    is_in_force: bool,
 }
 
 /// What operators see of the enforcer.
@@ -161,7 +171,7 @@ impl EnforcerActor {
         }
         let policy = watched.policy.clone();
         let Some(task) = self.turns.begin(&zone, &policy.name, task) else { return };
-        let job = Job { zone, policy, task, parent: None };
+        let job = Job { zone, policy, task, parent: None, given: None };
         let name = job.policy.name.clone();
         self.lines.push(job);
         self.go_on(&name, ctx);
@@ -170,7 +180,10 @@ impl EnforcerActor {
     fn work_on(&mut self, mut job: Job, ctx: &mut Context<EnforcerActor>) {
         let pass = self.pass.clone();
         // Only now: an earlier turn of the zone may have changed what is looked for.
-        job.parent = self.zones.get(&job.zone).and_then(|zone| zone.parent(pass.now()));
+        if let Some(watched) = self.zones.get(&job.zone) {
+            job.parent = watched.parent(pass.now());
+            job.given = watched.given_by(&job.policy);
+        }
         let work = async move { pass.work_on(job).await };
         ctx.spawn(work.into_actor(self).map(|end, actor, ctx| {
             let (zone, policy) = (end.zone.clone(), end.policy.clone());
@@ -299,6 +312,11 @@ impl EnforcerActor {
     /// Tells the zone what it did not know, and notes when to look again.
     fn done(&mut self, end: JobEnd, ctx: &mut Context<EnforcerActor>) {
         self.observed.answered += 1;
+        if let (Ok(_), Some(cause), Some(watched)) =
+            (&end.result, &end.given, self.zones.get_mut(&end.zone))
+        {
+            watched.given_by.take_if(|given| given.is_in_force && given.cause == *cause);
+        }
         let now = self.pass.now();
         let is_short = end.result.as_ref().is_ok_and(|looked| looked.has_taken || end.is_asked);
         if let (true, Some(period)) = (is_short, self.pass.parts.settings.keys_ahead)
@@ -445,10 +463,23 @@ impl EnforcerActor {
         zones.into_iter().for_each(|zone| self.take(zone, Task::Look, ctx));
     }
 
+    /// The next turns under another policy are because of this.
+    fn policy_given(&mut self, zones: Vec<Name>, cause: &Cause) {
+        for zone in zones {
+            // One that has not asked for its keys yet has nothing that could change.
+            if let Some(watched) = self.zones.get_mut(&zone) {
+                watched.given_by = Some(GivenBy { cause: cause.clone(), is_in_force: false });
+            }
+        }
+    }
+
     fn watch(&mut self, wanted: Wanted, ctx: &mut Context<EnforcerActor>) {
         let Wanted { zone, policy, to, signconf } = wanted;
         let watched = match self.zones.remove(&zone) {
-            Some(known) => {
+            Some(mut known) => {
+                if let Some(given) = known.given_by.as_mut().filter(|_| known.policy != policy) {
+                    given.is_in_force = true;
+                }
                 Watched { policy, to, signconf: known.signconf.moved_to(signconf), ..known }
             }
             None => Watched {
@@ -456,12 +487,21 @@ impl EnforcerActor {
                 to,
                 given: None,
                 next: None,
+                given_by: None,
                 observation: Observation::default(),
                 signconf: Signconf::at(signconf),
             },
         };
         self.zones.insert(zone.clone(), watched);
         self.take(zone, Task::Keys, ctx);
+    }
+}
+
+impl Watched {
+    /// The command because of which a turn under this policy is taken.
+    fn given_by(&self, policy: &Arc<Policy>) -> Option<Cause> {
+        let given = self.given_by.as_ref().filter(|given| given.is_in_force);
+        given.filter(|_| Arc::ptr_eq(policy, &self.policy)).map(|given| given.cause.clone())
     }
 }
 
@@ -512,6 +552,7 @@ impl Handler<EnforcerMessage> for EnforcerActor {
     fn handle(&mut self, message: EnforcerMessage, ctx: &mut Context<EnforcerActor>) {
         match message {
             EnforcerMessage::KeysWanted(wanted) => self.watch(wanted, ctx),
+            EnforcerMessage::PolicyGiven { zones, cause } => self.policy_given(zones, &cause),
             EnforcerMessage::Published { zone, report } => {
                 self.take(zone, Task::Published(report), ctx);
             }

@@ -78,19 +78,26 @@ impl Pass {
     }
 
     pub(super) async fn work_on(&self, job: Job) -> JobEnd {
-        let Job { zone, policy, task, parent } = job;
+        let Job { zone, policy, task, parent, given } = job;
         let is_asked = matches!(task, Task::Keys);
-        let result = self.turn(&zone, (&policy, parent.as_deref()), task).await;
+        let cause = given.clone().unwrap_or_else(|| Cause::from("enforcer"));
+        let result = self.turn(&zone, (&policy, parent.as_deref()), (task, cause)).await;
         if let Err(error) = &result
             && !is_asked
         {
             tracing::error!(target: "enforcer", zone = %zone_text(&zone),
                 "zone {}: {error}", zone_text(&zone));
         }
-        JobEnd { zone, policy: policy.name.clone(), is_asked, result }
+        JobEnd { zone, policy: policy.name.clone(), is_asked, result, given }
     }
 
-    async fn turn(&self, zone: &Name, rules: Rules<'_>, task: Task) -> Result<Looked, KeysError> {
+    /// `cause`: why what the task does not say happens.
+    async fn turn(
+        &self,
+        zone: &Name,
+        rules: Rules<'_>,
+        (task, mut cause): (Task, Cause),
+    ) -> Result<Looked, KeysError> {
         let before = match self.parts.store.life(zone).await {
             Ok(life) => life.unwrap_or_default(),
             Err(error) => {
@@ -99,7 +106,6 @@ impl Pass {
             }
         };
         let now = self.now();
-        let mut cause = Cause::from("enforcer");
         let mut reply = None;
         let changed = match task {
             Task::Keys | Task::Look => before.clone(),

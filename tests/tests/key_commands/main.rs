@@ -3,6 +3,7 @@
 //! Needs the packages that `cargo xtask setup` installs.
 
 mod answers;
+mod causes;
 mod lab;
 mod parent;
 mod rolls;
