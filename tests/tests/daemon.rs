@@ -1,8 +1,12 @@
 //! `anchorite run` as an operator sees it: OpenDNSSEC's files, log lines, signals, signed zones.
 
-use anchorite_tests::daemon::{Installation, Untouched, serial_of};
+use anchorite_tests::daemon::{Installation, Untouched, WAIT, serial_of};
 use anchorite_tests::judges::{self, dnssec_verify, repository_file};
+use anchorite_tests::program::anchorite;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 const EXAMPLES: [(&str, &str); 2] = [
     ("example.com", "examples/zones/example.com.zone"),
@@ -48,6 +52,22 @@ fn every_zone_of_the_example_configurations_is_signed() {
     }
 }
 
+/// Waits until it is durable that a DS was handed over.
+#[track_caller]
+fn until_waiting_for_ds_seen(installation: &Installation) {
+    let begin = Instant::now();
+    loop {
+        let mut command = Command::new(anchorite());
+        command.arg0("ods-enforcer").args(["-s", &installation.socket(), "key", "list"]);
+        let list = String::from_utf8(command.output().unwrap().stdout).unwrap();
+        if list.contains("waiting for ds-seen") {
+            return;
+        }
+        assert!(begin.elapsed() < WAIT, "nobody remembers that the DS was handed over: {list}");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn stats_and_ds_lines_have_the_form_that_monitoring_reads() {
     let installation = with_examples("default", "default");
@@ -82,6 +102,9 @@ fn stats_and_ds_lines_have_the_form_that_monitoring_reads() {
     ];
     let signed = installation.signed("example.org");
     judges::resolve_secure("example.org.", &signed, record, &questions).unwrap();
+    // The line is said before it is durable that it was: whoever ends the daemon in between hears
+    // it again, which is right, and not what is looked at here.
+    until_waiting_for_ds_seen(&installation);
     daemon.stop();
 
     // A zone that is known does not ask for its DS again.
