@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::workspace::{Outcome, cargo, find_program, run as run_command};
-use crate::{deny, setup, tidy};
+use crate::{deny, image_tests, setup, tidy};
 
 /// How much of CI to run.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -22,7 +22,9 @@ type Step = (&'static str, fn() -> Outcome);
 const SETUP: Step = ("setup", setup::run);
 const FORMAT: Step = ("format", || run_command(cargo().args(["fmt", "--all", "--check"])));
 const CLIPPY: Step = ("clippy", || {
-    run_command(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+    let mut clippy = cargo();
+    clippy.args(["clippy", "--workspace", "--all-targets", "--features", "anchorite-tests/boot"]);
+    run_command(clippy.args(["--", "-D", "warnings"]))
 });
 const TIDY: Step = ("tidy", tidy::run);
 const DENY: Step = ("deny", deny::run);
@@ -32,7 +34,10 @@ const TESTS: Step = ("tests", tests);
 const BENCHES: Step =
     ("benches", || run_command(cargo().args(["test", "-p", "anchorite-benches", "--benches"])));
 
-const FULL: &[Step] = &[SETUP, FORMAT, CLIPPY, TIDY, DENY, TESTS, BENCHES];
+/// The image, booted; the rest of its tests is run by `cargo xtask boot-tests`.
+const BOOT: Step = ("boot", || image_tests::run(image_tests::Extent::Quick));
+
+const FULL: &[Step] = &[SETUP, FORMAT, CLIPPY, TIDY, DENY, TESTS, BOOT, BENCHES];
 const QUICK: &[Step] = &[FORMAT, TIDY, DENY, TESTS];
 
 /// Runs the steps and prints each one's time.

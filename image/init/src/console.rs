@@ -1,9 +1,10 @@
-//! `init console TERMINAL`: the plain text console, not as root. It makes the terminal its own,
+//! `init console TERMINAL`: the plain text console. It makes the terminal its own,
 //! sets a new box up by the wizard, and then takes commands: a few about the box, and every command
 //! of `anchorite`. In: lines. Out: text. Ends when somebody leaves; PID 1 starts it anew.
 //! Not yet: a line editor, a pager, a login; it is for whoever stands in front of the box.
 
 use crate::control::ask;
+use crate::request::{SIGNER, SIGNER_GROUP};
 use crate::signals;
 use crate::wizard::{Next, Wizard};
 use nix::fcntl::{OFlag, open};
@@ -17,6 +18,7 @@ use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 use std::fs::File;
 use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -140,12 +142,14 @@ impl Console {
         }
     }
 
-    /// Runs a command of the signer; `anchorite` in front may be there or not.
+    /// Runs a command of the signer as its own user, which makes an administrator; `anchorite` in
+    /// front may be there or not.
     fn signer(&self, words: &[&str]) {
         let words = words.strip_prefix(&["anchorite"]).unwrap_or(words);
         let mut command = Command::new("/usr/bin/anchorite");
         signals::open_in_child(&mut command);
-        match command.args(words).status() {
+        command.args(words).uid(SIGNER).gid(SIGNER_GROUP);
+        match command.status() {
             Ok(status) if status.success() => {}
             Ok(status) => self.say(&format!("({status})\n")),
             Err(cause) => self.say(&format!("cannot start it: {cause}\n")),

@@ -1,8 +1,9 @@
 //! One service: how it is started, and what became of it. In: the table below. Out: processes, in a
-//! process group each and not as root, except for the network. Their output goes to the logger.
+//! process group each, and not as root but for the network and the consoles. Their output goes to
+//! the logger.
 
 use crate::kernel_log::{error, notice};
-use crate::request::{LOGGER, OPERATOR, ROOT, SIGNER, SIGNER_GROUP};
+use crate::request::{LOGGER, ROOT, SIGNER, SIGNER_GROUP};
 use crate::signals;
 use crate::supervision::{BackOff, Role};
 use nix::errno::Errno;
@@ -64,19 +65,21 @@ pub(crate) const SPECS: &[Spec] = &[
         terminal: None,
     },
     Spec {
+        // As login does, it decides as whom commands run: as the daemon's user, whose control socket
+        // takes an administrator by that.
         name: "console-ttyS0",
         role: Role::Console,
         command: &["/init", "console", "/dev/ttyS0"],
-        user: OPERATOR,
-        group: SIGNER_GROUP,
+        user: ROOT,
+        group: ROOT,
         terminal: Some(("/dev/ttyS0", "vt100")),
     },
     Spec {
         name: "console-tty1",
         role: Role::Console,
         command: &["/init", "console", "/dev/tty1"],
-        user: OPERATOR,
-        group: SIGNER_GROUP,
+        user: ROOT,
+        group: ROOT,
         terminal: Some(("/dev/tty1", "linux")),
     },
 ];

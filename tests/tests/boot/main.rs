@@ -53,6 +53,16 @@ fn quick_set_up_by_file_signs_and_keeps_its_data() {
     assert_eq!(keys.len(), 2, "a KSK and a ZSK: {keys:?}");
     let status = machine.command_until("status", "box1> ", "10.0.2.15 on");
     eprintln!("{status}");
+    // Whatever ends the signer, PID 1 starts it again, and says so on the console.
+    machine.type_line("stop");
+    machine.wait_for("anchorite ended (Exited(");
+    machine.wait_for("it starts again in 100ms");
+    machine.type_line("");
+    machine.wait_for("box1> ");
+    machine.command_until("running", "box1> ", "Engine running.");
+    let status = machine.command("status", "box1> ");
+    let signer = status.lines().find(|line| line.contains("anchorite: process"));
+    assert!(signer.is_some_and(|line| line.trim_end().ends_with("starts 2")), "{status}");
     machine.press_power_button();
     machine.wait_until_off();
 
