@@ -65,8 +65,8 @@ pub(crate) const SPECS: &[Spec] = &[
         terminal: None,
     },
     Spec {
-        // As login does, it decides as whom commands run: as the daemon's user, whose control socket
-        // takes an administrator by that.
+        // As login does, it decides as whom commands run: as the daemon's user, whom the control
+        // socket takes for an administrator.
         name: "console-ttyS0",
         role: Role::Console,
         command: &["/init", "console", "/dev/ttyS0"],
