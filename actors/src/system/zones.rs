@@ -8,6 +8,7 @@ use crate::settings::{ZoneInput, ZoneOutput, ZoneSettings, zone_text};
 use crate::slot::{Openings, SlotClient};
 use crate::store::StoreClient;
 use crate::transfers::Publications;
+use crate::transfers::hearing::Heard;
 use crate::transfers::requests::Desk;
 use crate::tree;
 use crate::zone::pipeline::Services;
@@ -151,12 +152,12 @@ impl Zones {
         Desk {
             publications: services.publications.clone(),
             served: services.served.clone(),
-            forward: Arc::new(move |zone, from, serial| {
+            heard: Arc::new(Heard::new(Arc::new(move |zone, from, serial| {
                 // One that is being removed needs no news.
                 if let Some(zone) = zones.get(zone) {
                     zone.tell(ZoneMessage::Notified { from, serial });
                 }
-            }),
+            }))),
             clock: services.clock.clone(),
         }
     }

@@ -5,6 +5,7 @@
 //! ends and begins with the actor; what is served stays.
 //! Never: decisions about zones.
 
+pub mod hearing;
 pub mod publications;
 pub mod requests;
 pub mod streaming;
@@ -83,14 +84,17 @@ impl TransferActor {
         };
         let teller = Teller { source: teller.source.filter(|ip| !ip.is_unspecified()), ..teller };
         let server = self.server.clone();
+        let (heard, clock) = (self.parts.desk.heard.clone(), self.parts.clock.clone());
         let (ended, end) = tokio::sync::oneshot::channel();
         let work = async move {
             let served = async { serve(copies?, server).await };
             let told = tokio::spawn(teller.run());
+            let handed_on = tokio::spawn(async move { heard.run(&clock).await });
             // Without a port only the teller works, for as long as the actor does.
             let ended_by = tokio::select! {
                 Err(error) = served => error.to_string(),
                 Err(crash) = told => crash.to_string(),
+                Err(crash) = handed_on => crash.to_string(),
                 else => "nothing is left to serve".to_owned(),
             };
             // An actor that is gone does not want to know.

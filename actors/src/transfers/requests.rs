@@ -6,6 +6,7 @@
 //! Never: sockets. Limit: differences for one message by UDP are looked at up to
 //! [`UDP_DIFFERENCE_OCTETS`] octets.
 
+use super::hearing::Heard;
 use super::publications::{Publications, Published};
 use crate::runtime::Clock;
 use crate::settings::zone_text;
@@ -84,9 +85,6 @@ pub enum Content {
     },
 }
 
-/// Tells a zone of a NOTIFY: the zone, who sent it, the serial it speaks of.
-pub type Forward = Arc<dyn Fn(&Name, IpAddr, Option<Serial>) + Send + Sync>;
-
 /// What requests are answered from.
 #[derive(Clone)]
 pub struct Desk {
@@ -95,7 +93,7 @@ pub struct Desk {
     /// Serials that secondaries show by asking.
     pub served: Arc<ServedSerials>,
     /// Where NOTIFYs go.
-    pub forward: Forward,
+    pub heard: Arc<Heard>,
     /// The time.
     pub clock: Clock,
 }
@@ -247,7 +245,7 @@ impl Desk {
                 return refusal(asked, Rcode::NOTAUTH);
             }
         };
-        (self.forward)(asked.zone(), address, asked.request.serial);
+        self.heard.take(asked.zone(), address, asked.request.serial);
         let answer = Answer::new(&asked.request, Rcode::NOERROR).authoritative();
         self.signed(answer.finish(MESSAGE_OCTETS_MAX), signer)
     }

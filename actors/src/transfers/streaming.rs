@@ -36,7 +36,7 @@ pub enum StreamError {
     Write(#[from] io::Error),
     /// A record that no message holds.
     #[error(transparent)]
-    Record(#[from] RecordTooLong),
+    Record(Box<RecordTooLong>),
     /// No worker.
     #[error(transparent)]
     Busy(#[from] SubmitError),
@@ -106,7 +106,8 @@ impl Sender {
                 next += 1;
             }
             let Some(first) = ahead.pop_front() else { return Ok(sent) };
-            let octets = first.unit.await??;
+            let rendered = first.unit.await?;
+            let octets = rendered.map_err(|cause| StreamError::Record(Box::new(cause)))?;
             let (octets, messages) = self.signed(octets, signer.as_mut());
             to.write(&octets).await?;
             sent.messages += messages;

@@ -1,5 +1,6 @@
 //! The server on loopback, without the rest of the system: real sockets, the pure core as client.
 
+use super::hearing::Heard;
 use super::publications::{NotifyStatus, Publications};
 use super::requests::Desk;
 use super::streaming::Sender;
@@ -17,10 +18,11 @@ use dnssec::zone::load::{Limits, Loader, Place};
 use dnssec::zone::{ZoneVersion, soa_serial};
 use dnssec::{Name, RrType, Serial, Timestamp, Ttl};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
@@ -64,7 +66,7 @@ struct Lab {
     address: SocketAddr,
     publications: Arc<Publications>,
     server: Arc<Server>,
-    forwarded: Arc<Mutex<Vec<(Name, IpAddr, Option<Serial>)>>>,
+    forwarded: UnboundedReceiver<(Name, IpAddr, Option<Serial>)>,
     clock: Clock,
 }
 
@@ -77,14 +79,16 @@ impl Lab {
         let publications = Arc::<Publications>::default();
         let zone = name("example.");
         publications.set_adapters(&zone, Some(Arc::new(inbound)), Some(Arc::new(outbound)));
-        let forwarded = Arc::<Mutex<Vec<_>>>::default();
-        let told = forwarded.clone();
+        let (told, forwarded) = unbounded_channel();
+        let heard = Arc::new(Heard::new(Arc::new(move |zone: &Name, from, serial| {
+            told.send((zone.clone(), from, serial)).unwrap();
+        })));
+        let (hearing, timer) = (heard.clone(), clock.clone());
+        tokio::spawn(async move { hearing.run(&timer).await });
         let desk = Desk {
             publications: publications.clone(),
             served: Arc::default(),
-            forward: Arc::new(move |zone: &Name, from, serial| {
-                told.lock().unwrap().push((zone.clone(), from, serial));
-            }),
+            heard,
             clock: clock.clone(),
         };
         let pool = PoolSpec { name: "transfer", workers: 2, queue_bound: 4096 };
@@ -245,7 +249,7 @@ async fn every_message_to_somebody_with_a_key_is_signed() {
 async fn who_is_not_listed_is_refused() {
     let provide_transfer = vec![from("192.0.2.0/24", None)];
     let inbound = Inbound { allow_notify: vec![from("127.0.0.1", None)], ..Inbound::default() };
-    let lab = Lab::new(Outbound { provide_transfer, notify: Vec::new() }, inbound);
+    let mut lab = Lab::new(Outbound { provide_transfer, notify: Vec::new() }, inbound);
     lab.publications.publish(&version(1, 1), None);
     assert_eq!(rcode(&lab.by_udp(&asking(RrType::SOA, None).octets).await), 5);
     let mut stream = lab.connect().await;
@@ -255,7 +259,8 @@ async fn who_is_not_listed_is_refused() {
     let answer = lab.by_udp(&told.octets).await;
     assert_eq!(told.response(&answer).unwrap().rcode, Rcode::NOERROR);
     let localhost = IpAddr::from(Ipv4Addr::LOCALHOST);
-    assert_eq!(*lab.forwarded.lock().unwrap(), [(name("example."), localhost, None)]);
+    let forwarded = timeout(WAIT, lab.forwarded.recv()).await.unwrap();
+    assert_eq!(forwarded, Some((name("example."), localhost, None)));
     let other = notify(9, &name("example.net."), None);
     assert_eq!(rcode(&lab.by_udp(&other.octets).await), Rcode::NOTAUTH.0 as u8);
 }

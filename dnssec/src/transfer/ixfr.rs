@@ -99,12 +99,6 @@ impl History {
 /// Why the whole zone is sent instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WholeInstead {
-    /// The steps do not begin at, or before, the version that the secondary has.
-    #[error("nothing is known of serial {serial}")]
-    UnknownSerial {
-        /// What it has.
-        serial: Serial,
-    },
     /// The difference is larger than the zone.
     #[error("{octets} octets changed, and the zone has {whole}")]
     Larger {
@@ -115,7 +109,7 @@ pub enum WholeInstead {
     },
     /// The steps are damaged.
     #[error("the differences make no sense: {0}")]
-    Damaged(#[from] PatchError),
+    Damaged(Box<PatchError>),
     /// The difference does not take one SOA away and bring another.
     #[error("the difference is without its SOA records")]
     NoSoa,
@@ -167,7 +161,10 @@ impl Ixfr {
     ) -> Result<Ixfr, WholeInstead> {
         let difference = match steps {
             [only] => Arc::clone(only),
-            steps => Arc::new(composed(steps.iter().map(Arc::as_ref))?),
+            steps => {
+                let composed = composed(steps.iter().map(Arc::as_ref));
+                Arc::new(composed.map_err(|cause| WholeInstead::Damaged(Box::new(cause)))?)
+            }
         };
         let octets = difference.removed.len() + difference.added.len();
         if octets > whole_octets {

@@ -96,10 +96,17 @@ mod tests {
 
     #[test]
     fn lines_of_the_tables() {
-        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
-             0: 0100007F:0035 00000000:0000 0A 00000000:00000000 00:00000000 00000000   101 0 1234 1\n\
-             1: 0100007F:0035 0100007F:8000 01 00000000:00000000 00:00000000 00000000   101 0 999 1\n\
-             2: torn\n";
+        // The fields between the state and the number of the socket, and one after it.
+        let line = |local: &str, state: &str, inode: u32| {
+            format!("0: {local} 00000000:0000 {state} 0:0 00:0 0 101 0 {inode} 1\n")
+        };
+        let table = [
+            "sl local_address rem_address st tx_queue tr retrnsmt uid timeout inode\n",
+            &line("0100007F:0035", "0A", 1234),
+            &line("0100007F:0035", "01", 999),
+            "2: torn\n",
+        ];
+        let table = &table.concat();
         assert_eq!(sockets_of(table, Protocol::Tcp, 53), ["socket:[1234]"]);
         assert_eq!(sockets_of(table, Protocol::Udp, 53).len(), 2);
         assert!(sockets_of(table, Protocol::Tcp, 54).is_empty());
