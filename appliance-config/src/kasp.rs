@@ -107,6 +107,7 @@ fn policy(element: &Element<'_>, findings: &mut Findings) -> Policy {
             soa_ttl: zone(&["SOA", "TTL"], findings),
             soa_minimum: zone(&["SOA", "Minimum"], findings),
             serial: serial(element),
+            makes_zonemd: element.path(&["Zone", "ZoneMD"]).is_some(),
         },
         parent: ParentPolicy {
             propagation_delay: parent(&["PropagationDelay"], findings),

@@ -174,6 +174,7 @@ impl Writer {
                 writer.duration("Minimum", zone.soa_minimum);
                 writer.value("Serial", serial(zone.serial));
             });
+            writer.flag("ZoneMD", zone.makes_zonemd);
         });
     }
 

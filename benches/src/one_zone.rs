@@ -74,6 +74,7 @@ impl OneZone {
             dnskeys: self.keys.iter().map(ZoneKey::dnskey_rdata).collect(),
             cds: Vec::new(),
             cdnskey: Vec::new(),
+            zonemd: None,
             nsec3param: self.nsec3.as_ref().map(|nsec3| (Ttl(0), nsec3.param_rdata())),
         }
     }

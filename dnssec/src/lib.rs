@@ -25,6 +25,7 @@ pub mod transfer;
 pub mod units;
 pub mod zone;
 pub mod zonefile;
+pub mod zonemd;
 
 pub use algorithm::Algorithm;
 pub use name::Name;

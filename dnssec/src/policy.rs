@@ -157,6 +157,8 @@ pub struct ZonePolicy {
     pub soa_minimum: Seconds,
     /// How the serial of a signed version is made.
     pub serial: SerialMode,
+    /// `<ZoneMD>`, ours: whether a signed version has a digest of itself (RFC 8976).
+    pub makes_zonemd: bool,
 }
 
 /// `<Serial>` (catalogue 5.5).
@@ -257,6 +259,7 @@ impl Policy {
                 soa_ttl: hours(1),
                 soa_minimum: hours(1),
                 serial: SerialMode::UnixTime,
+                makes_zonemd: false,
             },
             parent: ParentPolicy {
                 propagation_delay: Seconds(9999),

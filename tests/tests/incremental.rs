@@ -329,6 +329,7 @@ impl World {
             dnskeys: self.published().iter().map(ZoneKey::dnskey_rdata).collect(),
             cds: self.announced().cds(&self.apex),
             cdnskey: self.announced().cdnskey(),
+            zonemd: None,
             nsec3param: self.nsec3().map(|nsec3| (Ttl(0), nsec3.param_rdata())),
         }
     }

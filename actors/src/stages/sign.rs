@@ -13,12 +13,13 @@ use chunks::{SignedLists, sign_changed, sign_due, sign_messages, sign_whole};
 use dnssec::Serial;
 use dnssec::policy::SerialMode;
 use dnssec::serial::next_serial;
-use dnssec::signing::apex::{is_soa_signature_kept, plan_soa};
+use dnssec::signing::apex::{LastPlan, MADE_LAST, is_last_kept, plan_soa, plan_zonemd};
 use dnssec::signing::plan::{Messages, SigningRun};
 use dnssec::signing::reuse::{PublishedKey, Renewal};
 use dnssec::signing::{Signer, SigningTimes};
 use dnssec::zone::ZoneVersion;
 use dnssec::zone::chunk::Chunk;
+use dnssec::zonemd::zone_digest;
 use hsm::Slot;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -125,13 +126,18 @@ impl Stage for Sign {
             input.times.now,
         )?;
         let mut names = names;
-        let first = sign_soa(&input, &names[0], serial, &mut counts)?;
-        names[0] = Arc::new(first);
-        let version = ZoneVersion {
+        let run = run_of(&input, input.previous.as_deref());
+        let soa = plan_soa(&run, &names[0], serial)?;
+        names[0] = sign_last(&input, &run, &soa, &mut counts)?;
+        let mut version = ZoneVersion {
             apex: input.extent.version().apex.clone(),
-            names: names.into(),
+            names: names.clone().into(),
             hashes: hashes.into(),
         };
+        if let Some(zonemd) = plan_zonemd(&run, &version, zone_digest) {
+            names[0] = sign_last(&input, &run, &zonemd, &mut counts)?;
+            version.names = names.into();
+        }
         Ok(SignOutput::Signed { version: Arc::new(version), counts })
     }
 }
@@ -157,33 +163,31 @@ fn is_unchanged(input: &SignInput, names: &[Arc<Chunk>], hashes: &[Arc<Chunk>]) 
     }
     let run = run_of(input, Some(previous));
     if matches!(input.extent, Extent::Due(_)) {
-        return is_soa_signature_kept(&run);
+        return is_last_kept(&run);
     }
     let keeps_serial = input.serial_mode == SerialMode::Keep && input.is_new_input;
     let count = |of: fn(&Chunk) -> usize| names.iter().chain(hashes).map(|chunk| of(chunk)).sum();
-    // Where the apex was looked into, it has no SOA signatures yet.
-    let of_soa = |first: Option<&Arc<Chunk>>| {
+    // Where the apex was looked into, what is made last has no signatures yet.
+    let of_last = |first: Option<&Arc<Chunk>>| -> usize {
         let apex = first.and_then(|chunk| chunk.find(&[]));
-        let soa = apex.and_then(|apex| apex.rrset(dnssec::RrType::SOA));
-        soa.map_or(0, |soa| usize::from(soa.signature_count))
+        let rrsets = MADE_LAST.iter().filter_map(|rtype| apex.and_then(|apex| apex.rrset(*rtype)));
+        rrsets.map(|rrset| usize::from(rrset.signature_count)).sum()
     };
-    let missing = of_soa(previous.names.first()).saturating_sub(of_soa(names.first()));
+    let missing = of_last(previous.names.first()).saturating_sub(of_last(names.first()));
     let records: usize = count(Chunk::record_count);
     let signatures: usize = count(Chunk::signature_count);
     !keeps_serial
         && records == previous.record_count()
         && signatures + missing == previous.signature_count()
-        && is_soa_signature_kept(&run)
+        && is_last_kept(&run)
 }
 
-fn sign_soa(
+fn sign_last(
     input: &SignInput,
-    first: &Chunk,
-    serial: Serial,
+    run: &SigningRun<'_>,
+    plan: &LastPlan,
     counts: &mut SignCounts,
-) -> Result<Chunk, StageError> {
-    let run = run_of(input, input.previous.as_deref());
-    let plan = plan_soa(&run, first, serial)?;
+) -> Result<Arc<Chunk>, StageError> {
     let mut signatures = Vec::with_capacity(plan.messages.len());
     for (signer, message) in input.signers.iter().zip(&plan.messages) {
         let Some(message) = message else {
@@ -200,5 +204,5 @@ fn sign_soa(
         signatures.push(signature);
         counts.made += 1;
     }
-    Ok(plan.apply(&run, &signatures))
+    Ok(Arc::new(plan.apply(run, &signatures)))
 }

@@ -30,6 +30,8 @@ pub fn apex_plan(settings: &ZoneSettings, keys: &ZoneKeys, last: Option<Serial>)
         dnskeys: published.map(|(key, _)| key.dnskey_rdata()).collect(),
         cds: keys.delegation.sync.cds(&settings.name),
         cdnskey: keys.delegation.sync.cdnskey(),
+        zonemd: (form == ZoneForm::Signed && policy.zone.makes_zonemd)
+            .then(|| policy.zone.soa_ttl.as_ttl()),
         nsec3param: match &policy.denial {
             _ if form != ZoneForm::Signed => None,
             DenialPolicy::Nsec => None,
@@ -167,8 +169,11 @@ pub fn audit_expectations(
     Expectations {
         signing: Some(signing(keys)),
         parent: Some(parent(keys, &settings.name)),
-        // The signer leaves out the input's and makes none.
-        zonemd: Zonemd::Forbidden,
+        // The signer leaves out the input's, and makes one where the policy wants it.
+        zonemd: match plan.zonemd {
+            Some(_) => Zonemd::Required,
+            None => Zonemd::Forbidden,
+        },
         parent_sync: parent_sync(keys, plan.form),
         refresh_seconds: seconds(times.least_life()),
         lifetimes: Some(SignatureLifetimes {

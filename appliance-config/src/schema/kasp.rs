@@ -30,6 +30,8 @@ pub(crate) const POLICY: &[Rule] = &[
         Content::Ordered(&[
             Rule::one("PropagationDelay", Content::Duration),
             Rule::one("SOA", Content::Ordered(ZONE_SOA)),
+            // Ours: RFC 8976.
+            Rule::optional("ZoneMD", Content::Flag),
         ]),
     ),
     Rule::one("Parent", Content::Ordered(PARENT)),

@@ -11,8 +11,9 @@ use super::tbs::push_message;
 use crate::key::KeyRole;
 use crate::policy::Policy;
 use crate::zone::build::ChunkBuilder;
-use crate::zone::chunk::{Chunk, OwnerKind, RrsetView};
+use crate::zone::chunk::{Chunk, RrsetView};
 use crate::zone::{ZoneVersion, soa_serial, soa_with};
+use crate::zonemd::{ZoneDigest, placeholder, zonemd_rdata};
 use crate::{RrType, Serial, Timestamp, Ttl};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -61,6 +62,8 @@ pub struct ApexPlan {
     pub cds: Vec<Vec<u8>>,
     /// RDATA of our CDNSKEY records.
     pub cdnskey: Vec<Vec<u8>>,
+    /// TTL of the ZONEMD record, where the version is to have one.
+    pub zonemd: Option<Ttl>,
     /// TTL and RDATA of the NSEC3PARAM record.
     pub nsec3param: Option<(Ttl, Vec<u8>)>,
 }
@@ -80,7 +83,7 @@ pub fn with_apex(version: &ZoneVersion, plan: &ApexPlan) -> Result<ZoneVersion, 
         let ttl = owner.rrset(RrType::SOA).ok_or(NoSoa)?.ttl;
         let minimum = crate::zone::soa_minimum(soa).ok_or(NoSoa)?;
         let soa = soa_with(soa, serial, minimum).ok_or(NoSoa)?;
-        return Ok(with_first(version, replace_soa(first, ttl, &soa, &[])));
+        return Ok(with_first(version, replace_last(first, (RrType::SOA, ttl), &soa, &[])));
     }
     let soa = soa_with(soa, serial, plan.soa_minimum).ok_or(NoSoa)?;
     let mut own: BTreeMap<RrType, (Ttl, Vec<Vec<u8>>)> = BTreeMap::new();
@@ -92,6 +95,9 @@ pub fn with_apex(version: &ZoneVersion, plan: &ApexPlan) -> Result<ZoneVersion, 
         if !rdatas.is_empty() || plan.form == ZoneForm::Unsigned {
             own.insert(rtype, (plan.keys_ttl, rdatas.clone()));
         }
+    }
+    if let Some(ttl) = plan.zonemd {
+        own.insert(RrType::ZONEMD, (ttl, vec![placeholder(serial)]));
     }
     if let Some((ttl, rdata)) = &plan.nsec3param {
         own.insert(RrType::NSEC3PARAM, (*ttl, vec![rdata.clone()]));
@@ -157,39 +163,70 @@ fn rebuild_apex(first: &Chunk, own: &BTreeMap<RrType, (Ttl, Vec<Vec<u8>>)>) -> C
     builder.finish()
 }
 
-/// The messages that sign the SOA with this serial: one for each signer of zone data.
-pub struct SoaPlan {
-    /// The unsigned first chunk, with the serial in place.
+/// The RRsets of the apex that are made and signed when all others are: the SOA, whose serial is
+/// known only when it is clear that there is a new version, and then our ZONEMD, which covers it.
+pub const MADE_LAST: [RrType; 2] = [RrType::SOA, RrType::ZONEMD];
+
+/// The messages that sign one RRset of [`MADE_LAST`]: one for each signer of zone data.
+pub struct LastPlan {
+    /// The first chunk, with the RRset's data in place, but not its signatures.
     chunk: Chunk,
-    /// For each signer of the run, its message, when it signs the SOA.
+    rtype: RrType,
+    /// For each signer of the run, its message, when it signs this RRset.
     pub messages: Vec<Option<Vec<u8>>>,
     expiration: Timestamp,
 }
 
 /// Puts `serial` into the SOA of a signed chunk list's first chunk and plans its signatures.
-pub fn plan_soa(run: &SigningRun<'_>, first: &Chunk, serial: Serial) -> Result<SoaPlan, NoSoa> {
+pub fn plan_soa(run: &SigningRun<'_>, first: &Chunk, serial: Serial) -> Result<LastPlan, NoSoa> {
     let apex = first.find(&[]).ok_or(NoSoa)?;
     let soa = apex.rrset(RrType::SOA).ok_or(NoSoa)?;
     let rdata = soa.rdatas().next().ok_or(NoSoa)?;
     let minimum = crate::zone::soa_minimum(rdata).ok_or(NoSoa)?;
     let rdata = soa_with(rdata, serial, minimum).ok_or(NoSoa)?;
-    let chunk = replace_soa(first, soa.ttl, &rdata, &[]);
-    let name = run.apex.to_lowercase();
-    let expiration = run.times.expiration(&[], RrType::SOA);
-    let soa = chunk.find(&[]).and_then(|apex| apex.rrset(RrType::SOA)).ok_or(NoSoa)?;
-    let message = |signer: &super::Signer| {
-        let mut message = Vec::new();
-        let fields = fields(run, signer, expiration);
-        push_message(name.as_wire(), &soa, &fields, name.as_wire(), &mut message);
-        message
-    };
-    let signs = |signer: &super::Signer| signer.signs_at_apex(RrType::SOA).then(|| message(signer));
-    let messages = run.signers.iter().map(signs).collect();
-    Ok(SoaPlan { messages, expiration, chunk })
+    let chunk = replace_last(first, (RrType::SOA, soa.ttl), &rdata, &[]);
+    Ok(plan_last(run, chunk, RrType::SOA))
 }
 
-impl SoaPlan {
-    /// The first chunk with the signed SOA. `signatures[s]` is signer `s`'s, where it was asked.
+/// Puts the digest of the version with the signed SOA into its ZONEMD, if it has one of ours, and
+/// plans its signatures. `digest` is asked for only then.
+pub fn plan_zonemd(
+    run: &SigningRun<'_>,
+    version: &ZoneVersion,
+    digest: impl FnOnce(&ZoneVersion) -> ZoneDigest,
+) -> Option<LastPlan> {
+    let first = version.names.first()?;
+    let apex = first.find(&[])?;
+    let zonemd = apex.rrset(RrType::ZONEMD).filter(|_| is_ours(run, &[], RrType::ZONEMD))?;
+    let rdata = zonemd_rdata(version.serial()?, &digest(version));
+    let chunk = replace_last(first, (RrType::ZONEMD, zonemd.ttl), &rdata, &[]);
+    Some(plan_last(run, chunk, RrType::ZONEMD))
+}
+
+/// Whether an RRset of the owner with this key is our ZONEMD: the input's is left out where we
+/// sign.
+pub(super) fn is_ours(run: &SigningRun<'_>, owner_key: &[u8], rtype: RrType) -> bool {
+    owner_key.is_empty() && rtype == RrType::ZONEMD && !run.signers.is_empty()
+}
+
+fn plan_last(run: &SigningRun<'_>, chunk: Chunk, rtype: RrType) -> LastPlan {
+    let name = run.apex.to_lowercase();
+    let expiration = run.times.expiration(&[], rtype);
+    let apex = chunk.find(&[]);
+    let rrset = apex.as_ref().and_then(|apex| apex.rrset(rtype));
+    let message = |signer: &super::Signer| {
+        let fields = fields(run, signer, expiration);
+        let mut message = Vec::new();
+        push_message(name.as_wire(), rrset.as_ref()?, &fields, name.as_wire(), &mut message);
+        Some(message)
+    };
+    let signs = |signer: &super::Signer| signer.signs_at_apex(rtype).then(|| message(signer));
+    let messages = run.signers.iter().map(|signer| signs(signer).flatten()).collect();
+    LastPlan { messages, expiration, rtype, chunk }
+}
+
+impl LastPlan {
+    /// The first chunk with the RRset signed. `signatures[s]` is signer `s`'s, where it was asked.
     pub fn apply(&self, run: &SigningRun<'_>, signatures: &[Option<Vec<u8>>]) -> Chunk {
         let signed = run.signers.iter().zip(signatures);
         let views: Vec<_> = signed
@@ -197,19 +234,21 @@ impl SoaPlan {
                 signature.as_ref().map(|bytes| view(run, signer, self.expiration, bytes))
             })
             .collect();
-        let soa = self.chunk.find(&[]).and_then(|apex| apex.rrset(RrType::SOA));
-        match soa.and_then(|soa| soa.rdatas().next().map(|rdata| (soa.ttl, rdata))) {
-            Some((ttl, rdata)) => replace_soa(&self.chunk, ttl, rdata, &views),
-            // plan_soa has put a SOA there.
-            None => replace_soa(&self.chunk, Ttl(0), &[], &views),
+        let rtype = self.rtype;
+        let rrset = self.chunk.find(&[]).and_then(|apex| apex.rrset(rtype));
+        match rrset.and_then(|rrset| rrset.rdatas().next().map(|rdata| (rrset.ttl, rdata))) {
+            Some((ttl, rdata)) => replace_last(&self.chunk, (rtype, ttl), rdata, &views),
+            // The plan has put one there.
+            None => replace_last(&self.chunk, (rtype, Ttl(0)), &[], &views),
         }
     }
 }
 
-/// Copies a chunk with its signatures, with another SOA at the apex.
-fn replace_soa(
+/// Copies a chunk with its signatures, with another record in the one RRset of this type at the
+/// apex.
+fn replace_last(
     first: &Chunk,
-    ttl: Ttl,
+    (rtype, ttl): (RrType, Ttl),
     rdata: &[u8],
     signatures: &[crate::zone::chunk::SignatureView<'_>],
 ) -> Chunk {
@@ -217,8 +256,8 @@ fn replace_soa(
     for owner in first.owners() {
         builder.begin_owner_like(&owner);
         for rrset in owner.rrsets() {
-            if rrset.rtype == RrType::SOA && owner.kind() == OwnerKind::Authoritative {
-                builder.begin_rrset(RrType::SOA, ttl);
+            if rrset.rtype == rtype && owner.key().is_empty() {
+                builder.begin_rrset(rtype, ttl);
                 let _ = builder.push_rdata(rdata); // the first of one
                 signatures.iter().for_each(|signature| builder.push_signature(signature));
             } else {
@@ -232,14 +271,20 @@ fn replace_soa(
     builder.finish()
 }
 
-/// Whether the last version's SOA signatures may all be kept: one by each active key, and no
-/// other.
-pub fn is_soa_signature_kept(run: &SigningRun<'_>) -> bool {
+/// Whether the last version's signatures of what is [`MADE_LAST`] may all be kept: one by each
+/// active key, and no other.
+pub fn is_last_kept(run: &SigningRun<'_>) -> bool {
     let apex = run.previous.and_then(|previous| previous.apex_owner());
-    let soa = apex.and_then(|apex| apex.rrset(RrType::SOA));
-    let signers = run.signers.iter().filter(|signer| signer.signs_at_apex(RrType::SOA));
-    let kept = signers.map(|signer| kept_signature(run, signer, soa.as_ref()).is_some());
-    let kept: Vec<bool> = kept.collect();
-    let signature_count = soa.map_or(0, |soa| usize::from(soa.signature_count));
-    signature_count == kept.len() && kept.iter().all(|is_kept| *is_kept)
+    let is_kept = |rtype: RrType| {
+        let rrset = apex.and_then(|apex| apex.rrset(rtype));
+        if rtype == RrType::ZONEMD && rrset.is_none() {
+            return true;
+        }
+        let signers = run.signers.iter().filter(|signer| signer.signs_at_apex(rtype));
+        let kept = signers.map(|signer| kept_signature(run, signer, rrset.as_ref()).is_some());
+        let kept: Vec<bool> = kept.collect();
+        let signature_count = rrset.map_or(0, |rrset| usize::from(rrset.signature_count));
+        signature_count == kept.len() && kept.iter().all(|is_kept| *is_kept)
+    };
+    MADE_LAST.into_iter().all(is_kept)
 }

@@ -2,9 +2,10 @@
 //! a new one (catalogue 5.2).
 //! In: a chunk with its denial records, the last signed version, keys and times. Out: messages to
 //! be signed, packed by key; then, with the signatures, the signed chunk.
-//! The SOA is left out: its serial is known only when it is clear that there is a new version
-//! ([`super::apex`]).
+//! What is made last is left out: the SOA, whose serial is known only when it is clear that there
+//! is a new version, and the ZONEMD ([`super::apex`]).
 
+use super::apex::is_ours;
 use super::reuse::{PublishedKey, Renewal, reusable};
 use super::tbs::{SignatureFields, push_message};
 use super::{Signer, SigningTimes};
@@ -91,7 +92,7 @@ pub fn plan_chunk<'a>(run: &SigningRun<'a>, chunk: &Chunk) -> ChunkPlan<'a> {
         for rrset in owner.rrsets() {
             // An owner may have RRSIGs of the input with several TTLs, which are several sets.
             let old = before.and_then(|owner| owner.rrsets().find(|old| old.same_data(&rrset)));
-            plan.is_same_data &= old.is_some();
+            plan.is_same_data &= old.is_some() || is_ours(run, owner.key(), rrset.rtype);
             for (index, signer) in signers_of(run, &owner, &rrset) {
                 if let Some(kept) = reusable(run, &owner, signer, old.as_ref()) {
                     plan.decisions.push(Decision::Keep(kept));
@@ -123,13 +124,14 @@ fn find<'a>(previous: &'a ZoneVersion, owner: &OwnerView<'_>) -> Option<OwnerVie
     own.or_else(|| crate::zone::find(&previous.names, owner.key()))
 }
 
-/// The signers of an RRset, with their index in the run; none for the SOA.
+/// The signers of an RRset, with their index in the run; none for what is made last.
 fn signers_of<'r>(
     run: &SigningRun<'r>,
     owner: &OwnerView<'r>,
     rrset: &RrsetView<'_>,
 ) -> impl Iterator<Item = (usize, &'r Signer)> + use<'r> {
-    let signed = is_signed(owner.kind(), rrset.rtype) && rrset.rtype != RrType::SOA;
+    let is_last = rrset.rtype == RrType::SOA || is_ours(run, owner.key(), rrset.rtype);
+    let signed = is_signed(owner.kind(), rrset.rtype) && !is_last;
     let (rtype, owner) = (rrset.rtype, *owner);
     let signers = run.signers.iter().enumerate();
     signers.filter(move |(_, signer)| signed && signer.signs(&owner, rtype))

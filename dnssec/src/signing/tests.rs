@@ -1,8 +1,8 @@
 //! Plans: who signs what, what is kept, what the messages are.
 
-use super::apex::{ApexPlan, ZoneForm, is_soa_signature_kept, plan_soa, with_apex};
+use super::apex::{ApexPlan, ZoneForm, is_last_kept, plan_soa, plan_zonemd, with_apex};
 use super::plan::{Messages, SigningRun, plan_chunk};
-use super::reuse::Renewal;
+use super::reuse::{PublishedKey, Renewal};
 use super::*;
 use crate::denial::nsec3::{Nsec3Parameters, hash_chunk, link};
 use crate::denial::update::{nsec3_replacements, plain_replacements};
@@ -48,6 +48,7 @@ pub(super) fn apex_plan(keys: &[ZoneKey]) -> ApexPlan {
         dnskeys: keys.iter().map(ZoneKey::dnskey_rdata).collect(),
         cds: vec![],
         cdnskey: vec![],
+        zonemd: None,
         nsec3param: None,
     }
 }
@@ -73,8 +74,11 @@ pub(super) fn sign(
         chunks.push(Arc::new(plan.apply(run, chunk, iterators).unwrap()));
     }
     let soa = plan_soa(run, &chunks[0], Serial(serial)).unwrap();
-    let signatures: Vec<_> = soa.messages.to_vec();
-    chunks[0] = Arc::new(soa.apply(run, &signatures));
+    chunks[0] = Arc::new(soa.apply(run, &soa.messages));
+    let signed = ZoneVersion { names: chunks.clone().into(), ..version.clone() };
+    if let Some(zonemd) = plan_zonemd(run, &signed, crate::zonemd::zone_digest) {
+        chunks[0] = Arc::new(zonemd.apply(run, &zonemd.messages));
+    }
     (ZoneVersion { names: chunks.into(), ..version.clone() }, made, is_same)
 }
 
@@ -142,11 +146,11 @@ fn signatures_are_kept_until_refresh() {
     let later_times = times(NOW.plus(day));
     let later = run(&later_times, Some(&first));
     let (_, made, is_same) = sign(&version, &later, 42);
-    assert_eq!((made, is_same, is_soa_signature_kept(&later)), (0, true, true));
+    assert_eq!((made, is_same, is_last_kept(&later)), (0, true, true));
     let late_times = times(NOW.plus(Seconds(12 * day.0)));
     let late = run(&late_times, Some(&first));
     let (_, made, is_same) = sign(&version, &late, 42);
-    assert_eq!((made, is_same, is_soa_signature_kept(&late)), (4, true, false));
+    assert_eq!((made, is_same, is_last_kept(&late)), (4, true, false));
 
     // Another key keeps nothing; a refresh of zero neither.
     let others = Signer::of_keys(&[key(KeyRole::Csk, 9)]);
@@ -318,4 +322,37 @@ proptest! {
         replayed.extend(added);
         prop_assert_eq!(replayed, records(&updated));
     }
+}
+
+#[test]
+fn zonemd_is_made_when_all_else_is_signed_rfc8976_3_1() {
+    let keys = [key(KeyRole::Ksk, 1), key(KeyRole::Zsk, 2)];
+    let plan = ApexPlan { zonemd: Some(Ttl(3600)), ..apex_plan(&keys) };
+    let version = with_apex(&zone(), &plan).unwrap();
+    let (signers, times) = (Signer::of_keys(&keys), times(NOW));
+    let run = SigningRun {
+        apex: &version.apex,
+        signers: &signers,
+        times: &times,
+        previous: None,
+        published: &[],
+        renewal: Renewal::Due,
+    };
+    let (signed, ..) = sign(&version, &run, 42);
+    let zonemd = |version: &ZoneVersion| {
+        let apex = version.apex_owner().unwrap();
+        let rrset = apex.rrset(RrType::ZONEMD).unwrap();
+        (rrset.signature_count, rrset.rdatas().next().unwrap().to_vec())
+    };
+    let digest = crate::zonemd::zone_digest(&signed);
+    assert_eq!(zonemd(&signed), (1, crate::zonemd::zonemd_rdata(Serial(42), &digest)));
+    // The next run finds its data unchanged, and everything that it would sign kept.
+    let plan = ApexPlan { serial: Some(Serial(42)), ..plan };
+    let version = with_apex(&zone(), &plan).unwrap();
+    let published = PublishedKey::of_keys(&keys);
+    let again = SigningRun { previous: Some(&signed), published: &published, ..run };
+    let (later, made, is_same) = sign(&version, &again, 43);
+    assert_eq!((made, is_same, is_last_kept(&again)), (0, true, true));
+    let digest = crate::zonemd::zone_digest(&later);
+    assert_eq!(zonemd(&later), (1, crate::zonemd::zonemd_rdata(Serial(43), &digest)));
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::denial::is_signed;
 use crate::key::{KeyId, PublicKey};
-use crate::signing::apex::{is_soa_signature_kept, with_apex};
+use crate::signing::apex::{is_last_kept, with_apex};
 use crate::signing::plan::plan_chunk;
 use crate::signing::tests::{apex_plan, sign, times, zone};
 use crate::zone::ZoneVersion;
@@ -87,7 +87,7 @@ impl Scene {
     }
 
     fn is_soa_kept(&self, previous: &ZoneVersion) -> bool {
-        self.with_run(Some(previous), |_, run| is_soa_signature_kept(run))
+        self.with_run(Some(previous), |_, run| is_last_kept(run))
     }
 }
 
@@ -342,7 +342,7 @@ proptest! {
             // The same run again has nothing to do.
             let again = SigningRun { previous: Some(&signed), ..run };
             let (_, made, _) = sign(version, &again, 43);
-            assert_eq!((made, is_soa_signature_kept(&again)), (0, true));
+            assert_eq!((made, is_last_kept(&again)), (0, true));
         });
     }
 }
