@@ -1,3 +1,5 @@
+//! The digest: vectors of RFC 8976, and what counts and what does not.
+
 use std::sync::Arc;
 
 use data_encoding::HEXLOWER;

@@ -1,3 +1,5 @@
+//! Both sides on loopback, with certificates that openssl made.
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;

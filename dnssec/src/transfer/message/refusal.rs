@@ -32,7 +32,7 @@ pub enum RequestFault {
     #[error("a request that is cut short")]
     Truncated,
     /// Not one question, or records where none belong.
-    #[error("a request with {} questions and {}, {}, {} records", counts[0], counts[1], counts[2], counts[3])]
+    #[error("a request whose sections have {counts:?} entries")]
     Counts {
         /// The four counts of the head.
         counts: [u16; 4],

@@ -1,3 +1,5 @@
+//! Requests and answers: what is understood, what is refused, and any octets without panic.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Each rule of RFC 8945 that a message can break, and random damage.
+
 use std::sync::Arc;
 
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Names and records by their place: pointers, limits, torn messages.
+
 use proptest::prelude::*;
 
 use super::*;
