@@ -10,6 +10,7 @@ pub use zones::{RunningZone, Zones};
 use crate::audit::{AuditorActor, AuditorParts, Vigil};
 use crate::console::{ConsoleActor, ConsoleParts};
 use crate::enforcer::{EnforcerActor, EnforcerMessage, EnforcerParts};
+use crate::io::transfer_client::TransferSlots;
 use crate::io::dns_server::Bound;
 use crate::io::folders::private_folder;
 use crate::parent::{ParentActor, ParentParts};
@@ -192,6 +193,7 @@ pub fn start_with(
         judge: judge.clone(),
         vigil: vigil.clone(),
         keeps_approved: settings.keeps_approved,
+        transfer_slots: TransferSlots::default(),
         served: Arc::default(),
         publications: Arc::default(),
     });

@@ -14,7 +14,7 @@ use actors::stages::publish::{
     Publish, PublishInput, Stored, ZoneJournal, recovered, write_zone_file,
 };
 use actors::stages::sign::{Extent, Sign, SignInput, SignOutput};
-use actors::stages::sort::{Sort, SortInput, Touched};
+use actors::stages::sort::{Sort, SortInput, SortSource, Touched};
 use anchorite_tests::judges::dnssec_verify;
 use audit::{Expectations, SignatureLifetimes};
 use audit_host::{Copy, Judge};
@@ -447,7 +447,9 @@ impl World {
             &self.pool,
             SortInput {
                 apex: self.apex.clone(),
-                file: ZoneFile::open(&self.path("zone")).expect("a file of ours"),
+                source: SortSource::File(
+                    ZoneFile::open(&self.path("zone")).expect("a file of ours"),
+                ),
                 limits: Limits::default(),
                 dnssec_records: DnssecRecords::Dropped,
                 previous: self.stored.as_ref().map(|stored| stored.unsigned.clone()),
@@ -534,7 +536,9 @@ impl World {
     fn compare_with_full(&self, unsigned: &Arc<ZoneVersion>) {
         let sort = SortInput {
             apex: self.apex.clone(),
-            file: ZoneFile::open(&self.path("zone")).expect("a file of ours"),
+            source: SortSource::File(
+                ZoneFile::open(&self.path("zone")).expect("a file of ours"),
+            ),
             limits: Limits::default(),
             dnssec_records: DnssecRecords::Dropped,
             previous: None,

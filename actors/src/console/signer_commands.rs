@@ -1,6 +1,6 @@
 //! Handlers of `ods-signer`'s commands, in OpenDNSSEC 2.1's words (catalogue 1.7).
 //! In: the zones' states. Out: lists, orders to zones.
-//! As there, everything is said on standard output. Not here yet: `sign --serial`, `retransfer`.
+//! As there, everything is said on standard output. Not here yet: `sign --serial`.
 
 use super::dispatch::{Handler, Handlers, wrong_arguments};
 use super::enforcer_commands::{reload, running};
@@ -21,6 +21,7 @@ pub(super) const HANDLERS: Handlers = &[
     ("zones", Handler::Now(zones)),
     ("sign", Handler::Now(sign)),
     ("clear", Handler::Now(clear)),
+    ("retransfer", Handler::Now(retransfer)),
     ("queue", Handler::Now(queue)),
     ("flush", Handler::Now(flush)),
     ("update", Handler::Later(update)),
@@ -75,6 +76,19 @@ fn clear(site: &Site, invocation: &Invocation) -> Output {
     }
 }
 
+fn retransfer(site: &Site, invocation: &Invocation) -> Output {
+    let zone = typed(invocation);
+    let Some(running) = site.zone(zone) else {
+        return Output::said(format!("Error: Zone {zone} not found.\n"), 1);
+    };
+    if running.status.borrow().refresh.is_none() {
+        let text = format!("Error: Zone {zone} not configured to use DNS input adapter.\n");
+        return Output::said(text, 1);
+    }
+    running.tell(ZoneMessage::Retransfer);
+    Output::done(format!("Zone {zone} being re-transfered.\n"))
+}
+
 pub(super) fn queue(site: &Site, _: &Invocation) -> Output {
     let now = site.staff.clock.now();
     let (mut working, mut tasks) = (String::new(), Vec::new());
@@ -87,6 +101,8 @@ pub(super) fn queue(site: &Site, _: &Invocation) -> Output {
             Phase::Running => {
                 working += &format!("Working with task [sign] on zone {}\n", zone.text());
             }
+            // Whose masters are asked; nothing is to be done here.
+            Phase::WaitingForTransfer => {}
             Phase::Loading | Phase::WaitingForKeys => tasks.push((now, "configure", zone.text())),
             Phase::Idle | Phase::Failed | Phase::Quarantined => {
                 tasks.push((next.unwrap_or(now), "sign", zone.text()));

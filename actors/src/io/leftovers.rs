@@ -5,7 +5,7 @@
 
 use crate::settings::Settings;
 use crate::zone::gate::{CANDIDATE_GENERATION, REPORT_SUFFIX, refused_folder, report_path};
-use crate::zone::{HELD_SUFFIX, held_path};
+use crate::zone::{HELD_SUFFIX, RECEIVED_SUFFIX, held_path, received_path};
 use dnssec::Name;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -47,6 +47,8 @@ fn remove_kept(settings: &Settings, store: &StateStore, zones: &BTreeSet<&Name>)
     let is_held = |zone: &&&Name| !matches!(store.held_input(zone), Ok(None));
     let held = zones.iter().filter(is_held).map(|zone| held_path(&settings.snapshot_folder, zone));
     remove_others(&settings.snapshot_folder, HELD_SUFFIX, &held.collect());
+    let received = zones.iter().map(|zone| received_path(&settings.snapshot_folder, zone));
+    remove_others(&settings.snapshot_folder, RECEIVED_SUFFIX, &received.collect());
     let folder = refused_folder(&settings.snapshot_folder);
     let reports = zones.iter().map(|zone| report_path(&folder, zone)).collect();
     remove_others(&folder, REPORT_SUFFIX, &reports);

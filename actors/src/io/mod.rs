@@ -19,4 +19,5 @@ pub mod signals;
 pub mod signed_files;
 pub mod signer_files;
 pub mod tls;
+pub mod transfer_client;
 pub mod zone_files;

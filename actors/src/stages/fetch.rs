@@ -1,6 +1,6 @@
 //! Fetch: brings the unsigned zone in. In: a path. Out: the file, open and found readable.
 //! It is read block by block by the sort stage, so that its text is never in memory as a whole.
-//! Not yet: transfers.
+//! Transfers are no business of a run: `zone::refresh` has them before it.
 
 use super::{Stage, StageError};
 use crate::io::zone_files::ZoneFile;

@@ -1,6 +1,6 @@
-//! Sort: from a zone file to an unsigned zone version.
-//! In: the open file, the zone's name, the version before. Out: the version, which owners changed,
-//! and what was odd about the file. Where little changed, the version shares its chunks with the
+//! Sort: from what came in to an unsigned zone version.
+//! In: the open file, or a transfer ([`transferred`]); the zone's name, the version before. Out:
+//! the version, which owners changed, and what was odd about the input. Where little changed, the version shares its chunks with the
 //! one before.
 //! The file is read in blocks, and blocks without directives are parsed on all workers at once
 //! ([`blocks`]); ranges of owners then become chunks on all workers.
@@ -11,10 +11,13 @@ mod blocks;
 mod compare;
 mod digest;
 mod held;
+mod transferred;
 
 pub use held::{Held, trips};
+pub use transferred::TransferredFault;
 
 use super::{Stage, StageError};
+use crate::io::transfer_client::received::ReceivedError;
 use crate::io::zone_files::{READ_ATTEMPT_COUNT, SourceError, ZoneFile};
 use crate::runtime::{Panicked, WorkerPool};
 use blocks::{Files, Parts, read_blocks, read_in_order};
@@ -35,14 +38,24 @@ pub struct Sort;
 pub struct SortInput {
     /// The zone.
     pub apex: Name,
-    /// Its file.
-    pub file: ZoneFile,
+    /// Where its records are.
+    pub source: SortSource,
     /// What it may have.
     pub limits: Limits,
     /// What becomes of the DNSSEC records in it.
     pub dnssec_records: DnssecRecords,
     /// What the zone was before, to be compared with.
     pub previous: Option<Arc<ZoneVersion>>,
+}
+
+/// Where the records of a zone are.
+pub enum SortSource {
+    /// In a zone file.
+    File(ZoneFile),
+    /// In the messages of a transfer, which are in a file.
+    Received(PathBuf),
+    /// In a version that was made of the one before.
+    Version(Arc<ZoneVersion>),
 }
 
 /// A zone that was read.
@@ -55,8 +68,8 @@ pub struct Sorted {
     pub warnings: Vec<String>,
     /// How much was odd in all.
     pub warning_count: usize,
-    /// The end of the file, for the input breaker.
-    pub tail: Vec<u8>,
+    /// The end of the file, for the input breaker; `None`: it is no text.
+    pub tail: Option<Vec<u8>>,
     /// What is wrong with the zone's digest, where the file has one.
     pub digest_fault: Option<String>,
 }
@@ -89,6 +102,12 @@ pub enum InputError {
         /// What and where.
         error: Box<LoadError>,
     },
+    /// A received zone that cannot be read back.
+    #[error(transparent)]
+    Unreadable(#[from] ReceivedError),
+    /// Records of a transfer that do not make a zone.
+    #[error("the zone that was transferred: {0}")]
+    Transferred(Box<TransferredFault>),
     /// A file named by `$INCLUDE` could not be read.
     #[error("{}:{}: $INCLUDE: {error}", path.display(), at.line)]
     Include {
@@ -110,22 +129,39 @@ impl Stage for Sort {
     type Output = Sorted;
 
     fn run(pool: &WorkerPool, input: SortInput) -> Result<Sorted, StageError> {
-        let SortInput { apex, mut file, limits, dnssec_records, previous } = input;
+        let SortInput { apex, source, limits, dnssec_records, previous } = input;
         let files = (limits, dnssec_records);
+        let mut file = match source {
+            SortSource::File(file) => file,
+            SortSource::Received(path) => {
+                let sorted = transferred::sort_received(pool, &apex, &path, files)?;
+                return compared_with(pool, previous, sorted);
+            }
+            SortSource::Version(version) => {
+                return compared_with(pool, previous, transferred::unread(version));
+            }
+        };
         for _ in 0..READ_ATTEMPT_COUNT {
             pool.progress().begin(Self::NAME, file.length());
             // A file that is being written may look wrong: first see whether it is.
             let sorted = sort(pool, &apex, &mut file, files);
             if file.is_unchanged()? {
-                let sorted = sorted?;
-                return match &previous {
-                    Some(previous) => compared(pool, previous, sorted),
-                    None => Ok(sorted),
-                };
+                return compared_with(pool, previous, sorted?);
             }
             file = ZoneFile::open(file.path())?;
         }
         Err(SourceError::Changing { path: file.path().to_owned() }.into())
+    }
+}
+
+fn compared_with(
+    pool: &WorkerPool,
+    previous: Option<Arc<ZoneVersion>>,
+    sorted: Sorted,
+) -> Result<Sorted, StageError> {
+    match &previous {
+        Some(previous) => compared(pool, previous, sorted),
+        None => Ok(sorted),
     }
 }
 
@@ -171,7 +207,7 @@ fn sort(
         touched: Touched::Unknown,
         warnings,
         warning_count: warning_count + loaded.warnings.count,
-        tail: file.tail(TAIL_BYTES)?,
+        tail: Some(file.tail(TAIL_BYTES)?),
         digest_fault,
     })
 }

@@ -8,7 +8,7 @@ use dnssec::{Name, Seconds, Timestamp};
 use std::path::PathBuf;
 use storage::state::{
     BackupState, Cause, ChainHash, ChainProof, ChainedEntry, HeldInput, HistoryEntry, InputAnswer,
-    KeyOwner, KeyRecord, NewKey, PolicyState, Tidied, VerdictEntry, Waiver, ZoneState,
+    KeyOwner, KeyRecord, NewKey, PolicyState, Refresh, Tidied, VerdictEntry, Waiver, ZoneState,
 };
 
 /// A change of what is remembered of a zone's keys ([`storage::state::LifeChange`]).
@@ -272,6 +272,22 @@ pub enum StoreMessage {
         answer: InputAnswer,
         /// Whether that one is held.
         reply: Reply<Result<bool, StoreError>>,
+    },
+    /// Query. What the masters of a zone said last.
+    Refresh {
+        /// The zone.
+        zone: Name,
+        /// The default where nothing is known.
+        reply: Reply<Result<Refresh, StoreError>>,
+    },
+    /// Command. Remembers what the masters of a zone said.
+    SetRefresh {
+        /// The zone.
+        zone: Name,
+        /// In the place of what they said before.
+        refresh: Refresh,
+        /// Durable, or not saved at all.
+        reply: Reply<Result<(), StoreError>>,
     },
     /// Query. The waivers of a zone; of all zones, if none is named.
     Waivers {

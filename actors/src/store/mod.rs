@@ -19,7 +19,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use storage::state::{
     BackupState, Cause, ChainHash, ChainProof, ChainedEntry, HeldInput, HistoryEntry, InputAnswer,
-    KeyOwner, KeyRecord, LifeChange, NewKey, PolicyState, Tidied, VerdictEntry, Waiver, ZoneState,
+    KeyOwner, KeyRecord, LifeChange, NewKey, PolicyState, Refresh, Tidied, VerdictEntry, Waiver,
+    ZoneState,
 };
 use storage::{StateError, StateStore};
 use writer::Writer;
@@ -174,6 +175,10 @@ impl Handler<StoreMessage> for StoreActor {
             }
             AnswerInput { zone, digest, answer, reply } => {
                 self.writer.take(reply, move |store| store.answer_input(&zone, digest, &answer))
+            }
+            Refresh { zone, reply } => self.submit(reply, move |store| store.refresh(&zone)),
+            SetRefresh { zone, refresh, reply } => {
+                self.writer.take(reply, move |store| store.refresh_put(&zone, &refresh))
             }
             Waivers { zone: None, reply } => self.submit(reply, |store| store.waivers()),
             Waivers { zone: Some(zone), reply } => self.submit(reply, move |store| {
@@ -389,6 +394,18 @@ impl StoreClient {
     ) -> Result<bool, StoreError> {
         let zone = zone.clone();
         self.ask(|reply| StoreMessage::AnswerInput { zone, digest, answer, reply }).await
+    }
+
+    /// See [`StoreMessage::Refresh`].
+    pub async fn refresh(&self, zone: &Name) -> Result<Refresh, StoreError> {
+        let zone = zone.clone();
+        self.ask(|reply| StoreMessage::Refresh { zone, reply }).await
+    }
+
+    /// See [`StoreMessage::SetRefresh`].
+    pub async fn set_refresh(&self, zone: &Name, refresh: Refresh) -> Result<(), StoreError> {
+        let zone = zone.clone();
+        self.ask(|reply| StoreMessage::SetRefresh { zone, refresh, reply }).await
     }
 
     /// See [`StoreMessage::Waivers`].

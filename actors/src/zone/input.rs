@@ -7,10 +7,11 @@
 //! passes without it.
 
 use super::pipeline::{Reading, RunError, RunOrder, Services};
+use super::refresh::ReceivedZone;
 use crate::io::zone_files;
-use crate::settings::zone_text;
+use crate::settings::{ZoneInput, zone_text};
 use crate::stages::publish::write_zone_file;
-use crate::stages::sort::{Held, Sort, SortInput, Sorted, Touched, trips};
+use crate::stages::sort::{Held, Sort, SortInput, SortSource, Sorted, Touched, trips};
 use crate::stages::{Stage, StageError};
 use dnssec::Name;
 use dnssec::breaker::{Trip, digest};
@@ -74,7 +75,10 @@ impl Services {
             // it must: it cannot stand in.
             return self.read(order).await;
         }
-        if order.reading == Reading::Skip
+        // A zone that comes by transfer has nothing to be read before the next one.
+        let is_transferred = matches!(order.settings.input, ZoneInput::Transfer(_));
+        let has_news = !is_transferred || order.received.is_some();
+        if (order.reading == Reading::Skip || !has_news)
             && let Some(input) = last_good(None)
         {
             return Ok(input);
@@ -90,12 +94,21 @@ impl Services {
     }
 
     async fn read(&self, order: &RunOrder) -> Result<Input, RunError> {
-        // A zone that comes by transfer has no input before the first one.
-        let path = order.settings.input_file().ok_or(RunError::NoInput)?;
-        let file = self.ask(order, &self.fetch, path.to_owned()).await?;
+        let source = match (&order.settings.input, &order.received) {
+            (ZoneInput::File(path), _) => {
+                SortSource::File(self.ask(order, &self.fetch, path.clone()).await?)
+            }
+            (ZoneInput::Transfer(_), Some(ReceivedZone::Whole(path))) => {
+                SortSource::Received(path.clone())
+            }
+            (ZoneInput::Transfer(_), Some(ReceivedZone::Changed(version))) => {
+                SortSource::Version(version.clone())
+            }
+            (ZoneInput::Transfer(_), None) => return Err(RunError::NoInput),
+        };
         let sort = SortInput {
             apex: order.settings.name.clone(),
-            file,
+            source,
             limits: order.settings.limits,
             dnssec_records: match is_passed_through(order) {
                 true => DnssecRecords::Kept,

@@ -93,6 +93,7 @@ impl ZoneActor {
         self.unsigned = self.stored.as_ref().map(|stored| stored.unsigned.clone());
         self.set(|status| status.take(&state));
         self.state = Some(state);
+        self.begin_refresh(ctx);
         self.want_run(ctx);
     }
 

@@ -19,6 +19,8 @@ pub enum ZoneMessage {
     /// everything (`ods-signer clear`). Not saved: a restart before the next version is published
     /// finds the last one again.
     Clear,
+    /// Command. Get the whole zone from a master, whatever its serial (`ods-signer retransfer`).
+    Retransfer,
     /// Event. A master says that it has a newer version (RFC 1996). He is listed, and his TSIG was
     /// verified.
     Notified {

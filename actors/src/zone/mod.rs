@@ -13,6 +13,7 @@ mod loading;
 mod messages;
 pub mod pipeline;
 pub mod plan;
+mod refresh;
 mod report;
 mod saving;
 pub mod signing;
@@ -24,6 +25,8 @@ mod waking;
 pub(crate) use input::{HELD_SUFFIX, held_path};
 pub use messages::ZoneMessage;
 pub use plan::Basis;
+pub(crate) use refresh::{RECEIVED_SUFFIX, received_path};
+pub use refresh::{ReceivedZone, RefreshStatus};
 pub use status::{Phase, ZoneStatus};
 
 use crate::enforcer::{EnforcerMessage, KeysEvent, ZoneKeys};
@@ -41,6 +44,7 @@ use compaction::Compaction;
 use dnssec::Timestamp;
 use dnssec::zone::ZoneVersion;
 use pipeline::{Reading, RunEnd, RunError, RunOrder, Services};
+use refresh::{Fate, Refreshing};
 use std::sync::Arc;
 use std::time::Duration;
 use storage::state::ZoneState;
@@ -82,6 +86,8 @@ pub struct ZoneActor {
     /// What the enforcer was told last of what is published.
     reported: report::Reported,
     reading: Reading,
+    /// Of a zone that comes by transfer.
+    refreshing: Option<Refreshing>,
     running: bool,
     /// Somebody wants the input read anew, and the run under way may have read it before that.
     again: bool,
@@ -150,6 +156,7 @@ impl ZoneActor {
             keys: None,
             reported: None,
             reading: Reading::Read,
+            refreshing: None,
             running: false,
             again: false,
             clear_wanted: false,
@@ -178,6 +185,9 @@ impl ZoneActor {
         }
         if self.state.is_none() {
             return self.load(ctx);
+        }
+        if self.waits_for_transfer() {
+            return self.set(|status| status.phase = Phase::WaitingForTransfer);
         }
         self.set(|status| status.phase = Phase::WaitingForKeys);
         self.openings_seen = self.openings_of_tokens();
@@ -220,7 +230,8 @@ impl ZoneActor {
         if let Some(timer) = self.timer.take() {
             ctx.cancel_future(timer);
         }
-        let order = self.order(state, keys);
+        let (order, keys) = (self.order(state, keys), keys.clone());
+        self.note_received(&order);
         let made_by = self.settings.clone();
         self.running = true;
         self.openings_seen = self.openings_of_tokens();
@@ -229,7 +240,6 @@ impl ZoneActor {
             status::log_progress(&actor.name, &actor.progress.view());
         });
         let services = self.services.clone();
-        let keys = keys.clone();
         let run = async move { services.run(order).await };
         ctx.spawn(run.into_actor(self).map(move |result, actor, ctx| {
             ctx.cancel_future(reports);
@@ -253,6 +263,7 @@ impl ZoneActor {
             stored: self.stored.clone(),
             unsigned: self.unsigned.clone(),
             reading: self.reading,
+            received: self.received(),
             basis: self.basis.clone(),
             approved: self.approved.clone().filter(|_| !self.is_whole_wanted(keys)),
             history: self.history.clone(),
@@ -265,6 +276,7 @@ impl ZoneActor {
 
     fn succeeded(&mut self, end: RunEnd, keys: ZoneKeys, ctx: &mut Context<ZoneActor>) {
         let now = self.services.clock.now();
+        let fate = Fate::of(&end);
         let next = now.plus(self.settings.policy.signatures.resign);
         status::log_end(&self.name, &end);
         self.crashes = 0;
@@ -300,6 +312,7 @@ impl ZoneActor {
         self.judge_whole_if_due(ctx);
         self.compact_if_due(ctx);
         self.report(keys, ctx);
+        self.received_ended(fate, ctx);
         if std::mem::take(&mut self.again) {
             self.read_and_sign(ctx);
         } else if has_new_keys {
@@ -321,6 +334,7 @@ impl ZoneActor {
     /// concern stays. A run under way ends by the old ones.
     fn take_settings(&mut self, ctx: &mut Context<ZoneActor>) {
         self.settings = self.newest.borrow().clone();
+        self.take_inbound(ctx);
         self.read_and_sign(ctx);
     }
 
@@ -364,6 +378,7 @@ impl ZoneActor {
         self.set(|status| status.fail(error.to_string(), failures, in_quarantine));
         // The run may have made a version true before it failed: its serial is taken.
         self.state = None;
+        self.received_failed(error, ctx);
         if std::mem::take(&mut self.again) {
             return self.read_and_sign(ctx);
         }
@@ -423,6 +438,7 @@ impl Supervised for ZoneActor {
         self.keys = None;
         self.reported = None;
         self.reading = Reading::Read;
+        self.refreshing = None;
         self.running = false;
         self.again = false;
         self.clear_wanted = false;
@@ -453,7 +469,8 @@ impl Handler<ZoneMessage> for ZoneActor {
         match message {
             ZoneMessage::SignNow => self.read_and_sign(ctx),
             ZoneMessage::RunNow => self.want_run(ctx),
-            ZoneMessage::Notified { .. } => self.read_and_sign(ctx),
+            ZoneMessage::Notified { from, serial } => self.notified(from, serial, ctx),
+            ZoneMessage::Retransfer => self.retransfer(ctx),
             ZoneMessage::SettingsChanged => self.take_settings(ctx),
             ZoneMessage::Clear => {
                 self.clear_wanted = true;

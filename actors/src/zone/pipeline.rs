@@ -10,10 +10,12 @@
 use super::gate::{LastVerdict, Refusal, Refused, ServedSerials};
 use super::input::{Input, is_passed_through};
 use super::plan::{Basis, apex_plan, audit_expectations, seconds};
+use super::refresh::ReceivedZone;
 use super::signing::Late;
 use crate::audit::{Distrusted, Vigil};
 use crate::enforcer::ZoneKeys;
 use crate::io::checker::Checker;
+use crate::io::transfer_client::TransferSlots;
 use crate::runtime::{Clock, Outbox, Progress, Reply, WorkerPool};
 use crate::settings::{ZoneSettings, zone_text};
 use crate::slot::{SlotClient, SlotFailure};
@@ -75,6 +77,8 @@ pub struct Services {
     pub vigil: Arc<Vigil>,
     /// Whether it keeps a copy of what it approved.
     pub keeps_approved: bool,
+    /// The places from which masters are asked.
+    pub transfer_slots: TransferSlots,
     /// What secondaries were seen to have.
     pub served: Arc<ServedSerials>,
     /// What secondaries get.
@@ -144,6 +148,8 @@ pub struct RunOrder {
     pub unsigned: Option<Arc<ZoneVersion>>,
     /// Whether to read it anew.
     pub reading: Reading,
+    /// What a transfer brought, to be read.
+    pub received: Option<ReceivedZone>,
     /// What the last published version was made with, when this process made it.
     pub basis: Option<Arc<Basis>>,
     /// The auditor's copy of that version, when it has one.

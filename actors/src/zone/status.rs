@@ -3,6 +3,7 @@
 //! (catalogue 7).
 
 use super::gate::GateStatus;
+use super::refresh::RefreshStatus;
 use super::pipeline::{RunAction, RunEnd, StepLengths};
 use super::signing::Late;
 use crate::enforcer::ZoneKeys;
@@ -20,6 +21,8 @@ pub enum Phase {
     /// Reads its state back.
     #[default]
     Loading,
+    /// Has nothing to sign before its first transfer.
+    WaitingForTransfer,
     /// Waits for the enforcer.
     WaitingForKeys,
     /// Goes through the stages.
@@ -69,6 +72,8 @@ pub struct ZoneStatus {
     pub notify_failure: Option<String>,
     /// What auditor and checkers said.
     pub gate: GateStatus,
+    /// What its masters say, when it comes by transfer.
+    pub refresh: Option<RefreshStatus>,
     /// The input that the breaker holds.
     pub held_input: Option<Held>,
     /// When the first signature of the zone's keys expires that is due and that no token makes.

@@ -14,7 +14,7 @@ use actors::stages::audit::{Audit, AuditInput};
 use actors::stages::denial::{Chained, Change, Denial};
 use actors::stages::publish::{Publish, PublishInput, Stored, ZoneJournal, recovered};
 use actors::stages::sign::{Extent, Sign, SignOutput, renewals_of};
-use actors::stages::sort::{Sort, SortInput};
+use actors::stages::sort::{Sort, SortInput, SortSource};
 use anchorite_benches::one_zone::OneZone;
 use anchorite_benches::token_with_keys;
 use audit_host::{Copy, HostProgram, Judge};
@@ -120,7 +120,7 @@ impl Bench {
         let mut lap = Instant::now();
         let sort = SortInput {
             apex: apex.clone(),
-            file: ZoneFile::open(Path::new(file))?,
+            source: SortSource::File(ZoneFile::open(Path::new(file))?),
             limits: Limits::default(),
             dnssec_records: DnssecRecords::Dropped,
             previous: None,

@@ -9,7 +9,7 @@ use actors::runtime::{Clock, PoolSpec, WorkerPool};
 use actors::stages::denial::{Chained, Denial};
 use actors::stages::publish::write_zone_file;
 use actors::stages::sign::{Extent, Sign, SignOutput};
-use actors::stages::sort::{Sort, SortInput};
+use actors::stages::sort::{Sort, SortInput, SortSource};
 use actors::stages::{Stage, StageError};
 use anchorite_benches::one_zone::OneZone;
 use anchorite_benches::token_with_keys;
@@ -52,7 +52,8 @@ fn sign(pool: &WorkerPool, clock: &Clock, job: Job<'_>) -> Result<(), StageError
     };
     let file = ZoneFile::open(Path::new(file))?;
     let (limits, dnssec_records) = (Limits::default(), DnssecRecords::Dropped);
-    let sort = SortInput { apex, file, limits, dnssec_records, previous: None };
+    let source = SortSource::File(file);
+    let sort = SortInput { apex, source, limits, dnssec_records, previous: None };
     let unsigned = Sort::run(pool, sort)?.version;
     tell("sort");
     let serial = unsigned.serial().unwrap_or_default();

@@ -9,7 +9,7 @@ use actors::stages::audit::{Audit, AuditInput, AuditedZone};
 use actors::stages::denial::{Chained, Denial, DenialInput};
 use actors::stages::publish::{Stored, write_zone_file};
 use actors::stages::sign::{Extent, Sign, SignInput, SignOutput};
-use actors::stages::sort::{Sort, SortInput};
+use actors::stages::sort::{Sort, SortInput, SortSource};
 use actors::stages::{Stage, StageError};
 use actors::zone::plan::{apex_plan, audit_expectations, nsec3};
 use anchorite_tests::judges;
@@ -209,7 +209,9 @@ impl World {
         std::fs::write(self.path("zone"), text).expect("a file of ours");
         let sort = SortInput {
             apex: self.apex.clone(),
-            file: ZoneFile::open(&self.path("zone")).expect("a file of ours"),
+            source: SortSource::File(
+                ZoneFile::open(&self.path("zone")).expect("a file of ours"),
+            ),
             limits: Limits::default(),
             dnssec_records: match is_passed {
                 true => DnssecRecords::Kept,

@@ -31,14 +31,24 @@ pub(super) fn verified(
         }
     };
     drop(text);
+    Ok(judged(apex, &section.records, path.to_string(), warnings))
+}
+
+/// The same of a zone whose records are at hand, in wire form, `path` being their file.
+pub(super) fn judged(
+    apex: Vec<u8>,
+    records: &[u8],
+    path: String,
+    warnings: &mut Vec<String>,
+) -> Option<String> {
     // Signatures of the input are no matter here, and so the moment is none.
     let expectations = Expectations::new(apex, 0, Denial::Source);
-    let candidate: &[&[u8]] = &[&section.records];
+    let candidate: &[&[u8]] = &[records];
     let report = match audit::audit(Zones { candidate, source: None }, &expectations) {
         Ok(report) => report,
         Err(error) => {
             warnings.push(format!("{path}: {error}; the zone's ZONEMD was not verified"));
-            return Ok(None);
+            return None;
         }
     };
     let is_about_digest = |id: FindingId| {
@@ -46,7 +56,7 @@ pub(super) fn verified(
         matches!(id, ZonemdDigest | ZonemdSerial | ZonemdRepeated)
     };
     let fault = report.findings.into_iter().find(|finding| is_about_digest(finding.id));
-    Ok(fault.map(|finding| format!("{} ({})", finding.id.title(), finding.detail)))
+    fault.map(|finding| format!("{} ({})", finding.id.title(), finding.detail))
 }
 
 #[cfg(test)]

@@ -59,7 +59,14 @@ pub fn trips(
     let looked =
         pool.map(ranges.into(), move |_, range| change_in(&before, &after, &allowed, range));
     let change = looked.map_err(crashed)?.into_iter().fold(Change::default(), Change::and);
-    let mut trips = judge(&old, &new, &change, &sorted.tail, limits);
+    let mut trips = match &sorted.tail {
+        Some(tail) => judge(&old, &new, &change, tail, limits),
+        // A transfer tells its own end.
+        None => {
+            let limits = InputLimits { needs_newline: false, end_marker: None, ..limits.clone() };
+            judge(&old, &new, &change, &[], &limits)
+        }
+    };
     if let Some(detail) = sorted.digest_fault.clone().filter(|_| limits.verifies_digest) {
         trips.push(Trip::WrongDigest { detail });
     }

@@ -30,6 +30,12 @@ All signatures will be regenerated on the next re-sign.\n",
         ..DAILY
     },
     Command {
+        path: "retransfer",
+        usage: "retransfer <zone>           Retransfer the zone from the master.\n",
+        operands: Operands::ONE_OR_NONE,
+        ..DAILY
+    },
+    Command {
         path: "queue",
         usage: "queue                       Show the current task queue.\n",
         ..SHOWING
