@@ -80,20 +80,16 @@ pub enum CatalogFault {
         owner: Name,
     },
     /// A zone that is listed twice.
-    #[error("catalog zone {catalog} lists {zone} twice, the second time at {owner}")]
+    #[error("zone {zone} is listed twice, the second time at {owner}")]
     Twice {
-        /// The catalog.
-        catalog: Name,
         /// The zone.
-        zone: Name,
+        zone: Box<Name>,
         /// Where it is listed again.
-        owner: Name,
+        owner: Box<Name>,
     },
     /// A catalog that lists itself.
-    #[error("catalog zone {catalog} lists itself at {owner}")]
+    #[error("the catalog zone lists itself at {owner}")]
     Itself {
-        /// The catalog.
-        catalog: Name,
         /// Where.
         owner: Name,
     },
@@ -170,7 +166,7 @@ impl Reader<'_> {
         let zone = one_name(own_name, &rrset)?;
         let catalog = self.catalog.name.clone();
         if zone == catalog {
-            return Err(CatalogFault::Itself { catalog, owner: own_name.clone() });
+            return Err(CatalogFault::Itself { owner: own_name.clone() });
         }
         if self.catalog.members.len() >= MEMBER_COUNT_MAX {
             let (what, limit) = ("members", MEMBER_COUNT_MAX);
@@ -178,7 +174,8 @@ impl Reader<'_> {
         }
         let member = Member { label: label.to_vec(), groups: Vec::new(), moves_to: None };
         if self.catalog.members.insert(zone.clone(), member).is_some() {
-            return Err(CatalogFault::Twice { catalog, zone, owner: own_name.clone() });
+            let (zone, owner) = (Box::new(zone), Box::new(own_name.clone()));
+            return Err(CatalogFault::Twice { zone, owner });
         }
         self.current = Some((label.to_vec(), zone));
         Ok(())

@@ -108,9 +108,13 @@ fn canonical(rtype: RrType, rdata: &[u8]) -> Vec<u8> {
     out
 }
 
+/// The RRset that is to be there as a whole: its first record, and the data of all in canonical
+/// form.
+type Wanted<'e> = (&'e Entry, BTreeSet<Vec<u8>>);
+
 /// §3.2: all of them hold, or nothing is done.
 fn check_prerequisites(entries: &[Entry], version: &ZoneVersion) -> Result<(), UpdateFault> {
-    let mut wanted: BTreeMap<(&[u8], RrType), (&Entry, BTreeSet<Vec<u8>>)> = BTreeMap::new();
+    let mut wanted = BTreeMap::<(&[u8], RrType), Wanted<'_>>::new();
     for entry in entries {
         if entry.ttl != Ttl(0) {
             return Err(entry.malformed());

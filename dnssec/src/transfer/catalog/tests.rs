@@ -87,7 +87,7 @@ fn a_broken_catalog_is_not_used() {
     let two = [("a.zones", PTR, "x"), ("a.zones", PTR, "y")];
     check_broken(&two, "a.zones.catz. has 2 PTR records");
     let twice = [("a.zones", PTR, "x"), ("b.zones", PTR, "X")];
-    check_broken(&twice, "lists x. twice, the second time at b.zones.catz.");
+    check_broken(&twice, "zone x. is listed twice, the second time at b.zones.catz.");
     check_broken(&[("a.zones", PTR, "CATZ")], "lists itself at a.zones.catz.");
     let owners = [("a.zones", PTR, "x"), ("coo.a.zones", PTR, "1"), ("coo.a.zones", PTR, "2")];
     check_broken(&owners, "coo.a.zones.catz. has 2 PTR records");
