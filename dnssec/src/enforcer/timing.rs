@@ -292,9 +292,9 @@ enum Replaced {
 /// How the signatures of the keys that a key takes over from leave the zone, or its own when it
 /// stopped; empty where all RRsets got or lost a signature at once. It was one by one when leaving
 /// and coming key were both in the DNSKEY RRset as the change began: a signer keeps a signature as
-/// long as its key is published. 2.1 asks whether they still are, and forgets the long wait when the
-/// leaving one's DNSKEY goes; and it counts only coming keys that every cache has, but a key that
-/// trust anchors keep published (RFC 5011) may be followed by one that is new.
+/// long as its key is published. 2.1 asks whether they still are, and forgets the long wait when
+/// the leaving one's DNSKEY goes; and it counts only coming keys that every cache has, but a key
+/// that trust anchors keep published (RFC 5011) may be followed by one that is new.
 fn replacements(
     life: &ZoneLife,
     key: usize,

@@ -147,7 +147,7 @@ impl World {
     }
 
     /// From when on no cache has a DNSKEY RRset without this revoked key. Whoever has in his cache
-    /// that there is none has not seen the key as it was before, or long ago, and does not trust it.
+    /// that there is none has not seen the key before, or long ago, and does not trust it.
     fn heard_everywhere(&self, number: usize) -> u64 {
         let live = self.keysets.live(self.now).filter(|it| !it.content.keys.is_empty());
         let without = live.filter(|it| !it.content.keys.has(number));

@@ -46,3 +46,23 @@ fn a_dnskey_that_left_before_it_was_everywhere_vouches_for_nothing() {
     driver.settle(55 * MINUTE + 17);
     assert_eq!(driver.life.keys[1].dnskey.state, RecordState::Omnipresent);
 }
+
+/// A CSK leaves in its first minutes. Its DNSKEY has to stay for its signatures, and whoever sees it
+/// for long will follow it: it goes on signing the DNSKEY RRset.
+#[test]
+fn a_key_that_has_to_stay_published_goes_on_signing_its_set() {
+    let mut policy = usual_policy();
+    policy.keys.keys[0].rfc5011 = true;
+    let mut driver = Driver::new(policy);
+    driver.settle(days(1));
+    driver.policy.keys.keys = csk_policy(RollType::CskDoubleSignature).keys.keys;
+    driver.policy.keys.keys[0].rfc5011 = true;
+    driver.evaluate();
+    let left = RecordLife { state: RecordState::Unretentive, since: driver.now, confirmed: None };
+    driver.life.keys[1].dnskey = left;
+    driver.life.keys[2].rrsig.as_mut().unwrap().state = RecordState::Omnipresent;
+    driver.policy.passthrough = true;
+    driver.now = driver.now.plus(Seconds(MINUTE));
+    driver.evaluate();
+    assert_eq!(driver.picture(), "KSK UOO-\nZSK -U-O\nCSK HRRO", "{}", driver.told());
+}
