@@ -47,8 +47,8 @@ fn a_dnskey_that_left_before_it_was_everywhere_vouches_for_nothing() {
     assert_eq!(driver.life.keys[1].dnskey.state, RecordState::Omnipresent);
 }
 
-/// A CSK leaves in its first minutes. Its DNSKEY has to stay for its signatures, and whoever sees it
-/// for long will follow it: it goes on signing the DNSKEY RRset.
+/// A CSK leaves in its first minutes. Its DNSKEY has to stay for its signatures, and whoever sees
+/// it for long will follow it: it goes on signing the DNSKEY RRset.
 #[test]
 fn a_key_that_has_to_stay_published_goes_on_signing_its_set() {
     let mut policy = usual_policy();
