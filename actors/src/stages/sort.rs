@@ -1,7 +1,7 @@
 //! Sort: from what came in to an unsigned zone version.
 //! In: the open file, or a transfer ([`transferred`]); the zone's name, the version before. Out:
-//! the version, which owners changed, and what was odd about the input. Where little changed, the version shares its chunks with the
-//! one before.
+//! the version, which owners changed, and what was odd about the input. Where little changed, the
+//! version shares its chunks with the one before.
 //! The file is read in blocks, and blocks without directives are parsed on all workers at once
 //! ([`blocks`]); ranges of owners then become chunks on all workers.
 //! A file that changed meanwhile is read again. Included files are read here, too, since only the

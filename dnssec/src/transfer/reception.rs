@@ -15,7 +15,7 @@
 //! nothing follows it. A whole zone is not unpacked here, where one thread works: its messages are
 //! walked for SOA records and counted, and [`each_record`] unpacks any of them later, on any
 //! thread. The steps of an IXFR are unpacked at once.
-//! Never: I/O; TSIG; whether records make a zone (`zone::load`), whether a step fits (`zone::patch`).
+//! Never: I/O; TSIG; whether records make a zone (`zone::load`) or a step fits (`zone::patch`).
 //! Limits: records and bytes by [`Limits`]; [`STEP_COUNT_MAX`] steps, [`STEPS_BYTES_MAX`] bytes of
 //! them; each message has a record, so messages are bounded too.
 

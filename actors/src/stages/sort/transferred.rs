@@ -29,18 +29,24 @@ const NO_PLACE_TEXT: &str = "line 0: ";
 pub enum TransferredFault {
     /// A message.
     #[error(transparent)]
-    Message(#[from] Fault),
+    Message(#[from] Box<Fault>),
     /// What the records make.
     #[error("{}", without_place(.0))]
-    Zone(#[from] LoadError),
+    Zone(Box<LoadError>),
     /// A record of another zone.
     #[error("{rtype} record at {owner}, which is not in the zone")]
     OutOfZone {
         /// Its owner.
-        owner: Name,
+        owner: Box<Name>,
         /// Its type.
         rtype: RrType,
     },
+}
+
+impl From<LoadError> for TransferredFault {
+    fn from(error: LoadError) -> TransferredFault {
+        TransferredFault::Zone(Box::new(error))
+    }
 }
 
 fn without_place(text: &dyn std::fmt::Display) -> String {
@@ -122,7 +128,7 @@ fn packed_block(apex: &Name, mut packer: Packer, block: &[u8]) -> Result<Packed,
         let taken = each_record(message, |owner, rtype, ttl, rdata| {
             if owner.as_wire() != last.as_wire() {
                 if !owner.is_at_or_below(apex) {
-                    let owner = owner.clone();
+                    let owner = Box::new(owner.clone());
                     return Err(TransferredFault::OutOfZone { owner, rtype });
                 }
                 last = owner.clone();
@@ -130,7 +136,7 @@ fn packed_block(apex: &Name, mut packer: Packer, block: &[u8]) -> Result<Packed,
             Ok(packer.add(owner, rtype, ttl, rdata, NO_PLACE)?)
         });
         taken.map_err(|error| match error {
-            RecordError::Message(fault) => (*fault).into(),
+            RecordError::Message(fault) => fault.into(),
             RecordError::Taker(fault) => fault,
         })?;
     }
@@ -153,7 +159,7 @@ fn all_records(apex: &Name, path: &Path) -> Result<Vec<u8>, StageError> {
                 Ok::<(), TransferredFault>(())
             });
             if let Err(RecordError::Message(error)) = taken {
-                return Err(fault(*error));
+                return Err(fault(error));
             }
         }
     }

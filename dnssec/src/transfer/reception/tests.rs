@@ -1,3 +1,5 @@
+//! Transfers as messages, whole, cut, torn and wrong in each way that has a name.
+
 use super::*;
 use crate::Ttl;
 use crate::zone::load::LoadError;

@@ -1,3 +1,5 @@
+//! The schedule in virtual time: each rule once, and any events in any order.
+
 use super::*;
 use proptest::prelude::*;
 
