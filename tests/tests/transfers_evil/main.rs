@@ -3,6 +3,7 @@
 //! Loopback only. The seed of random parts is printed; `SEED=n` repeats them.
 
 mod clients;
+mod daemon;
 mod master;
 mod mutations;
 mod random;
