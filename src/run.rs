@@ -146,9 +146,8 @@ fn tell_where(bound: &[Bound], settings: &Settings) {
     for Bound { address, .. } in bound {
         tracing::info!(target: "dnshandler", "listening on {address}");
     }
-    let has_adapter = |zone: &ZoneSettings| {
-        zone.input_file().is_none() || zone.output_file().is_none()
-    };
+    let has_adapter =
+        |zone: &ZoneSettings| zone.input_file().is_none() || zone.output_file().is_none();
     if bound.is_empty() && settings.zones.iter().any(has_adapter) {
         tracing::warn!(target: "engine",
             "no dnshandler/listener configured, but zones are configured with dns adapters: \

@@ -10,9 +10,9 @@ pub use zones::{RunningZone, Zones};
 use crate::audit::{AuditorActor, AuditorParts, Vigil};
 use crate::console::{ConsoleActor, ConsoleParts};
 use crate::enforcer::{EnforcerActor, EnforcerMessage, EnforcerParts};
-use crate::io::transfer_client::TransferSlots;
 use crate::io::dns_server::Bound;
 use crate::io::folders::private_folder;
+use crate::io::transfer_client::TransferSlots;
 use crate::parent::{ParentActor, ParentParts};
 use crate::runtime::{
     AddError, Child, ChildRef, Clock, Failure, HealthTable, Outbox, PoolSpec, Supervised,

@@ -134,6 +134,7 @@ impl Lab {
             snapshot_folder: folder.path().join("snapshots"),
             repositories: repositories.to_vec(),
             zones: zones.to_vec(),
+            listeners: Vec::new(),
             notify_command: None,
             checkers: Vec::new(),
             allow_deprecated: false,
@@ -364,7 +365,7 @@ fn key_files(folder: &Path) -> usize {
 #[test]
 fn a_version_that_was_not_delivered_keeps_its_serial_to_itself() {
     let lab = Lab::new(Fault::None);
-    let output = lab.settings.zones[0].output.clone();
+    let output = lab.settings.zones[0].output_file().unwrap().to_owned();
     std::fs::create_dir(&output).unwrap();
     System::new().block_on(async {
         let (tree, _) = lab.start();

@@ -536,9 +536,7 @@ impl World {
     fn compare_with_full(&self, unsigned: &Arc<ZoneVersion>) {
         let sort = SortInput {
             apex: self.apex.clone(),
-            source: SortSource::File(
-                ZoneFile::open(&self.path("zone")).expect("a file of ours"),
-            ),
+            source: SortSource::File(ZoneFile::open(&self.path("zone")).expect("a file of ours")),
             limits: Limits::default(),
             dnssec_records: DnssecRecords::Dropped,
             previous: None,

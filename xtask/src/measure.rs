@@ -2,9 +2,9 @@
 //! kernel tells a process the time of *all* children it waited for (getrusage(2)), so each measured
 //! command gets a parent of its own: this program started again as `xtask measure COMMAND
 //! ARGUMENTS..`, which runs the command, inherits and waits for what that leaves behind
-//! (PR_SET_CHILD_SUBREAPER), asks, and prints one line. Memory is looked at by [`tree`] meanwhile. That
-//! needs no `unsafe` and no package. A daemon does not end: it is measured until it has put its file
-//! in place, and then killed.
+//! (PR_SET_CHILD_SUBREAPER), asks, and prints one line. Memory is looked at by [`tree`] meanwhile.
+//! That needs no `unsafe` and no package. A daemon does not end: it is measured until it has put
+//! its file in place, and then killed.
 
 mod tree;
 

@@ -3,8 +3,8 @@
 //! (catalogue 7).
 
 use super::gate::GateStatus;
-use super::refresh::RefreshStatus;
 use super::pipeline::{RunAction, RunEnd, StepLengths};
+use super::refresh::RefreshStatus;
 use super::signing::Late;
 use crate::enforcer::ZoneKeys;
 use crate::runtime::ProgressView;

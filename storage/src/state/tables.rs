@@ -94,8 +94,7 @@ pub(super) fn are_complete(transaction: &ReadTransaction) -> Result<bool, Failur
     let eras = is_missing(transaction.open_table(ERAS).err())?;
     let verdicts = is_missing(transaction.open_table(VERDICTS).err())?;
     let chain = is_missing(transaction.open_table(VERDICT_CHAIN).err())?;
-    let missing =
-        [lives, history, inputs, refreshes, announced, waivers, eras, verdicts, chain];
+    let missing = [lives, history, inputs, refreshes, announced, waivers, eras, verdicts, chain];
     Ok(!missing.contains(&true))
 }
 

@@ -209,9 +209,7 @@ impl World {
         std::fs::write(self.path("zone"), text).expect("a file of ours");
         let sort = SortInput {
             apex: self.apex.clone(),
-            source: SortSource::File(
-                ZoneFile::open(&self.path("zone")).expect("a file of ours"),
-            ),
+            source: SortSource::File(ZoneFile::open(&self.path("zone")).expect("a file of ours")),
             limits: Limits::default(),
             dnssec_records: match is_passed {
                 true => DnssecRecords::Kept,

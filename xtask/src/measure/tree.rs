@@ -1,7 +1,7 @@
 //! Peak memory of a process and all that it starts, by looking every [`INTERVAL`]: each process's
 //! own pages, and the pages shared with files once, at the most that one process has of them. In:
-//! /proc (proc_pid_statm(5)). Short peaks between two looks are missed; the kernel's own count of the
-//! largest process is the lower bound that the caller knows.
+//! /proc (proc_pid_statm(5)). Short peaks between two looks are missed; the kernel's own count of
+//! the largest process is the lower bound that the caller knows.
 
 use std::collections::BTreeSet;
 use std::fs;
