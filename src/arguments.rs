@@ -2,6 +2,7 @@
 //! 2 wrong usage.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -24,6 +25,8 @@ enum Program {
     Check,
     /// Judge a signed zone file, whoever signed it.
     Audit(AuditArguments),
+    /// Take a signed zone from its signer, and pass on to secondaries what the auditor approves.
+    AuditProxy(AuditProxyArguments),
     /// Test the tokens of repositories, and import keys.
     Hsm(crate::hsm::HsmArguments),
     /// Keys by hand, as OpenDNSSEC's ods-hsmutil (see `anchorite hsmutil -h`).
@@ -34,7 +37,7 @@ enum Program {
 
 /// The words that are programs of their own, not commands for the daemon.
 pub(crate) const PROGRAMS: &[&str] =
-    &["sign", "run", "audit", "check", "hsm", "hsmutil", "hsmspeed"];
+    &["sign", "run", "audit", "audit-proxy", "check", "hsm", "hsmutil", "hsmspeed"];
 
 /// Whether a first word is for this command line; `-s` is for the daemon's commands.
 pub(crate) fn knows(word: &str) -> bool {
@@ -139,12 +142,36 @@ pub(crate) struct AuditArguments {
     pub json: bool,
 }
 
+/// What `anchorite audit-proxy` is told.
+#[derive(Args)]
+pub(crate) struct AuditProxyArguments {
+    /// Name of the zone.
+    pub zone: String,
+    /// The addns.xml with the masters, who may send NOTIFY, who may transfer, and whom to notify.
+    #[arg(long, value_name = "FILE")]
+    pub transfers: PathBuf,
+    /// Where secondaries and NOTIFY are answered (127.0.0.1:5353 or [::1]:5353); more than one may
+    /// be given.
+    #[arg(long, value_name = "ADDRESS:PORT", required = true)]
+    pub listen: Vec<SocketAddr>,
+    /// Folder of the last good version, the log of verdicts and the control socket.
+    #[arg(long, value_name = "FOLDER")]
+    pub state: PathBuf,
+    /// A DS record of the zone at its parent ("12345 13 2 0123AB..."); several are one RRset.
+    #[arg(long, value_name = "DATA")]
+    pub ds: Vec<String>,
+    /// Log level 0 to 7: from 3 on also what was approved.
+    #[arg(long, value_name = "LEVEL", default_value = "3")]
+    pub log_level: u64,
+}
+
 /// Runs what the words say.
 pub(crate) fn main(words: Vec<String>) -> ExitCode {
     match Line::parse_from(words).program {
         Program::Sign(arguments) => crate::sign::main(arguments),
         Program::Run(arguments) => crate::run::main(arguments),
         Program::Audit(arguments) => crate::audit::main(arguments),
+        Program::AuditProxy(arguments) => crate::audit_proxy::main(&arguments),
         Program::Check => crate::kaspcheck::main("anchorite check", &[]),
         Program::Hsm(arguments) => crate::hsm::main(arguments),
         Program::Hsmutil => crate::hsm::hsmutil::main("ods-hsmutil", &[]),

@@ -4,6 +4,7 @@
 mod arguments;
 mod audit;
 mod audit_host;
+mod audit_proxy;
 mod daemons;
 mod front_ends;
 mod hsm;

@@ -24,13 +24,19 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 pub(crate) fn main(arguments: RunArguments) -> ExitCode {
-    let (settings, notices) = match read_settings_with(&arguments.config, &pin_of) {
+    main_with(&arguments, |_| ())
+}
+
+/// [`main`], with settings that are not in the configuration.
+pub(crate) fn main_with(arguments: &RunArguments, amend: impl FnOnce(&mut Settings)) -> ExitCode {
+    let (mut settings, notices) = match read_settings_with(&arguments.config, &pin_of) {
         Ok(read) => read,
         Err(error) => {
             eprintln!("anchorite: {error}");
             return ExitCode::FAILURE;
         }
     };
+    amend(&mut settings);
     actors::logging::start(arguments.verbosity.unwrap_or(settings.verbosity));
     for notice in notices {
         match notice.is_error() {
@@ -38,7 +44,7 @@ pub(crate) fn main(arguments: RunArguments) -> ExitCode {
             false => tracing::warn!(target: "config", "{notice}"),
         }
     }
-    match run(&settings, &arguments) {
+    match run(&settings, arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(target: "engine", "{error}");

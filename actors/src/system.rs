@@ -195,6 +195,7 @@ pub fn start_with(
         keeps_approved: settings.keeps_approved,
         transfer_slots: TransferSlots::default(),
         served: Arc::default(),
+        expected_ds: settings.expected_ds.clone(),
         publications: Arc::default(),
     });
 

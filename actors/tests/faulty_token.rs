@@ -145,6 +145,7 @@ impl Lab {
             keeps_approved: true,
             auditor: Auditor::Here,
             verbosity: 3,
+            expected_ds: std::collections::BTreeMap::new(),
         };
         let clock = Clock::system();
         let store = open_store(&settings, &clock).unwrap();

@@ -13,7 +13,7 @@ use dnssec::zone::load::Limits;
 use dnssec::zonefile::first_soa_owner;
 use dnssec::{Algorithm, Name, Seconds};
 use hsm::builtin::Unlock;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -76,6 +76,7 @@ pub(super) fn job(arguments: &SignArguments) -> Result<Job, ArgumentError> {
         repositories,
         zones: vec![zone.clone()],
         listeners: Vec::new(),
+        expected_ds: BTreeMap::new(),
         notify_command: None,
         checkers: Vec::new(),
         audit_log_kept: dnssec::Seconds(400 * 86_400),

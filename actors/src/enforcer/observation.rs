@@ -46,7 +46,9 @@ impl EnforcerActor {
         ctx: &mut Context<EnforcerActor>,
     ) {
         let Some(watched) = self.zones.get_mut(zone) else { return };
-        let agents = watched.policy.parent.agents.clone().filter(|_| !keys.is_empty());
+        // Of a zone that is passed through, the DS alone is of interest: for whoever signs it.
+        let has_interest = !keys.is_empty() || watched.policy.passthrough;
+        let agents = watched.policy.parent.agents.clone().filter(|_| has_interest);
         let order = agents.map(|agents| WatchOrder { agents, keys });
         if watched.observation.order.as_deref() == order.as_ref() {
             return;

@@ -305,6 +305,7 @@ fn settings(
         repositories,
         zones,
         listeners,
+        expected_ds: BTreeMap::new(),
         notify_command: conf.signer.notify_command,
         checkers: conf
             .signer

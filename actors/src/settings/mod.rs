@@ -19,7 +19,7 @@ use dnssec::policy::Policy;
 use dnssec::transfer::peers::{Inbound, Outbound};
 use dnssec::zone::load::Limits;
 use dnssec::{Name, Seconds};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -46,6 +46,9 @@ pub struct Settings {
     /// `<Listener>`: where requests for transfers, NOTIFY and queries come in; empty: nowhere. At
     /// most [`appliance_config::INTERFACES_MAX`].
     pub listeners: Vec<Interface>,
+    /// DS RRsets (RDATA) that the operator says the parents of zones have, beside those that are
+    /// seen there.
+    pub expected_ds: BTreeMap<Name, Vec<Vec<u8>>>,
     /// `<NotifyCommand>`.
     pub notify_command: Option<String>,
     /// `<Checker>`: external checkers, in their order.

@@ -33,7 +33,9 @@ use audit_host::{Copy, Judge};
 use dnssec::signing::SigningTimes;
 use dnssec::signing::apex::ApexPlan;
 use dnssec::signing::step::Reach;
+use dnssec::Name;
 use dnssec::zone::ZoneVersion;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -81,6 +83,8 @@ pub struct Services {
     pub transfer_slots: TransferSlots,
     /// What secondaries were seen to have.
     pub served: Arc<ServedSerials>,
+    /// DS RRsets (RDATA) that the operator says the parent has.
+    pub expected_ds: BTreeMap<Name, Vec<Vec<u8>>>,
     /// What secondaries get.
     pub publications: Arc<Publications>,
 }
@@ -266,10 +270,9 @@ impl Services {
         lengths.sign = self.since(began).saturating_sub(lengths.read + lengths.denial);
         let last = order.state.output_serial.map(|serial| serial.0);
         let leniency = late.as_ref().map(|_| times.least_life_left());
-        let made_of = (&order.settings, &order.keys);
         let expectations = |last| Expectations {
             keyset_refresh_seconds: leniency.map(seconds),
-            ..audit_expectations(made_of, &plan, &input.unsigned, &times, last)
+            ..self.expectations(order, &plan, &input.unsigned, &times, last)
         };
         let end = match signed {
             SignOutput::Unchanged => {
@@ -370,6 +373,23 @@ impl Services {
         let (state, durable, notify) = self.deliver(order, order.state.clone(), durable).await?;
         let approved = durable.into_approved();
         Ok(Delivery { state, stored, action, notify, approved, history, verdict })
+    }
+
+    /// What a version is held against: what the policy and the keys say, and the DS RRset that the
+    /// operator says the parent has.
+    pub(super) fn expectations(
+        &self,
+        order: &RunOrder,
+        plan: &ApexPlan,
+        unsigned: &ZoneVersion,
+        times: &SigningTimes,
+        last: Option<u32>,
+    ) -> Expectations {
+        let mut keys = Cow::Borrowed(&order.keys);
+        if let Some(ds) = self.expected_ds.get(&order.settings.name) {
+            keys.to_mut().shown_ds.push(ds.clone());
+        }
+        audit_expectations((&order.settings, &keys), plan, unsigned, times, last)
     }
 
     fn since(&self, began: Duration) -> Duration {

@@ -5,11 +5,12 @@ use crate::enforcer::ZoneKeys;
 use crate::settings::ZoneSettings;
 use ::audit::{Expectations, KeyRule, SignatureLifetimes, Zonemd};
 use dnssec::denial::denial_ttl;
+use dnssec::denial::foreign::{ForeignDenial, foreign_denial};
 use dnssec::denial::nsec3::Nsec3Parameters;
 use dnssec::first_keys::wanted_bits;
 use dnssec::key::{DigestType, KeyRole, ds_rdata};
 use dnssec::policy::{AuditMode, DenialPolicy, Policy};
-use dnssec::signing::apex::{ApexPlan, ZoneForm, expected_dnskeys};
+use dnssec::signing::apex::{ApexPlan, ZoneForm, dnskeys_of, expected_dnskeys};
 use dnssec::signing::parent_sync::ParentSync;
 use dnssec::signing::step::{Reach, reach};
 use dnssec::signing::{SigningTimes, ZoneKey};
@@ -164,7 +165,10 @@ pub fn audit_expectations(
     let apex = unsigned.apex.as_wire().to_vec();
     if plan.form == ZoneForm::Passthrough {
         let expectations = Expectations::new(apex, times.now.0, denial);
-        return Expectations { published_serial: last, ..expectations };
+        return Expectations {
+            published_serial: last,
+            ..passed_through(unsigned, keys, expectations)
+        };
     }
     Expectations {
         signing: Some(signing(keys)),
@@ -233,12 +237,46 @@ fn parent(keys: &ZoneKeys, apex: &Name) -> Vec<::audit::DsSet> {
         // Until the key states say that no cache has it.
         cached_until: set.is_withdrawn.then_some(u64::MAX),
     });
-    let seen = keys.shown_ds.iter().map(|records| ::audit::DsSet {
+    believed.chain(seen(keys)).collect()
+}
+
+/// The DS RRsets that the parent showed, or that the operator says it has.
+fn seen(keys: &ZoneKeys) -> impl Iterator<Item = ::audit::DsSet> {
+    keys.shown_ds.iter().map(|records| ::audit::DsSet {
         records: records.clone(),
         source: ::audit::DsSource::Seen,
         cached_until: None,
-    });
-    believed.chain(seen).collect()
+    })
+}
+
+/// What is expected of a version that is the input as it is. One that somebody else signed is
+/// judged as a signed zone, by the denial that it says of itself; one that is not signed where a DS
+/// asks for it, as a zone that must not be unsigned. Of any other, every record is to be there.
+fn passed_through(
+    unsigned: &ZoneVersion,
+    keys: &ZoneKeys,
+    expectations: Expectations,
+) -> Expectations {
+    let shown: Vec<::audit::DsSet> = seen(keys).collect();
+    let has_ds = shown.iter().any(|set| !set.records.is_empty());
+    let denial = match foreign_denial(unsigned) {
+        None if has_ds => ::audit::Denial::None,
+        None => return expectations,
+        Some(ForeignDenial::Nsec) => ::audit::Denial::Nsec,
+        Some(ForeignDenial::Nsec3 { hash_algorithm, parameters }) => ::audit::Denial::Nsec3 {
+            hash_algorithm,
+            iterations: parameters.iterations,
+            salt: parameters.salt,
+            opt_out: parameters.opt_out,
+        },
+    };
+    Expectations {
+        denial,
+        // What nobody asked for is not known, which is something else than that there is none.
+        parent: (!shown.is_empty()).then_some(shown),
+        dnskeys: Some(dnskeys_of(unsigned)),
+        ..expectations
+    }
 }
 
 /// What new keys may be like: the policy's; those that are to leave may be an earlier one's.

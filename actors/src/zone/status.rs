@@ -163,6 +163,11 @@ pub(super) fn log_end(zone: &str, end: &RunEnd) {
         }
         RunAction::Published { counts, audit, lengths } => {
             tracing::info!(target: "adapter", %zone, "write zone {zone} serial {serial}");
+            if end.basis.is_passed_through() {
+                tracing::info!(target: "audit", %zone,
+                    "zone {zone}, serial {serial}, is approved and passed on: {} records, {} \
+                     signatures verified", audit.records, audit.signatures_verified);
+            }
             tracing::info!(target: "STATS", %zone, "{}",
                 stats(zone, serial, version.record_count(), counts, audit, lengths));
         }

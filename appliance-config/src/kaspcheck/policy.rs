@@ -58,6 +58,7 @@ pub(super) fn check(
         nsec3_checks(file, policy, nsec3, hash, &keys, report);
     }
     datecounter(file, policy, report);
+    passed_through(file, policy, report);
     key_checks(file, policy, &keys, repositories, report);
     key_pairs(file, policy, &keys, report);
     largest_ttl(file, policy, report);
@@ -313,6 +314,18 @@ fn datecounter(file: &str, policy: &Policy, report: &mut Report) {
             "In {file}, policy {name}, serial type datecounter used but {signings} re-signs \
              requested. No more than 99 re-signs per day should be used with datecounter as only \
              2 digits are allocated for the version number."
+        ));
+    }
+}
+
+/// A SOA that another signer has signed has to stay as it is.
+fn passed_through(file: &str, policy: &Policy, report: &mut Report) {
+    let name = &policy.name;
+    if policy.passthrough && policy.zone.serial != SerialMode::Keep {
+        report.warning(format_args!(
+            "In {file}, policy {name}, zones are passed through with new serials: that breaks the \
+             SOA's signature of those that are signed already, which are refused then. Use serial \
+             type keep for such zones."
         ));
     }
 }

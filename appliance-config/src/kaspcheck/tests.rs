@@ -111,6 +111,38 @@ fn nothing_is_wrong() {
 }
 
 #[test]
+fn new_serials_break_what_somebody_else_signed() {
+    let passed = |serial: &str| {
+        let serial = format!("<Serial>{serial}</Serial>");
+        World::new().with("/kasp", |kasp| {
+            let kasp = kasp.replacen("<Description>", "<Passthrough/><Description>", 1);
+            let (before, rest) = kasp.split_once("<Serial>").unwrap();
+            let (_, after) = rest.split_once("</Serial>").unwrap();
+            format!("{before}{serial}{after}")
+        })
+    };
+    passed("keep").says(
+        0,
+        expect![[r#"
+            INFO: The XML in /conf is valid
+            INFO: The XML in /kasp is valid
+            INFO: The XML in /zones is valid
+        "#]],
+    );
+    passed("unixtime").says(
+        0,
+        expect![[r#"
+            INFO: The XML in /conf is valid
+            INFO: The XML in /kasp is valid
+            WARNING: In /kasp, policy default, zones are passed through with new serials: that
+                  breaks the SOA's signature of those that are signed already, which are
+                  refused then. Use serial type keep for such zones.
+            INFO: The XML in /zones is valid
+        "#]],
+    );
+}
+
+#[test]
 fn a_missing_file_counts_once() {
     World::new().without("/kasp").says(
         1,

@@ -3,6 +3,7 @@
 //! In: a zone version whose apex is final. Out: the chain, unsigned, as chunks.
 //! Never: signatures, policy.
 
+pub mod foreign;
 pub mod nsec;
 pub mod nsec3;
 pub mod update;

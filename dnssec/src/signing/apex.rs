@@ -114,14 +114,20 @@ fn with_first(version: &ZoneVersion, chunk: Chunk) -> ZoneVersion {
 
 /// The DNSKEY records that the version must have, as RDATA: ours, and in a signed one the input's.
 pub fn expected_dnskeys(unsigned: &ZoneVersion, plan: &ApexPlan) -> Vec<Vec<u8>> {
-    let keeps_foreign = plan.form == ZoneForm::Signed;
-    let apex =
-        unsigned.apex_owner().filter(|_| keeps_foreign).and_then(|apex| apex.rrset(RrType::DNSKEY));
-    let foreign = apex.into_iter().flat_map(|rrset| rrset.rdatas()).map(<[u8]>::to_vec);
-    let mut all: Vec<Vec<u8>> = foreign.chain(plan.dnskeys.clone()).collect();
+    let mut all = match plan.form {
+        ZoneForm::Signed => dnskeys_of(unsigned),
+        ZoneForm::Unsigned | ZoneForm::Passthrough => Vec::new(),
+    };
+    all.extend_from_slice(&plan.dnskeys);
     all.sort_unstable();
     all.dedup();
     all
+}
+
+/// The DNSKEY records at the apex of a version, as RDATA; those of an input are other signers'.
+pub fn dnskeys_of(version: &ZoneVersion) -> Vec<Vec<u8>> {
+    let rrset = version.apex_owner().and_then(|apex| apex.rrset(RrType::DNSKEY));
+    rrset.into_iter().flat_map(|rrset| rrset.rdatas()).map(<[u8]>::to_vec).collect()
 }
 
 /// The first chunk with these RRsets at the apex in place of those of the same types; without

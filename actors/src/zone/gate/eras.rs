@@ -2,14 +2,17 @@
 //! saved when a version with other keys, or with larger TTLs, has become true, and before it is
 //! delivered; after a crash in between the version is judged and delivered again, and saved here.
 //! In: approving reports. Out: the history.
-//! A zone that is passed through has another signer's keys; nothing is remembered of them.
+//! A zone that is passed through has another signer's keys, which are remembered as ours are; nothing
+//! is of one that nobody signed.
 
 use super::Services;
 use crate::store::StoreError;
-use crate::zone::input::is_passed_through;
 use crate::zone::pipeline::RunOrder;
 use crate::zone::plan::seconds;
-use ::audit::{Denial, Expectations, Horizon, PublishedKeys, PublishedVersion, Severity, remember};
+use ::audit::{
+    Denial, Expectations, Horizon, PublishedKeys, PublishedVersion, Severity, Signing, remember,
+};
+use dnssec::denial::foreign::is_signed_elsewhere;
 
 impl Services {
     /// The history with this version as the one that is published, durable.
@@ -19,7 +22,7 @@ impl Services {
         keys: PublishedKeys,
     ) -> Result<Vec<PublishedVersion>, StoreError> {
         let mut history = order.history.clone();
-        match is_passed_through(order) {
+        match keys.denial == Denial::Source {
             true => history.clear(),
             false => {
                 let delay = seconds(order.settings.policy.zone.propagation_delay);
@@ -37,9 +40,17 @@ impl Services {
 /// What the candidate is held against beside the policy: what caches may have, and how far ahead
 /// its signatures reach.
 pub(super) fn with_history(order: &RunOrder, expectations: Expectations) -> Expectations {
-    if expectations.denial == Denial::Source {
-        return expectations;
-    }
+    let was_signed =
+        || order.stored.as_ref().is_some_and(|last| is_signed_elsewhere(&last.version));
+    let expectations = match expectations.denial {
+        // Another signer's zone that is signed no more: the auditor asks what caches say to that.
+        Denial::Source if was_signed() => {
+            let signing = Some(Signing { signers: Vec::new(), ds_algorithms: Vec::new() });
+            Expectations { denial: Denial::None, signing, ..expectations }
+        }
+        Denial::Source => return expectations,
+        _ => expectations,
+    };
     let history = if is_swap_of_own(order) { Vec::new() } else { order.history.clone() };
     let delay = order.settings.policy.zone.propagation_delay;
     let (reaction_seconds, severity) = (REACTION_SECONDS, Severity::Warn);

@@ -18,6 +18,7 @@ pub(crate) use candidate::{CANDIDATE_GENERATION, REPORT_SUFFIX, refused_folder, 
 pub use candidate::{Kept, kept_candidate};
 pub use served::ServedSerials;
 
+use super::input::is_passed_through;
 use super::pipeline::{Reading, RunEnd, RunError, RunOrder, Services};
 use super::plan::key_rules;
 use crate::io::checker::CheckerError;
@@ -158,7 +159,9 @@ impl Services {
     async fn run_twice(&self, order: &RunOrder) -> Result<RunEnd, RunError> {
         match self.run_once(order).await {
             Err(RunError::Refused(refused))
-                if order.stored.is_some() && refused.is_about_signatures =>
+                if order.stored.is_some()
+                    && refused.is_about_signatures
+                    && !is_passed_through(order) =>
             {
                 let zone = zone_text(&order.settings.name);
                 tracing::error!(target: "audit", %zone,
@@ -180,7 +183,9 @@ impl Services {
         previous: Option<Stored>,
     ) -> Result<AuditedZone, RunError> {
         let expectations = Expectations {
-            key_rules: Some(key_rules(&order.settings.policy, &order.keys)),
+            // Keys of another signer are not the policy's.
+            key_rules: (!is_passed_through(order))
+                .then(|| key_rules(&order.settings.policy, &order.keys)),
             served_serials: self.served(order).await,
             ..expectations
         };

@@ -7,7 +7,7 @@ use crate::enforcer::ZoneKeys;
 use crate::runtime::{ActorFutureExt, AsyncContext, Context, Reply, WrapFuture};
 use crate::zone::ZoneActor;
 use crate::zone::pipeline::{RunError, RunOrder, Services};
-use crate::zone::plan::{apex_plan, audit_expectations};
+use crate::zone::plan::apex_plan;
 use ::audit::Expectations;
 use dnssec::policy::AuditMode;
 use dnssec::{Seconds, Timestamp};
@@ -36,7 +36,7 @@ impl ZoneActor {
         };
         self.whole_due = Some(due);
         let is_full = self.settings.policy.audit == AuditMode::Full;
-        if is_full && now >= due && !self.settings.policy.passthrough {
+        if is_full && now >= due {
             self.judge_whole(None, ctx);
         }
     }
@@ -97,14 +97,13 @@ impl Services {
     /// The verdict on all of the version that is published, made by this policy with these keys.
     async fn judge_published(&self, order: &RunOrder) -> Result<LastVerdict, RunError> {
         let stored = order.stored.clone().ok_or(RunError::NoInput)?;
-        let made_of = (&order.settings, &order.keys);
         let plan = apex_plan(&order.settings, &order.keys, stored.version.serial());
         let times = self.times(order);
         let expectations = Expectations {
             // What is due for renewal is the next run's.
             refresh_seconds: 0,
             sampling: None,
-            ..audit_expectations(made_of, &plan, &stored.unsigned, &times, None)
+            ..self.expectations(order, &plan, &stored.unsigned, &times, None)
         };
         let serial = stored.version.serial();
         let waived = self.waivers(order).await.into_iter().map(|(id, _)| id).collect();
