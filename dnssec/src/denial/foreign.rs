@@ -102,7 +102,7 @@ mod tests {
         let assembly = Assembly::new(&apex, vec![packer.finish()], limits).unwrap();
         let built = assembly.ranges(1).into_iter().map(|range| assembly.build(range).unwrap());
         let built = built.collect();
-        foreign_denial(&assembly.finish(built).unwrap().version)
+        foreign_denial(&assembly.finish(built).version)
     }
 
     fn nsec3(iterations: u16, salt: &[u8], opt_out: bool) -> Option<ForeignDenial> {
