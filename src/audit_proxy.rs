@@ -1,7 +1,7 @@
 //! `anchorite audit-proxy`: a signed zone in from whoever signs it, out to the secondaries if the
 //! auditor approves.
-//! In: arguments, an addns.xml. Out: the zone, by transfer; log lines on standard error, one for each
-//! verdict, until SIGTERM. Exit code 1 when it could not start or the system gave up.
+//! In: arguments, an addns.xml. Out: the zone, by transfer; log lines on standard error, one for
+//! each verdict, until SIGTERM. Exit code 1 when it could not start or the system gave up.
 //! It is `anchorite run` with one zone of a policy with `<Passthrough/>` and without keys. That
 //! configuration is written into the folder at each start, which is what makes the commands of the
 //! control socket there work; nothing in it is for people to edit.
@@ -154,7 +154,8 @@ const POLICY: &str = "<KASP>\n<Policy name=\"audit-proxy\">\n<Passthrough/>\n\
     <Validity><Default>P14D</Default><Denial>P14D</Denial></Validity>\
     <Jitter>PT0S</Jitter><InceptionOffset>PT1H</InceptionOffset></Signatures>\n\
     <Denial><NSEC/></Denial>\n\
-    <Keys><TTL>PT1H</TTL><RetireSafety>PT1H</RetireSafety><PublishSafety>PT1H</PublishSafety></Keys>\n\
+    <Keys><TTL>PT1H</TTL><RetireSafety>PT1H</RetireSafety>\
+    <PublishSafety>PT1H</PublishSafety></Keys>\n\
     <Zone><PropagationDelay>PT10M</PropagationDelay>\
     <SOA><TTL>PT1H</TTL><Minimum>PT1H</Minimum><Serial>keep</Serial></SOA></Zone>\n\
     <Parent><PropagationDelay>PT1H</PropagationDelay><DS><TTL>P1D</TTL></DS>\

@@ -2,8 +2,8 @@
 //! saved when a version with other keys, or with larger TTLs, has become true, and before it is
 //! delivered; after a crash in between the version is judged and delivered again, and saved here.
 //! In: approving reports. Out: the history.
-//! A zone that is passed through has another signer's keys, which are remembered as ours are; nothing
-//! is of one that nobody signed.
+//! A zone that is passed through has another signer's keys, which are remembered as ours are;
+//! nothing is of one that nobody signed.
 
 use super::Services;
 use crate::store::StoreError;
