@@ -69,7 +69,7 @@ fn prepare(arguments: &AuditProxyArguments) -> Result<(Name, Vec<Vec<u8>>, PathB
     let ds: Vec<Vec<u8>> = arguments.ds.iter().map(read_ds).collect::<Result<_, _>>()?;
     let transfers = check_transfers(&arguments.transfers)?;
     let folder = &arguments.state;
-    let snapshots = folder.join("work/snapshots");
+    let snapshots = folder.join("signer/snapshots");
     private_folder(&snapshots)
         .map_err(|cause| ProxyError::File { path: snapshots.clone(), cause })?;
     let folder = absolute(folder)?;
@@ -127,8 +127,8 @@ fn configuration(folder: &Path, listen: &[SocketAddr]) -> String {
          <Enforcer><Datastore><SQLite>{folder}/kasp.db</SQLite></Datastore>\
          <PidFile>{folder}/proxy.pid</PidFile>\
          <SocketFile>{folder}/proxy.sock</SocketFile>\
-         <WorkingDirectory>{folder}/work</WorkingDirectory></Enforcer>\n\
-         <Signer><WorkingDirectory>{folder}/work</WorkingDirectory>\n\
+         <WorkingDirectory>{folder}/signer</WorkingDirectory></Enforcer>\n\
+         <Signer><WorkingDirectory>{folder}/signer</WorkingDirectory>\n\
          <Listener>{interfaces}</Listener></Signer>\n</Configuration>\n"
     )
 }
@@ -138,7 +138,7 @@ fn zone_list(zone: &str, transfers: &Path, folder: &Path) -> String {
     let folder = escaped(&folder.to_string_lossy());
     format!(
         "<ZoneList>\n<Zone name=\"{zone}\"><Policy>audit-proxy</Policy>\
-         <SignerConfiguration>{folder}/work/signconf.xml</SignerConfiguration><Adapters>\
+         <SignerConfiguration>{folder}/signer/signconf.xml</SignerConfiguration><Adapters>\
          <Input><Adapter type=\"DNS\">{transfers}</Adapter></Input>\
          <Output><Adapter type=\"DNS\">{transfers}</Adapter></Output></Adapters></Zone>\n\
          </ZoneList>\n"
