@@ -17,14 +17,18 @@ use crate::keys::ZoneKey;
 use crate::report::Findings;
 use crate::wire::{rtype, u16_at};
 
-/// Runs all checks of this file.
-pub(crate) fn check(e: &Expectations, candidate: &PublishedKeys, findings: &mut Findings) {
-    if let Some(sets) = &e.parent {
-        check_agreement(e, sets, findings);
-        for set in sets.iter().take(e.limits.versions).filter(|set| is_in_use(e, set)) {
-            check_set(e, set, candidate, findings);
-        }
+/// The DS RRsets and the candidate. What they say counts even where an operator waives that all
+/// keys are other ones: the parent does not.
+pub(crate) fn check_parent(e: &Expectations, candidate: &PublishedKeys, findings: &mut Findings) {
+    let Some(sets) = &e.parent else { return };
+    check_agreement(e, sets, findings);
+    for set in sets.iter().take(e.limits.versions).filter(|set| is_in_use(e, set)) {
+        check_set(e, set, candidate, findings);
     }
+}
+
+/// What caches hold of earlier versions, and the candidate.
+pub(crate) fn check_caches(e: &Expectations, candidate: &PublishedKeys, findings: &mut Findings) {
     let recent = || e.history.iter().rev().take(e.limits.versions);
     let finding = recent().find_map(|version| unverifiable_by_cached_keys(e, version, candidate));
     if let Some((owner, detail)) = finding {

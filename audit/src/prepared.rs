@@ -291,8 +291,9 @@ impl<'a> Prepared<'a> {
             findings.add(FindingId::CachesTooComplex, &self.expectations.apex, None, detail);
         }
         let is_of_another_world = continuity::check(&self.expectations, keys, findings);
+        chain::check_parent(&self.expectations, keys, findings);
         if !is_of_another_world {
-            chain::check(&self.expectations, keys, findings);
+            chain::check_caches(&self.expectations, keys, findings);
         }
         horizon::check(&self.expectations, facts, self.soa_expire_seconds, findings);
     }

@@ -135,6 +135,13 @@ fn succession_cases() -> Vec<Case> {
             e.history = vec![version(&[&other_ksk(), &Key::new(9, 256)], &Key::new(9, 256))];
             same_denial(e);
         }),
+        with_expectations("all keys are others, and the parent has the old DS", &[701, 721], |e| {
+            let mut before = version(&[&other_ksk(), &Key::new(9, 256)], &Key::new(9, 256));
+            before.keys.keyset_signers = rdatas(&[&other_ksk()]);
+            e.history = vec![before];
+            same_denial(e);
+            e.parent = Some(vec![seen(vec![ds(&other_ksk(), 2)])]);
+        }),
         Case {
             before_signing: |z| z.retain(|r| !matches!(r.rtype, DNSKEY | NSEC)),
             signed: |z| z.retain(|r| r.rtype != RRSIG),
