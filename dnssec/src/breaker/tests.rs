@@ -116,7 +116,7 @@ fn growth_and_types() {
     assert_eq!(codes(Some(&old), &Source::delegations(2, 0..190)), [""; 0]);
     // A small zone may be filled at once; a larger one may not double.
     assert_eq!(codes(Some(&old), &Source::delegations(2, 0..4000)), [""; 0]);
-    assert_eq!(codes(Some(&old), &Source::delegations(2, 0..5200)), ["B103"]);
+    assert_eq!(codes(Some(&old), &Source::delegations(2, 0..5200)), ["B103", "B104"]);
     let strict = InputLimits { small_growth: 50, ..InputLimits::default() };
     let trips = trips_with(Some(&old), &Source::delegations(2, 0..220), &strict);
     assert!(trips[0].to_string().starts_with("B103 "), "{}", trips[0]);

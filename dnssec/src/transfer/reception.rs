@@ -167,6 +167,8 @@ enum State {
         to: Serial,
     },
     Done,
+    /// It broke a rule, and nothing of it counts.
+    Broken,
 }
 
 /// A transfer under way.
@@ -215,7 +217,7 @@ impl Reception {
     /// What kind of transfer it is, as far as that can be told.
     pub fn form(&self) -> Form {
         match self.state {
-            State::Start | State::First => Form::Unknown,
+            State::Start | State::First | State::Broken => Form::Unknown,
             _ if !self.steps.is_empty() => Form::Steps,
             State::Whole | State::Done => Form::Whole,
             State::Removed { .. } | State::Added { .. } => Form::Steps,
@@ -224,6 +226,14 @@ impl Reception {
 
     /// Takes the next message. After a fault, or anything but [`Taken::More`], none may follow.
     pub fn take(&mut self, message: &[u8]) -> Result<Taken, Fault> {
+        let taken = self.take_message(message);
+        if taken.is_err() {
+            self.state = State::Broken;
+        }
+        taken
+    }
+
+    fn take_message(&mut self, message: &[u8]) -> Result<Taken, Fault> {
         let head = read_head(message, self.id)?;
         if head.rcode != 0 {
             return Err(Fault::Refused { rcode: Rcode(head.rcode.into()) });
@@ -304,7 +314,7 @@ impl Reception {
             match self.state {
                 State::First => self.state = State::Whole,
                 State::Removed { .. } | State::Added { .. } => self.keep(record)?,
-                State::Start | State::Whole | State::Done => {}
+                State::Start | State::Whole | State::Done | State::Broken => {}
             }
             return Ok(());
         }
