@@ -16,8 +16,12 @@ fn change_count() -> usize {
 fn check(software: Software, key: Option<Key>) -> Lab {
     let mut zone = Zone::new();
     let mut lab = Lab::new(software, &zone, key);
-    for _ in 0..change_count() {
-        zone.change();
+    for number in 0..change_count() {
+        match number {
+            // Nothing but the serial: no version is made, and what follows fits all the same.
+            5 => zone.serial += 1,
+            _ => zone.change(),
+        }
         lab.master.replace(&zone.text(), zone.serial);
         lab.wait_for_signed(&zone);
     }

@@ -52,23 +52,32 @@ impl AskError {
     }
 }
 
+/// Changes are asked for since the version that they are to be applied to. That is an older one
+/// than what was received last where nothing but the serial changed, since no version is made then.
+fn fitting(how: How, serial: Option<Serial>) -> How {
+    match (how, serial) {
+        (How::Ixfr { .. }, Some(from)) => How::Ixfr { from },
+        (how, _) => how,
+    }
+}
+
 impl ZoneActor {
     /// Asks a master, and hands what comes to the schedule.
     pub(super) fn ask_master(&mut self, ask: Ask, ctx: &mut Context<ZoneActor>) {
         let path = self.received_path();
         let Some(refreshing) = &mut self.refreshing else { return };
         let master = refreshing.inbound.masters[ask.master].clone();
-        let order = TransferOrder {
-            zone: self.settings.name.clone(),
-            master,
-            how: ask.how,
-            limits: self.settings.limits,
-            path,
-            waits: Waits::default(),
-        };
         let changed = match refreshing.pending.as_ref().map(|pending| &pending.zone) {
             Some(ReceivedZone::Changed(version)) => Some(version.clone()),
             _ => self.unsigned.clone(),
+        };
+        let order = TransferOrder {
+            zone: self.settings.name.clone(),
+            master,
+            how: fitting(ask.how, changed.as_ref().and_then(|version| version.serial())),
+            limits: self.settings.limits,
+            path,
+            waits: Waits::default(),
         };
         let (services, name) = (self.services.clone(), self.name.clone());
         let verifies_digest = self.settings.policy.input.verifies_digest;
