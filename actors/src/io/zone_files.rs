@@ -175,6 +175,14 @@ pub fn read(path: &Path) -> Result<Vec<u8>, SourceError> {
     })?
 }
 
+/// Gives a file another name; one that is not there needs none.
+pub fn rename(path: &Path, to: &Path) -> io::Result<()> {
+    match std::fs::rename(path, to) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(cause),
+        _ => Ok(()),
+    }
+}
+
 /// Removes a file; one that is not there is removed already.
 pub fn remove(path: &Path) -> io::Result<()> {
     match std::fs::remove_file(path) {

@@ -348,8 +348,11 @@ impl ZoneActor {
 
     fn drop_received_file(&self) {
         let (path, zone) = (self.received_path(), self.name.clone());
+        let used = path.with_extension("used");
+        // Moved away at once: a zone that is received meanwhile is not what is removed.
+        let moved = zone_files::rename(&path, &used);
         let removed = move || {
-            if let Err(error) = zone_files::remove(&path) {
+            if let Err(error) = moved.and_then(|()| zone_files::remove(&used)) {
                 let path = path.display();
                 tracing::warn!(target: "xfrd", %zone, %error, "{path} was not removed");
             }
