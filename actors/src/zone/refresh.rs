@@ -347,6 +347,10 @@ impl ZoneActor {
     }
 
     fn drop_received_file(&self) {
+        if self.refreshing.as_ref().is_some_and(|refreshing| refreshing.asking.is_some()) {
+            // What is there may be the next zone already, of which the actor is yet to hear.
+            return;
+        }
         let (path, zone) = (self.received_path(), self.name.clone());
         let used = path.with_extension("used");
         // Moved away at once: a zone that is received meanwhile is not what is removed.
