@@ -102,12 +102,7 @@ impl Hashing {
         let labels = rrsig_labels(&self.owner);
         let of_rrset = |rrset: &RrsetView<'_>| -> Vec<(Ttl, Vec<u8>)> {
             let of_signature = |signature: crate::zone::chunk::SignatureView<'_>| {
-                let fields = SignatureFields {
-                    algorithm: signature.algorithm,
-                    key_tag: signature.key_tag,
-                    inception: signature.inception,
-                    expiration: signature.expiration,
-                };
+                let fields = SignatureFields::of(&signature);
                 let mut rdata = Vec::new();
                 push_rrsig_head(rrset.rtype, rrset.ttl, labels, &fields, &self.signer, &mut rdata);
                 rdata.extend(signature.signature);

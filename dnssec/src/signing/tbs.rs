@@ -3,7 +3,7 @@
 //! the RRset in canonical form.
 
 use crate::rdata;
-use crate::zone::chunk::RrsetView;
+use crate::zone::chunk::{RrsetView, SignatureView};
 use crate::{KeyTag, RrType, Ttl};
 
 /// The RRSIG fields that differ from one signature to the next.
@@ -17,6 +17,18 @@ pub struct SignatureFields {
     pub inception: u32,
     /// End of validity, as on the wire.
     pub expiration: u32,
+}
+
+impl SignatureFields {
+    /// Those of a signature that a zone has.
+    pub fn of(signature: &SignatureView<'_>) -> SignatureFields {
+        SignatureFields {
+            algorithm: signature.algorithm,
+            key_tag: signature.key_tag,
+            inception: signature.inception,
+            expiration: signature.expiration,
+        }
+    }
 }
 
 /// Appends RDATA of an RRSIG up to and with the signer's name (RFC 4034 §3.1). `signer` is the

@@ -136,12 +136,7 @@ pub(crate) fn push_signatures(
     rrset: &RrsetView<'_>,
 ) -> Result<(), RecordTooLong> {
     for signature in rrset.signatures() {
-        let fields = SignatureFields {
-            algorithm: signature.algorithm,
-            key_tag: signature.key_tag,
-            inception: signature.inception,
-            expiration: signature.expiration,
-        };
+        let fields = SignatureFields::of(&signature);
         writer.signature(owner, (rrset.rtype, rrset.ttl, labels), &fields, signature.signature)?;
     }
     Ok(())

@@ -99,12 +99,7 @@ fn add(
     }
     let labels = rrsig_labels(signer.as_wire());
     for signature in rrset.signatures().filter(|_| with_signatures) {
-        let fields = SignatureFields {
-            algorithm: signature.algorithm,
-            key_tag: signature.key_tag,
-            inception: signature.inception,
-            expiration: signature.expiration,
-        };
+        let fields = SignatureFields::of(&signature);
         let mut rdata = Vec::new();
         push_rrsig_head(rrset.rtype, rrset.ttl, labels, &fields, signer.as_wire(), &mut rdata);
         rdata.extend(signature.signature);

@@ -104,12 +104,7 @@ impl Parts<'_> {
             record(rrset.rtype, rrset.ttl, rdata);
         }
         for signature in rrset.signatures() {
-            let fields = SignatureFields {
-                algorithm: signature.algorithm,
-                key_tag: signature.key_tag,
-                inception: signature.inception,
-                expiration: signature.expiration,
-            };
+            let fields = SignatureFields::of(&signature);
             self.rrsig.clear();
             push_rrsig_head(
                 rrset.rtype,

@@ -50,6 +50,16 @@ impl Key {
         let secret = "c29tZSBzZWNyZXQgb2YgdGhpcnR5LXR3byBvY3RldHM=".to_owned();
         Key { name: name.to_owned(), algorithm: algorithm.to_owned(), secret }
     }
+
+    /// The `<TSIG>` and `<Key>` elements of addns.xml; empty without a key.
+    pub fn in_addns(key: Option<&Key>) -> (String, String) {
+        let Some(Key { name, algorithm, secret }) = key else { return Default::default() };
+        let tsig = format!(
+            "<TSIG><Name>{name}</Name><Algorithm>{algorithm}</Algorithm>\
+             <Secret>{secret}</Secret></TSIG>"
+        );
+        (tsig, format!("<Key>{name}</Key>"))
+    }
 }
 
 /// Transfer over TLS (RFC 9103); of these four, BIND does it both ways in Debian 12.

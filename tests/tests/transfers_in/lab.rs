@@ -182,16 +182,7 @@ fn installation(master: SocketAddr, listener: SocketAddr, key: Option<&Key>) -> 
         listener.port()
     );
     installation.edit("conf.xml", "</Signer>", &interface);
-    let (tsig, by_key) = match key {
-        None => (String::new(), String::new()),
-        Some(Key { name, algorithm, secret }) => (
-            format!(
-                "<TSIG><Name>{name}</Name><Algorithm>{algorithm}</Algorithm>\
-                 <Secret>{secret}</Secret></TSIG>"
-            ),
-            format!("<Key>{name}</Key>"),
-        ),
-    };
+    let (tsig, by_key) = Key::in_addns(key);
     installation.write(
         "addns.xml",
         &format!(

@@ -75,16 +75,7 @@ fn installation(address: SocketAddr, tells: &[SocketAddr], key: Option<&Key>) ->
          <Port>{port}</Port></Interface></Listener>"
     );
     installation.edit("conf.xml", "<WorkerThreads>4</WorkerThreads>", &listener);
-    let (tsig, name) = match key {
-        None => (String::new(), String::new()),
-        Some(Key { name, algorithm, secret }) => (
-            format!(
-                "<TSIG><Name>{name}</Name><Algorithm>{algorithm}</Algorithm>\
-                 <Secret>{secret}</Secret></TSIG>"
-            ),
-            format!("<Key>{name}</Key>"),
-        ),
-    };
+    let (tsig, name) = Key::in_addns(key);
     let mut remotes = String::new();
     for told in tells {
         let (ip, port) = (told.ip(), told.port());
