@@ -139,6 +139,19 @@ impl Machine {
         }
     }
 
+    /// Waits until it has written all of them, in any order; continues after the last.
+    #[track_caller]
+    pub(crate) fn wait_for_all(&mut self, texts: &[&str]) {
+        let begin = self.seen;
+        let mut last = begin;
+        for text in texts {
+            self.seen = begin;
+            self.wait_for(text);
+            last = last.max(self.seen);
+        }
+        self.seen = last;
+    }
+
     /// Types a line.
     pub(crate) fn type_line(&mut self, line: &str) {
         self.serial.write_all(format!("{line}\n").as_bytes()).unwrap();
