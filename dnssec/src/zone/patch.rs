@@ -17,7 +17,7 @@ mod rrset;
 mod tests;
 
 pub use error::{ImpliedField, Part, PatchError};
-pub use records::{adds_at_apex, composed, without_dnssec};
+pub use records::{Rrsigs, adds_at_apex, composed, without_dnssec};
 
 use super::build::ChunkBuilder;
 use super::chunk::{Chunk, OwnerKind, OwnerView, RrsetView};
@@ -25,7 +25,7 @@ use super::diff::Difference;
 use super::replace::{Replacements, replace_owners};
 use super::{ChunkList, ZoneVersion, edit, find, key};
 use crate::{Name, RrType};
-use records::{Changes, OwnerChange, Record, sort_changes};
+use records::{Changes, OwnerChange, Record, RrsetKey, rrset_key, sort_changes};
 use rrset::RrsetDraft;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,12 +33,21 @@ use std::sync::Arc;
 /// Most bytes of one owner: offsets in a chunk have 32 bits. Tests of this crate have a lower one.
 pub const OWNER_BYTES_MAX: usize = if cfg!(test) { 1 << 20 } else { 1 << 30 };
 
-/// The version with a difference applied.
+/// The version with a difference applied; its RRSIGs are signatures of its RRsets.
 pub fn apply(version: &ZoneVersion, difference: &Difference) -> Result<ZoneVersion, PatchError> {
+    apply_with(version, difference, Rrsigs::OfRrsets)
+}
+
+/// The version with a difference applied, which has its RRSIGs as `rrsigs` says.
+pub fn apply_with(
+    version: &ZoneVersion,
+    difference: &Difference,
+    rrsigs: Rrsigs,
+) -> Result<ZoneVersion, PatchError> {
     let apex = &version.apex;
-    let changes = sort_changes(apex, difference)?;
-    let hashes = replacements(apex, &version.hashes, &changes.hashes)?;
-    let names = replacements(apex, &version.names, &changes.names)?;
+    let changes = sort_changes(apex, difference, rrsigs)?;
+    let hashes = replacements(apex, &version.hashes, &changes.hashes, rrsigs)?;
+    let names = replacements(apex, &version.names, &changes.names, rrsigs)?;
     let names = edit::settled(version, &names, |l, r| l.is_same_but_kind(r), edit::single_signed);
     for owner in names.values().flatten().map(|chunk| chunk.owner(0)) {
         if owner.kind() == OwnerKind::Authoritative && owner.rrset(RrType::DS).is_some() {
@@ -66,9 +75,10 @@ fn replacements(
     apex: &Name,
     list: &ChunkList,
     changes: &Changes<'_>,
+    rrsigs: Rrsigs,
 ) -> Result<Replacements, PatchError> {
     let changed = changes.iter().map(|(key, change)| {
-        let owner = changed_owner(apex, key, find(list, key), change)?;
+        let owner = changed_owner(apex, key, find(list, key), change, rrsigs)?;
         Ok((key.clone(), owner.map(Arc::new)))
     });
     changed.collect()
@@ -88,16 +98,17 @@ fn changed_owner<'a>(
     key: &[u8],
     old: Option<OwnerView<'a>>,
     change: &OwnerChange<'a>,
+    rrsigs: Rrsigs,
 ) -> Result<Option<Chunk>, PatchError> {
-    let mut rrsets: BTreeMap<RrType, RrsetChange<'_, 'a>> = BTreeMap::new();
+    let mut rrsets: BTreeMap<RrsetKey, RrsetChange<'_, 'a>> = BTreeMap::new();
     for rrset in old.iter().flat_map(|owner| owner.rrsets()) {
-        rrsets.entry(rrset.rtype).or_default().old = Some(rrset);
+        rrsets.entry(rrset_key(rrset.rtype, rrset.ttl)).or_default().old = Some(rrset);
     }
     for record in &change.removed {
-        rrsets.entry(record.rrset_type()).or_default().removed.push(record);
+        rrsets.entry(record.rrset(rrsigs)).or_default().removed.push(record);
     }
     for record in &change.added {
-        rrsets.entry(record.rrset_type()).or_default().added.push(record);
+        rrsets.entry(record.rrset(rrsigs)).or_default().added.push(record);
     }
     let given_case = match change.added_as {
         Some(wire) => Some(wire).filter(|wire| wire.iter().any(u8::is_ascii_uppercase)),
@@ -108,10 +119,11 @@ fn changed_owner<'a>(
     let mut builder = ChunkBuilder::default();
     builder.begin_owner(key, given_case, kind);
     let mut counts: BTreeMap<RrType, usize> = BTreeMap::new();
-    for (rtype, change) in rrsets {
-        let count = write_rrset(apex, &owner, rtype, &change, &mut builder)?;
+    for ((rtype, _), change) in rrsets {
+        let draft = RrsetDraft::new(&owner, rtype, change.old, rrsigs);
+        let count = write_rrset(apex, draft, &change, &mut builder)?;
         if count > 0 {
-            counts.insert(rtype, count);
+            *counts.entry(rtype).or_default() += count;
         }
         if builder.byte_count() > OWNER_BYTES_MAX {
             return Err(PatchError::OwnerTooLarge { owner });
@@ -123,31 +135,29 @@ fn changed_owner<'a>(
 }
 
 /// Writes an RRset after its change; returns its number of records.
-fn write_rrset(
+fn write_rrset<'a>(
     apex: &Name,
-    owner: &Name,
-    rtype: RrType,
-    change: &RrsetChange<'_, '_>,
+    mut draft: RrsetDraft<'a>,
+    change: &RrsetChange<'_, 'a>,
     builder: &mut ChunkBuilder,
 ) -> Result<usize, PatchError> {
     if let (Some(old), [], []) = (&change.old, &change.removed[..], &change.added[..]) {
         builder.push_rrset(old);
         return Ok(usize::from(old.record_count));
     }
-    let mut draft = RrsetDraft::new(owner, rtype, change.old);
     change.removed.iter().try_for_each(|record| draft.remove(apex, record))?;
     change.added.iter().try_for_each(|record| draft.add(apex, record))?;
     draft.write(builder)
 }
 
-/// RFC 2181 §10.1 (a CNAME stands alone, but for NSEC), RFC 6672 §2.4 (one DNAME).
+/// RFC 2181 §10.1 (a CNAME stands alone, but for NSEC and RRSIG), RFC 6672 §2.4 (one DNAME).
 fn check_aliases(owner: &Name, counts: &BTreeMap<RrType, usize>) -> Result<(), PatchError> {
     for rtype in [RrType::CNAME, RrType::DNAME] {
         if counts.get(&rtype).is_some_and(|count| *count > 1) {
             return Err(PatchError::SeveralAliases { owner: owner.clone(), rtype });
         }
     }
-    let is_other = |rtype: &RrType| !matches!(*rtype, RrType::CNAME | RrType::NSEC);
+    let is_other = |rtype: &RrType| !matches!(*rtype, RrType::CNAME | RrType::NSEC | RrType::RRSIG);
     if counts.contains_key(&RrType::CNAME) && counts.keys().any(is_other) {
         return Err(PatchError::CnameAndOther { owner: owner.clone() });
     }

@@ -24,13 +24,34 @@ pub(super) struct Record<'a> {
 }
 
 impl Record<'_> {
-    /// The type whose RRset it belongs to: an RRSIG to the one it covers. The RDATA is sound.
-    pub(super) fn rrset_type(&self) -> RrType {
-        match self.rtype {
-            RrType::RRSIG => RrType(read_u16(self.rdata, 0)),
-            rtype => rtype,
+    /// The RRset that it belongs to. The RDATA is sound.
+    pub(super) fn rrset(&self, rrsigs: Rrsigs) -> RrsetKey {
+        match (self.rtype, rrsigs) {
+            (RrType::RRSIG, Rrsigs::OfRrsets) => {
+                rrset_key(RrType(read_u16(self.rdata, 0)), self.ttl)
+            }
+            (rtype, _) => rrset_key(rtype, self.ttl),
         }
     }
+}
+
+/// How a version has its RRSIGs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rrsigs {
+    /// As signatures of the RRsets that they cover, with NSEC3 in a list of its own: a version that
+    /// we sign.
+    OfRrsets,
+    /// As records beside the others, with NSEC3 among the names: one that somebody else signed,
+    /// as the loader keeps it.
+    Records,
+}
+
+/// What tells the RRsets of an owner apart: an RRSIG has the TTL of what it covers (RFC 4034 §3),
+/// so that RRSIGs that are records are an RRset for each TTL.
+pub(super) type RrsetKey = (RrType, Ttl);
+
+pub(super) fn rrset_key(rtype: RrType, ttl: Ttl) -> RrsetKey {
+    (rtype, if rtype == RrType::RRSIG { ttl } else { Ttl(0) })
 }
 
 /// What happens to one owner.
@@ -57,6 +78,7 @@ pub(super) struct SortedChanges<'a> {
 pub(super) fn sort_changes<'a>(
     apex: &Name,
     difference: &'a Difference,
+    rrsigs: Rrsigs,
 ) -> Result<SortedChanges<'a>, PatchError> {
     let mut changes = SortedChanges::default();
     let mut key = Vec::with_capacity(KEY_LENGTH_MAX);
@@ -68,7 +90,8 @@ pub(super) fn sort_changes<'a>(
             if !push_owner_key(apex, &owner, &mut key) {
                 return Err(PatchError::OutOfZone { part, owner, rtype });
             }
-            let is_hash = record.rrset_type() == RrType::NSEC3;
+            let is_of_nsec3 = record.rrset(rrsigs).0 == RrType::NSEC3;
+            let is_hash = is_of_nsec3 && rrsigs == Rrsigs::OfRrsets;
             if is_hash && !is_hash_key(&key) {
                 return Err(PatchError::NotHashed { owner });
             }

@@ -5,7 +5,7 @@ use super::super::build::ChunkBuilder;
 use super::super::chunk::{RrsetView, SignatureView, read_u16, read_u32};
 use super::super::load::{RRSET_BYTES_MAX, RRSET_RECORD_COUNT_MAX};
 use super::error::{ImpliedField, PatchError};
-use super::records::Record;
+use super::records::{Record, Rrsigs};
 use crate::signing::tbs::rrsig_labels;
 use crate::{KeyTag, Name, RrType, Ttl, rdata};
 use std::borrow::Cow;
@@ -19,6 +19,7 @@ const SIGNATURE_COUNT_MAX: usize = u8::MAX as usize;
 pub(super) struct RrsetDraft<'a> {
     owner: &'a Name,
     rtype: RrType,
+    rrsigs: Rrsigs,
     /// TTL and RDATA by canonical form: records with the same form are the same record.
     records: BTreeMap<Cow<'a, [u8]>, (Ttl, &'a [u8])>,
     /// Signatures with the TTL of their records: those kept in the old order, then the added ones.
@@ -27,9 +28,14 @@ pub(super) struct RrsetDraft<'a> {
 
 impl<'a> RrsetDraft<'a> {
     /// The RRset as it was.
-    pub(super) fn new(owner: &'a Name, rtype: RrType, old: Option<RrsetView<'a>>) -> Self {
-        let mut draft =
-            RrsetDraft { owner, rtype, records: BTreeMap::new(), signatures: Vec::new() };
+    pub(super) fn new(
+        owner: &'a Name,
+        rtype: RrType,
+        old: Option<RrsetView<'a>>,
+        rrsigs: Rrsigs,
+    ) -> Self {
+        let (records, signatures) = (BTreeMap::new(), Vec::new());
+        let mut draft = RrsetDraft { owner, rtype, rrsigs, records, signatures };
         if let Some(old) = old {
             let records = old.rdatas().map(|rdata| (form(rtype, rdata), (old.ttl, rdata)));
             draft.records = records.collect();
@@ -42,7 +48,7 @@ impl<'a> RrsetDraft<'a> {
     pub(super) fn remove(&mut self, apex: &Name, record: &Record<'a>) -> Result<(), PatchError> {
         let missing =
             || PatchError::RecordMissing { owner: self.owner.clone(), rtype: record.rtype };
-        if record.rtype == RrType::RRSIG {
+        if self.is_signature(record) {
             let gone = (record.ttl, self.signature(apex, record)?);
             let at = self.signatures.iter().position(|known| *known == gone);
             self.signatures.remove(at.ok_or_else(missing)?);
@@ -60,7 +66,7 @@ impl<'a> RrsetDraft<'a> {
 
     /// Puts in a record, or a signature over this RRset, that must not be there.
     pub(super) fn add(&mut self, apex: &Name, record: &Record<'a>) -> Result<(), PatchError> {
-        let is_new = if record.rtype == RrType::RRSIG {
+        let is_new = if self.is_signature(record) {
             let signature = (record.ttl, self.signature(apex, record)?);
             let is_new = !self.signatures.contains(&signature);
             self.signatures.push(signature);
@@ -76,6 +82,11 @@ impl<'a> RrsetDraft<'a> {
         let present =
             || PatchError::RecordPresent { owner: self.owner.clone(), rtype: record.rtype };
         is_new.then_some(()).ok_or_else(present)
+    }
+
+    /// Whether it is one over this RRset, and not a record of it.
+    fn is_signature(&self, record: &Record<'_>) -> bool {
+        record.rtype == RrType::RRSIG && self.rrsigs == Rrsigs::OfRrsets
     }
 
     /// What an RRSIG says beyond what its RRset implies, which has to fit. The structure of the

@@ -6,7 +6,7 @@ use crate::denial::nsec3::{Nsec3Parameters, hash_chunk, link};
 use crate::denial::{is_signed, nsec::with_nsec};
 use crate::zone::chunk::SignatureView;
 use crate::zone::diff::difference;
-use crate::zone::load::{Limits, Loader, Place};
+use crate::zone::load::{Assembly, DnssecRecords, Limits, Loader, Packer, Place};
 use crate::zone::tests::{Owners, any_owners, load, name, soa_rdata};
 use crate::zone::{key::push_owner_key, render};
 use crate::{KeyTag, Ttl};
@@ -111,6 +111,26 @@ fn fake_signed(chunk: &Arc<Chunk>, salt: u64) -> Arc<Chunk> {
         builder.end_owner();
     }
     Arc::new(builder.finish())
+}
+
+/// The version as it comes in from a signer before us: with its DNSSEC records as records.
+fn kept(version: &ZoneVersion) -> ZoneVersion {
+    let limits = Limits::default();
+    let packer = Packer::new(&version.apex, limits);
+    let mut packer = packer.with_dnssec_records(DnssecRecords::Kept);
+    for owner in version.chunks().flat_map(|chunk| chunk.owners()) {
+        for record in render::owner_records(&version.apex, &owner) {
+            let (owner, length) = Name::from_wire(&record).unwrap();
+            let (head, rdata) = record[length..].split_at(10);
+            let field = |at: usize| u16::from_be_bytes([head[at], head[at + 1]]);
+            let ttl = Ttl(u32::from(field(4)) << 16 | u32::from(field(6)));
+            packer.add(&owner, RrType(field(0)), ttl, rdata, Place::default()).unwrap();
+        }
+    }
+    let assembly = Assembly::new(&version.apex, vec![packer.finish()], limits).unwrap();
+    let built = assembly.ranges(1).into_iter().map(|range| assembly.build(range).unwrap());
+    let built = built.collect();
+    assembly.finish(built).version
 }
 
 /// All that a version holds, the order of signatures apart: key, kind, case, RDATA in order.
@@ -233,6 +253,35 @@ proptest! {
         );
         if !difference.is_empty() {
             prop_assert!(apply(&patched, &difference).is_err(), "applied twice");
+        }
+    }
+
+    #[test]
+    fn the_same_of_zones_that_somebody_else_signed(
+        before in any_owners(),
+        after in any_owners(),
+        was in any_signed(),
+        is in any_signed(),
+        salts in any::<(u64, u64)>(),
+    ) {
+        let (old, new) = (zone(&before, was, salts.0), zone(&after, is, salts.1));
+        let of_ours = difference(&old, &new);
+        let (old, new) = (kept(&old), kept(&new));
+        let difference = difference(&old, &new);
+        let sorted = |records: &[u8]| {
+            let mut records: Vec<Vec<u8>> = split(records);
+            records.sort_unstable();
+            records
+        };
+        // What a master sends is no other than it is of a zone of ours.
+        prop_assert_eq!(sorted(&difference.removed), sorted(&of_ours.removed));
+        prop_assert_eq!(sorted(&difference.added), sorted(&of_ours.added));
+        let patched = apply_with(&old, &of_ours, Rrsigs::Records).unwrap();
+        check_structure(&patched);
+        prop_assert_eq!(contents(&patched, &patched.names), contents(&new, &new.names));
+        prop_assert!(patched.hashes.is_empty());
+        if !difference.is_empty() {
+            prop_assert!(apply_with(&patched, &difference, Rrsigs::Records).is_err(), "twice");
         }
     }
 
