@@ -4,7 +4,7 @@ use crate::Terminal;
 use console_protocol::frame::{
     ANSWER_OCTETS_MAX, FrameError, FrameReader, REQUEST_OCTETS_MAX, encode,
 };
-use console_protocol::messages::{Answer, FrontEnd, Request};
+use console_protocol::messages::{Answer, FrontEnd, OnBehalf, Request};
 use nix::errno::Errno;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use std::io::{self, BufRead, Read, Write};
@@ -77,6 +77,7 @@ fn is_yes(terminal: &mut Terminal<'_>) -> bool {
 pub struct Connection {
     stream: UnixStream,
     reader: FrameReader,
+    on_behalf: Option<OnBehalf>,
 }
 
 impl Connection {
@@ -84,7 +85,13 @@ impl Connection {
     pub fn open(path: &str) -> Result<Connection, ClientError> {
         let stream = UnixStream::connect(Path::new(path))
             .map_err(|cause| ClientError::Connect { path: path.to_owned(), cause })?;
-        Ok(Connection { stream, reader: FrameReader::new(ANSWER_OCTETS_MAX) })
+        let reader = FrameReader::new(ANSWER_OCTETS_MAX);
+        Ok(Connection { stream, reader, on_behalf: None })
+    }
+
+    /// Says for whom the next commands are.
+    pub fn set_on_behalf(&mut self, somebody: Option<OnBehalf>) {
+        self.on_behalf = somebody;
     }
 
     /// Gives a command, passes on what it prints, and returns its exit code.
@@ -94,7 +101,8 @@ impl Connection {
         words: Vec<String>,
         terminal: &mut Terminal<'_>,
     ) -> Result<u8, ClientError> {
-        let mut request = Request { front_end, words, is_confirmed: false };
+        let on_behalf = self.on_behalf.clone();
+        let mut request = Request { front_end, words, is_confirmed: false, on_behalf };
         loop {
             match self.exchange(&request, terminal)? {
                 Ended::Exit(exit_code) => return Ok(exit_code),

@@ -1,9 +1,10 @@
 //! One client's conversation: request, answer, and again, until it closes.
 //! In: a connection. Out: answers; wishes of commands that were answered.
 //!
-//! Who the client is says the kernel (SO_PEERCRED). Root and the daemon's own user are admins.
-//! Everybody else is an operator: nobody else gets this far but by the group that the socket was
-//! given to, since its mode keeps all others out.
+//! Who the client is says the kernel (SO_PEERCRED). Root and the daemon's own user may everything.
+//! Everybody else is an operator and an officer: nobody else gets this far but by the group that
+//! the socket was given to, since its mode keeps all others out. A client that speaks on behalf of
+//! somebody (the SSH host, a console's login) can lower what it may do, and never raise it.
 //! Limits: [`IDLE_MAX`] between two requests, [`WRITE_MAX`] for an answer that is not read.
 
 use super::dispatch;
@@ -12,7 +13,7 @@ use super::site::Site;
 use crate::io::control_socket::close_at_exit;
 use console_protocol::frame::{ANSWER_OCTETS_MAX, FrameReader, REQUEST_OCTETS_MAX, encode};
 use console_protocol::messages::Request;
-use console_protocol::table::Role;
+use console_protocol::table::Roles;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,18 +35,19 @@ const READ_OCTETS: usize = 4096;
 pub(super) struct Peer {
     pub(super) user: u32,
     pub(super) process: i32,
-    pub(super) role: Role,
+    pub(super) roles: Roles,
 }
 
 impl Peer {
     fn of(stream: &UnixStream) -> io::Result<Peer> {
         let found = stream.peer_cred()?;
         let own = nix::unistd::geteuid().as_raw();
-        let role = match found.uid() {
-            user if user == 0 || user == own => Role::Admin,
-            _ => Role::Operator,
+        let roles = match found.uid() {
+            user if user == 0 || user == own => Roles::OWNER,
+            _ => Roles::GROUP,
         };
-        Ok(Peer { user: found.uid(), process: found.pid().unwrap_or(0), role })
+        let (user, process) = (found.uid(), found.pid().unwrap_or(0));
+        Ok(Peer { user, process, roles: Roles::of(&roles) })
     }
 }
 

@@ -3,6 +3,7 @@
 //! Limit: a handler that waits may do so for [`COMMAND_DEADLINE`].
 
 use super::connection::Peer;
+use super::key_past::printable;
 use super::output::Output;
 use super::site::Site;
 use super::{
@@ -12,10 +13,11 @@ use super::{
 };
 use crate::io::privileges::user_name;
 use console_protocol::help;
-use console_protocol::messages::{FrontEnd, Request};
+use console_protocol::messages::{FrontEnd, OnBehalf, Request};
 use console_protocol::parse::{Complaint, Invocation, ParseError, User, line, parse};
-use console_protocol::table::{Command, Effect, Family};
+use console_protocol::table::{Command, Effect, Family, Role, Roles};
 use futures_util::future::LocalBoxFuture;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -77,16 +79,17 @@ pub(super) async fn answer(site: &Arc<Site>, peer: Peer, request: &Request) -> O
     };
     invocation.is_confirmed = request.is_confirmed;
     let (command, line) = (invocation.command, invocation.line());
-    if peer.role < command.role {
+    let who = Who::of(peer, request);
+    let needed = invocation.role();
+    if !who.may(needed) {
         tracing::warn!(target: "cmdhandler", user = peer.user,
-            "refused command {line} from user {}: needs the role {}",
-            peer.user, command.role.word());
+            "refused command {line} from {who}: needs the role {}", needed.givers());
         let text = format!(
-            "{}: this needs the role {}, and user {} is {}\n",
+            "{}: this needs the role {}, and {} is {}\n",
             command.path,
-            command.role.word(),
-            peer.user,
-            peer.role.word()
+            needed.givers(),
+            who.short(),
+            who.roles()
         );
         return Output::refused(text, 1);
     }
@@ -94,9 +97,13 @@ pub(super) async fn answer(site: &Arc<Site>, peer: Peer, request: &Request) -> O
     let is_verbose = invocation.has("verbose") && !invocation.is_confirmed;
     if is_change {
         tracing::info!(target: "cmdhandler", user = peer.user, process = peer.process,
-            "received command {line} from user {} (process {})", peer.user, peer.process);
-        invocation.given_by = Some(giver(site, peer.user).await);
+            "received command {line} from {who} (process {})", peer.process);
+        invocation.given_by = Some(match &request.on_behalf {
+            Some(somebody) => User { id: peer.user, name: Some(printable(&somebody.name)) },
+            None => giver(site, peer.user).await,
+        });
     }
+    invocation.roles = who.roles();
     let handler = handlers(command.family).find(|(path, _)| *path == command.path);
     let output = match handler {
         Some((_, Handler::Now(handle))) => handle(site, &invocation),
@@ -118,6 +125,47 @@ pub(super) async fn answer(site: &Arc<Site>, peer: Peer, request: &Request) -> O
             "done handling command {line}: exit code {}", output.exit_code);
     }
     output
+}
+
+/// Who gives a command: the client itself, or whoever it speaks for.
+struct Who<'a> {
+    peer: Peer,
+    somebody: Option<&'a OnBehalf>,
+}
+
+impl<'a> Who<'a> {
+    fn of(peer: Peer, request: &'a Request) -> Who<'a> {
+        Who { peer, somebody: request.on_behalf.as_ref() }
+    }
+
+    /// Both have to be allowed to.
+    fn may(&self, needed: Role) -> bool {
+        self.peer.roles.may(needed) && self.somebody.is_none_or(|one| one.roles.may(needed))
+    }
+
+    /// The roles that a refusal is about.
+    fn roles(&self) -> Roles {
+        self.somebody.map_or(self.peer.roles, |one| one.roles)
+    }
+
+    fn short(&self) -> String {
+        match self.somebody {
+            Some(one) => printable(&one.name),
+            None => format!("user {}", self.peer.user),
+        }
+    }
+}
+
+impl fmt::Display for Who<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.somebody {
+            Some(one) => {
+                let (name, source) = (printable(&one.name), printable(&one.source));
+                write!(f, "{name} by {source} through user {}", self.peer.user)
+            }
+            None => write!(f, "user {}", self.peer.user),
+        }
+    }
 }
 
 /// Who gave a command, for the histories.

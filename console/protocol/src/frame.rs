@@ -107,7 +107,7 @@ mod tests {
 
     fn request(words: &[&str]) -> Request {
         let words = words.iter().map(|word| word.to_string()).collect();
-        Request { front_end: FrontEnd::Signer, words, is_confirmed: false }
+        Request { front_end: FrontEnd::Signer, ..Request::new(words) }
     }
 
     #[test]

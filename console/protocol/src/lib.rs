@@ -16,4 +16,4 @@ pub mod parse;
 pub mod table;
 
 /// Version byte of every frame; a peer that does not know it closes the connection.
-pub const PROTOCOL_VERSION: u8 = 2;
+pub const PROTOCOL_VERSION: u8 = 3;

@@ -5,7 +5,7 @@
 use crate::messages::FrontEnd;
 use crate::nearest::nearest;
 use crate::options::{Given, Known, Place, take_apart};
-use crate::table::{self, Command, Parameter};
+use crate::table::{self, Command, Parameter, Role, Roles};
 
 /// A command with its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Invocation {
     /// Whether the user said yes to the question that the command asks; see
     /// [`Answer::Question`](crate::messages::Answer::Question).
     pub is_confirmed: bool,
+    /// What the user may do; the daemon finds out.
+    pub roles: Roles,
 }
 
 /// A user of the machine that the daemon runs on.
@@ -106,8 +108,16 @@ pub fn parse(front_end: FrontEnd, words: &[String]) -> Result<Invocation, ParseE
     if operands.len() > allowed.most {
         return Err(fail(Complaint::TooMany));
     }
-    let (given_by, is_confirmed) = (None, false);
-    Ok(Invocation { front_end, command, options, operands, rest, given_by, is_confirmed })
+    Ok(Invocation {
+        front_end,
+        command,
+        options,
+        operands,
+        rest,
+        given_by: None,
+        is_confirmed: false,
+        roles: Roles::default(),
+    })
 }
 
 fn known(parameter: &Parameter) -> Known {
@@ -136,6 +146,15 @@ impl Invocation {
     pub fn value(&self, long: &str) -> Option<&str> {
         let mut given = self.options.iter().rev();
         given.find(|(parameter, _)| parameter.long == long)?.1.as_deref()
+    }
+
+    /// Who may give it: to roll a KSK is for an officer, to roll a ZSK is daily work.
+    pub fn role(&self) -> Role {
+        let is_zsk = self.value("keytype").is_some_and(|typed| typed.eq_ignore_ascii_case("ZSK"));
+        match self.command.path {
+            "key rollover" if !is_zsk => Role::Officer,
+            _ => self.command.role,
+        }
     }
 
     /// The command and what follows, as OpenDNSSEC logs it.
@@ -177,7 +196,7 @@ mod tests {
             Err(ParseError::Arguments { complaint, .. }) => complaint.to_string(),
             other => panic!("{line}: {other:?}"),
         };
-        assert_eq!(complaint("sign a --serial 5"), "unrecognized option '--serial'");
+        assert_eq!(complaint("sign a --cereal 5"), "unrecognized option '--cereal'");
         assert_eq!(complaint("zones -x"), "invalid option -- 'x'");
         assert_eq!(complaint("sign a b"), "too many arguments");
         assert_eq!(complaint("sign --all=x"), "option '--all' doesn't allow an argument");

@@ -10,10 +10,12 @@ mod enforcer;
 mod key_texts;
 mod keys;
 mod ksmutil;
+mod roles;
 mod signer;
 mod zones;
 
 pub use ksmutil::DATE_HELP;
+pub use roles::{Role, Roles, UnknownRole};
 
 use crate::messages::FrontEnd;
 
@@ -28,28 +30,6 @@ pub enum Family {
     Appliance,
     /// OpenDNSSEC 1.x's front end; nobody else sees these.
     Ksmutil,
-}
-
-/// What somebody must be to give a command; each may do what those before it may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// Looks.
-    Monitor,
-    /// Does the daily work: zones, signing, keys.
-    Operator,
-    /// Steers the daemon itself.
-    Admin,
-}
-
-impl Role {
-    /// Its name.
-    pub fn word(self) -> &'static str {
-        match self {
-            Role::Monitor => "monitor",
-            Role::Operator => "operator",
-            Role::Admin => "admin",
-        }
-    }
 }
 
 /// Whether a command changes anything.
@@ -105,7 +85,7 @@ pub struct Command {
     pub parameters: &'static [Parameter],
     /// Its operands.
     pub operands: Operands,
-    /// Who may give it.
+    /// Who may give it: see [`Roles::may`].
     pub role: Role,
     /// Whether it changes anything.
     pub effect: Effect,

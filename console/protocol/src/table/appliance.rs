@@ -5,7 +5,13 @@ use super::Family::Appliance;
 use super::{Command, Effect, Operands, Parameter, Role, START};
 
 pub(super) const COMMANDS: &[Command] = &[
-    Command { path: "running", usage: "running\n", help: "Say whether the daemon runs.\n", ..LOOK },
+    Command {
+        path: "running",
+        usage: "running\n",
+        help: "Say whether the daemon runs.\n",
+        role: Role::Monitor,
+        ..LOOK
+    },
     Command {
         path: "start",
         usage: "start [--config FILE]\n",
@@ -65,7 +71,7 @@ pub(super) const COMMANDS: &[Command] = &[
         help: "Keep a key that is in the trash.\n",
         parameters: &[CKA_ID, REPOSITORY],
         operands: Operands::ONE_OR_NONE,
-        role: Role::Operator,
+        role: Role::Officer,
         ..STEER
     },
     Command {
@@ -215,6 +221,7 @@ pub(super) const COMMANDS: &[Command] = &[
         usage: "help [COMMAND]\n",
         help: "List the commands, or explain one.\n",
         operands: Operands::ANY,
+        role: Role::Monitor,
         ..LOOK
     },
 ];
@@ -248,7 +255,7 @@ const LOOK: Command = Command {
     help: "",
     parameters: &[],
     operands: Operands::NONE,
-    role: Role::Monitor,
+    role: Role::Auditor,
     effect: Effect::Read,
 };
 

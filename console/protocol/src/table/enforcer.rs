@@ -84,6 +84,7 @@ Without arguments print an overview of available commands for the daemon\n\
 and a short description of usage. With [command] set, print usage information\n\
 of command and extended help if available.\n",
         operands: Operands::ANY,
+        role: Role::Monitor,
         ..LIST
     },
 ];
@@ -95,7 +96,7 @@ const LIST: Command = Command {
     help: "",
     parameters: &[],
     operands: Operands::NONE,
-    role: Role::Monitor,
+    role: Role::Auditor,
     effect: Effect::Read,
 };
 

@@ -48,7 +48,7 @@ pub(super) const KEY_IMPORT: Command = Command {
     usage: texts::KEY_IMPORT_USAGE,
     help: texts::KEY_IMPORT_HELP,
     parameters: &[CKA_ID, REPOSITORY, ZONE, BITS, ALGORITHM, KEY_STATE, KEY_TYPE, INCEPTION],
-    ..CHANGE
+    ..OFFICE
 };
 pub(super) const DS_SUBMIT: Command = Command {
     path: "key ds-submit",
@@ -90,7 +90,7 @@ pub(super) const KEY_PURGE: Command = Command {
     usage: texts::KEY_PURGE_USAGE,
     help: texts::KEY_PURGE_HELP,
     parameters: &[POLICY, ZONE, DELETE],
-    ..CHANGE
+    ..OFFICE
 };
 pub(super) const KEY_ROLLOVER: Command = Command {
     path: "key rollover",
@@ -118,28 +118,28 @@ pub(super) const BACKUP_PREPARE: Command = Command {
     usage: texts::BACKUP_USAGE,
     help: texts::BACKUP_HELP,
     parameters: &[REPOSITORY],
-    ..CHANGE
+    ..OFFICE
 };
 pub(super) const BACKUP_COMMIT: Command = Command {
     path: "backup commit",
     usage: texts::BACKUP_USAGE,
     help: texts::BACKUP_HELP,
     parameters: &[REPOSITORY],
-    ..CHANGE
+    ..OFFICE
 };
 pub(super) const BACKUP_ROLLBACK: Command = Command {
     path: "backup rollback",
     usage: texts::BACKUP_USAGE,
     help: texts::BACKUP_HELP,
     parameters: &[REPOSITORY],
-    ..CHANGE
+    ..OFFICE
 };
 pub(super) const BACKUP_DONE: Command = Command {
     path: "backup done",
     usage: texts::BACKUP_USAGE,
     help: texts::BACKUP_HELP,
     parameters: &[REPOSITORY],
-    ..CHANGE
+    ..OFFICE
 };
 pub(super) const ENFORCE: Command = Command {
     path: "enforce",
@@ -181,9 +181,12 @@ const LOOK: Command = Command {
     help: "",
     parameters: &[],
     operands: Operands::ANY,
-    role: Role::Monitor,
+    role: Role::Auditor,
     effect: Effect::Read,
 };
+
+/// Keys themselves.
+const OFFICE: Command = Command { role: Role::Officer, ..CHANGE };
 
 const CHANGE: Command = Command { role: Role::Operator, effect: Effect::Change, ..LOOK };
 

@@ -34,7 +34,7 @@ const LOOK: Command = Command {
     help: "",
     parameters: &[VERBOSE],
     operands: Operands::NONE,
-    role: Role::Monitor,
+    role: Role::Auditor,
     effect: Effect::Read,
 };
 const CHANGE: Command = Command { role: Role::Operator, effect: Effect::Change, ..LOOK };
@@ -99,6 +99,7 @@ pub(super) const COMMANDS: &[Command] = &[
         usage: "  key purge\n\t--zone <zone>                            aka -z\n  key purge\n\
                 \t--policy <policy>                        aka -p\n",
         parameters: &[ZONE, POLICY, VERBOSE],
+        role: Role::Officer,
         ..CHANGE
     },
     Command {
@@ -106,6 +107,7 @@ pub(super) const COMMANDS: &[Command] = &[
         usage: "  key delete\n\t--cka_id <CKA_ID>                        aka -k\n\t--no-hsm\n",
         help: "A key that is in use is not deleted, not even with --force.\n",
         parameters: &[CKA_ID, flag("no-hsm", 'M'), FORCE, VERBOSE],
+        role: Role::Officer,
         ..CHANGE
     },
     KEY_GENERATE,
@@ -122,7 +124,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command { path: "backup prepare", ..BACKUP },
     Command { path: "backup commit", ..BACKUP },
     Command { path: "backup rollback", ..BACKUP },
-    Command { path: "backup list", role: Role::Monitor, effect: Effect::Read, ..BACKUP },
+    Command { path: "backup list", role: Role::Auditor, effect: Effect::Read, ..BACKUP },
     Command { path: "backup done", parameters: &[REPOSITORY, FORCE, VERBOSE], ..BACKUP },
     Command {
         path: "rollover list",
@@ -141,8 +143,12 @@ pub(super) const COMMANDS: &[Command] = &[
     Command { path: "zonelist import", usage: "  zonelist export\n  zonelist import\n", ..CHANGE },
 ];
 
-const BACKUP: Command =
-    Command { usage: BACKUP_USAGE, parameters: &[REPOSITORY, VERBOSE], ..CHANGE };
+const BACKUP: Command = Command {
+    usage: BACKUP_USAGE,
+    parameters: &[REPOSITORY, VERBOSE],
+    role: Role::Officer,
+    ..CHANGE
+};
 
 const ZONE_ADD: Command = Command {
     path: "zone add",
@@ -230,6 +236,7 @@ const KEY_IMPORT: Command = Command {
         value("retire", 'y', "retire"),
         VERBOSE,
     ],
+    role: Role::Officer,
     ..CHANGE
 };
 

@@ -4,6 +4,8 @@
 use super::Family::Signer;
 use super::{Command, Effect, Operands, Parameter, Role, START};
 
+/// In the usage of 2.1 it is missing, too.
+const SERIAL: Parameter = Parameter { long: "serial", short: 's', value: Some("number") };
 const ALL: Parameter = Parameter { long: "all", short: 'a', value: None };
 
 pub(super) const COMMANDS: &[Command] = &[
@@ -17,7 +19,7 @@ pub(super) const COMMANDS: &[Command] = &[
         usage: "\
 sign <zone>                 Read zone and schedule for immediate (re-)sign.\n\
 sign --all                  Read all zones and schedule all for immediate (re-)sign.\n",
-        parameters: &[ALL],
+        parameters: &[ALL, SERIAL],
         operands: Operands::ONE_OR_NONE,
         ..DAILY
     },
@@ -63,6 +65,7 @@ update [--all]              Update zone list and all signer configurations.\n",
     Command {
         path: "running",
         usage: "running                     Check if the engine is running.\n",
+        role: Role::Monitor,
         ..SHOWING
     },
     Command {
@@ -78,7 +81,7 @@ update [--all]              Update zone list and all signer configurations.\n",
         ..CONTROL
     },
     // Not in the list that it prints.
-    Command { path: "help", operands: Operands::ANY, ..SHOWING },
+    Command { path: "help", operands: Operands::ANY, role: Role::Monitor, ..SHOWING },
 ];
 
 const SHOWING: Command = Command {
@@ -88,7 +91,7 @@ const SHOWING: Command = Command {
     help: "",
     parameters: &[],
     operands: Operands::NONE,
-    role: Role::Monitor,
+    role: Role::Auditor,
     effect: Effect::Read,
 };
 

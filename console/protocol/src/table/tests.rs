@@ -20,7 +20,7 @@ fn every_entry_is_well_formed() {
         assert_eq!(longs.len(), command.parameters.len(), "{name}");
         assert_eq!(shorts.len(), command.parameters.len(), "{name}");
         assert!(command.operands.least <= command.operands.most, "{name}");
-        let may_change = command.role > Role::Monitor;
+        let may_change = !matches!(command.role, Role::Monitor | Role::Auditor);
         assert!(
             command.effect == Effect::Read || may_change,
             "{name} changes and is for everybody"

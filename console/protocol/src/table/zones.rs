@@ -78,7 +78,7 @@ pub(super) const POLICY_EXPORT: Command = Command {
     help: "Export a specified policy or all of them from the database.\n\nOptions:\n\
            policy|all\tlimit the operation to a specified policy or all of them\n",
     parameters: &[POLICY, ALL],
-    role: Role::Monitor,
+    role: Role::Auditor,
     effect: Effect::Read,
     ..CHANGE
 };
