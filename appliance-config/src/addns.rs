@@ -2,6 +2,8 @@
 //! elements:
 //! - `<AllowUpdate>` in `<Inbound>`: peers that may change the unsigned zone (RFC 2136). Each has
 //!   a `<Key>`;
+//! - `<Watch>` in `<Outbound>`: after what time a secondary of `<Notify>` that lacks the newest
+//!   version is an alarm, or that nobody looks;
 //! - `<TLS>` in `<Remote>`: zone transfers over TLS (RFC 9103). Empty, it encrypts and believes
 //!   whoever answers; with `<Name>` (and `<CAFile>`, else the authorities of the system), with
 //!   `<Pin>`s, or with both, there is no connection to another server.
@@ -12,14 +14,16 @@
 use std::net::{IpAddr, SocketAddr};
 
 use data_encoding::BASE64;
+use dnssec::Seconds;
 use dnssec::transfer::peers::{
     DNS_PORT, Inbound, Outbound, PEER_COUNT_MAX, PIN_COUNT_MAX, Peer, Prefix, Remote, RemoteTls,
     SpkiPin, TLS_PORT,
 };
+use dnssec::transfer::watch::WatchLimit;
 
 use crate::diagnostics::{FileFaults, Findings, Read};
 use crate::fault::Fault;
-use crate::kasp::number;
+use crate::kasp::{duration, number};
 use crate::schema::{self, validate};
 use crate::tree::{Element, FILE_BYTES_MAX, read_tree};
 use crate::tsig_keys::Keys;
@@ -59,9 +63,25 @@ fn addns(dns: &Element<'_>, findings: &mut Findings) -> Addns {
         found.outbound = Outbound {
             provide_transfer: peers(outbound, "ProvideTransfer", &keys, findings),
             notify: remotes(outbound, "Notify", &keys, findings),
+            watch: watch(outbound, findings),
         };
     }
     found
+}
+
+/// When a secondary that lacks the newest version is an alarm.
+fn watch(outbound: &Element<'_>, findings: &mut Findings) -> WatchLimit {
+    match outbound.child("Watch") {
+        None => WatchLimit::Refresh,
+        Some(watch) if watch.has("Off") => WatchLimit::Off,
+        Some(watch) => {
+            let length = duration(watch, &["Alarm"], findings);
+            if let Some(alarm) = watch.child("Alarm").filter(|_| length == Seconds(0)) {
+                bad_value(alarm, "a time, since no secondary has a version at once", findings);
+            }
+            WatchLimit::After(length)
+        }
+    }
 }
 
 /// Whether a list that is there has something in it, and not too much.

@@ -101,7 +101,7 @@ impl Lab {
     /// One for anybody on the loopback, with this key.
     fn open(key: Option<Arc<TsigKey>>) -> Lab {
         let provide_transfer = vec![from("127.0.0.0/8", key)];
-        Lab::new(Outbound { provide_transfer, notify: Vec::new() }, Inbound::default())
+        Lab::new(Outbound { provide_transfer, ..Outbound::default() }, Inbound::default())
     }
 
     async fn by_udp(&self, octets: &[u8]) -> Vec<u8> {
@@ -249,7 +249,7 @@ async fn every_message_to_somebody_with_a_key_is_signed() {
 async fn who_is_not_listed_is_refused() {
     let provide_transfer = vec![from("192.0.2.0/24", None)];
     let inbound = Inbound { allow_notify: vec![from("127.0.0.1", None)], ..Inbound::default() };
-    let mut lab = Lab::new(Outbound { provide_transfer, notify: Vec::new() }, inbound);
+    let mut lab = Lab::new(Outbound { provide_transfer, ..Outbound::default() }, inbound);
     lab.publications.publish(&version(1, 1), None);
     assert_eq!(rcode(&lab.by_udp(&asking(RrType::SOA, None).octets).await), 5);
     let mut stream = lab.connect().await;
@@ -269,7 +269,7 @@ async fn who_is_not_listed_is_refused() {
 #[tokio::test]
 async fn a_listed_peer_is_served_among_a_thousand_idlers() {
     let provide_transfer = vec![from("127.0.0.9", None)];
-    let lab = Lab::new(Outbound { provide_transfer, notify: Vec::new() }, Inbound::default());
+    let lab = Lab::new(Outbound { provide_transfer, ..Outbound::default() }, Inbound::default());
     lab.publications.publish(&version(1, 10), None);
     let from = |last: u8| async move {
         let socket = TcpSocket::new_v4().unwrap();
@@ -303,7 +303,7 @@ async fn secondaries_are_told_of_each_version() {
     let secondary = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let target = secondary.local_addr().unwrap();
     let notify = vec![Remote { address: target, key: None, tls: None }];
-    let lab = Lab::new(Outbound { provide_transfer: Vec::new(), notify }, Inbound::default());
+    let lab = Lab::new(Outbound { notify, ..Outbound::default() }, Inbound::default());
     let publications = lab.publications.clone();
     let teller = Teller { publications, clock: lab.clock.clone(), source: None };
     tokio::spawn(teller.run());
@@ -332,7 +332,7 @@ async fn a_secondary_that_is_silent_is_given_up_after_five_tries() {
     let target = secondary.local_addr().unwrap();
     let publications = Arc::<Publications>::default();
     let notify = vec![Remote { address: target, key: None, tls: None }];
-    let outbound = Outbound { provide_transfer: Vec::new(), notify };
+    let outbound = Outbound { notify, ..Outbound::default() };
     publications.set_adapters(&name("example."), None, Some(Arc::new(outbound)));
     let clock = Clock::virtual_at(Timestamp(1_000));
     let own = clock.clone();

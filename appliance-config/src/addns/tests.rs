@@ -76,6 +76,19 @@ fn tls_is_never_weaker_than_written() {
     assert_eq!(pinned.tls, Some(RemoteTls::Strict { name: None, ca_file: None, pins }));
 }
 
+#[test]
+fn secondaries_are_watched_unless_told() {
+    let watch = |inner: &str| read(&format!("<Outbound>{inner}</Outbound>")).outbound.watch;
+    assert_eq!(watch(""), WatchLimit::Refresh);
+    assert_eq!(watch("<Watch><Alarm>PT10M</Alarm></Watch>"), WatchLimit::After(Seconds(600)));
+    assert_eq!(watch("<Watch><Off/></Watch>"), WatchLimit::Off);
+    for wrong in ["<Watch/>", "<Watch><Alarm>PT0S</Alarm></Watch>", "<Watch><Alarm/></Watch>"] {
+        let text = file(&format!("<Outbound>{wrong}</Outbound>"));
+        let faults = read_addns("addns.xml", text.as_bytes()).unwrap_err().to_string();
+        assert!(faults.starts_with("addns.xml:2:"), "{wrong}: {faults}");
+    }
+}
+
 /// Whoever may update has a key, and the key is found by a name in any case and with a dot.
 #[test]
 fn updates_are_for_those_with_a_key() {

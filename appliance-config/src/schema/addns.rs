@@ -1,6 +1,6 @@
 //! The tables of addns.xml (OpenDNSSEC 1.4 to 2.1) and zonefetch.xml (1.1 to 1.3).
-//! Ours in addns.xml: `<AllowUpdate>` of `<Inbound>` (RFC 2136), and `<TLS>` of a `<Remote>`
-//! (RFC 9103). Order is fixed, as in OpenDNSSEC's grammar. That a list is not empty is checked
+//! Ours in addns.xml: `<AllowUpdate>` of `<Inbound>` (RFC 2136), `<Watch>` of `<Outbound>`, and
+//! `<TLS>` of a `<Remote>` (RFC 9103). Order is fixed, as in OpenDNSSEC's grammar. That a list is not empty is checked
 //! with the values, which know how long it may be.
 
 use super::{Content, Rule};
@@ -27,9 +27,16 @@ const DNS: &[Rule] = &[
         Content::Ordered(&[
             Rule::optional("ProvideTransfer", PEERS),
             Rule::optional("Notify", REMOTES),
+            // Of our own.
+            Rule::optional("Watch", WATCH),
         ]),
     ),
 ];
+
+const WATCH: Content = Content::Ordered(&[
+    Rule::choice(1, "Alarm", Content::Duration),
+    Rule::choice(1, "Off", Content::Flag),
+]);
 
 const TSIG: Content = Content::Ordered(&[
     Rule::one("Name", Content::Text),

@@ -14,6 +14,7 @@ pub mod schedule;
 pub mod serving;
 pub mod tsig;
 pub mod update;
+pub mod watch;
 pub mod wire;
 
 pub use rcode::Rcode;

@@ -12,6 +12,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::tsig::TsigKey;
+use super::watch::WatchLimit;
 use crate::name::Name;
 
 /// Most peers, and most remotes, in one list of a zone.
@@ -39,8 +40,10 @@ pub struct Inbound {
 pub struct Outbound {
     /// `<ProvideTransfer>`: who may transfer the zone and ask for its SOA.
     pub provide_transfer: Vec<Peer>,
-    /// `<Notify>`: who is told of a new version.
+    /// `<Notify>`: who is told of a new version, and watched whether it has it.
     pub notify: Vec<Remote>,
+    /// `<Watch>`, ours: when one that lacks it is an alarm.
+    pub watch: WatchLimit,
 }
 
 /// `<Remote>`: a server that we talk to.

@@ -73,7 +73,7 @@ pub struct Jitter(pub u16);
 
 impl Jitter {
     /// 90 to 100 % of a time.
-    fn shorten(self, length: Seconds) -> Seconds {
+    pub(super) fn shorten(self, length: Seconds) -> Seconds {
         let cut = length.0 * u64::from(self.0.min(1000)) / 10_000;
         Seconds(length.0 - cut).max(TIMER_MIN)
     }
