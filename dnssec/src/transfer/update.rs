@@ -1,9 +1,10 @@
 //! DNS UPDATE: what a message asks to be changed in an unsigned zone. RFC 2136 §2 and §3.
 //! In: an update whose sender may do so (§3.3 is the caller's: key and address), and the version
-//! that it is for. Out: the [`Difference`] that it comes to, all of it or, with an [`UpdateFault`],
-//! nothing. It is applied as a step of an IXFR is, and an update that changes nothing has an empty
-//! one. The serial rises by one when the update does not set it itself (§3.6).
-//! Never: what a signer makes (RRSIG, NSEC, NSEC3, NSEC3PARAM), who may do what; I/O.
+//! that it is for. Out: the version after it and the [`Difference`] that leads there, all of it or,
+//! with an [`UpdateFault`], nothing. An update that changes nothing has no difference. The serial
+//! rises by one when the update does not set it itself (§3.6).
+//! Never: what a signer makes (RRSIG, NSEC, NSEC3, NSEC3PARAM; at the apex DNSKEY, CDS, CDNSKEY and
+//! ZONEMD), who may do what; I/O.
 //! Cost: by the message, not by the zone. Limit: what fits into a message.
 
 mod draft;
@@ -30,12 +31,35 @@ use crate::{Name, RrType, Ttl};
 const CLASS_NONE: u16 = 254;
 /// Whatever there is, in prerequisites and deletions.
 const CLASS_ANY: u16 = 255;
+/// What the signer alone has at the apex.
+const APEX_TYPES_OF_SIGNER: [RrType; 4] =
+    [RrType::DNSKEY, RrType::CDS, RrType::CDNSKEY, RrType::ZONEMD];
 /// Every type (§2.4.4).
 const TYPE_ANY: RrType = RrType(255);
 
-/// What an update changes in `version`. `message` is the whole request, whose zone section names
-/// the zone of the version.
-pub fn difference(message: &[u8], version: &ZoneVersion) -> Result<Difference, UpdateFault> {
+/// What an update makes of a zone.
+#[derive(Clone, Debug)]
+pub struct Updated {
+    /// The version after it.
+    pub version: ZoneVersion,
+    /// What leads there.
+    pub difference: Difference,
+}
+
+/// Does an update to `version`; `None`: nothing changes. `message` is the whole request, whose zone
+/// section names the zone of the version.
+pub fn updated(message: &[u8], version: &ZoneVersion) -> Result<Option<Updated>, UpdateFault> {
+    let difference = difference(message, version)?;
+    if difference.is_empty() {
+        return Ok(None);
+    }
+    // What comes out has to be a zone that could have been loaded.
+    let version = patch::apply(version, &difference).map_err(UpdateFault::Unfit)?;
+    Ok(Some(Updated { version, difference }))
+}
+
+/// What an update changes, whether or not a zone comes out.
+fn difference(message: &[u8], version: &ZoneVersion) -> Result<Difference, UpdateFault> {
     let head = Head::read(message).ok_or(UpdateFault::Malformed)?;
     let at = skip_questions(message, &head).ok_or(UpdateFault::Malformed)?;
     let [_, prerequisites, updates, _] = head.counts;
@@ -53,12 +77,7 @@ pub fn difference(message: &[u8], version: &ZoneVersion) -> Result<Difference, U
             _ => draft.add(update),
         }
     }
-    let difference = draft.finish();
-    if !difference.is_empty() {
-        // What comes out has to be a zone that could have been loaded.
-        patch::apply(version, &difference).map_err(UpdateFault::Unfit)?;
-    }
-    Ok(difference)
+    Ok(draft.finish())
 }
 
 /// A record of one of the two sections.
@@ -179,12 +198,13 @@ fn check_update(entry: &Entry) -> Result<(), UpdateFault> {
             cause,
         })?;
     }
-    match status {
-        // RFC 3007 §3.1.1: what is signed by the server is none of the requestor's.
-        TypeStatus::Dnssec => {
-            Err(UpdateFault::SignersType { owner: entry.owner.clone(), rtype: entry.rtype })
-        }
-        _ => Ok(()),
+    // RFC 3007 §3.1.1 and §4: what the signer makes, and the keys of the zone, are none of the
+    // requestor's; whoever could add a key of its own could sign for the zone.
+    let is_signers = status == TypeStatus::Dnssec
+        || entry.key.is_empty() && APEX_TYPES_OF_SIGNER.contains(&entry.rtype);
+    match is_signers {
+        true => Err(UpdateFault::SignersType { owner: entry.owner.clone(), rtype: entry.rtype }),
+        false => Ok(()),
     }
 }
 
@@ -198,5 +218,7 @@ impl Entry {
     }
 }
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;

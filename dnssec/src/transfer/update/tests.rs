@@ -7,7 +7,7 @@ use crate::zone::texts::texts;
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
-fn name(text: &str) -> Name {
+pub(super) fn name(text: &str) -> Name {
     Name::parse(text.as_bytes(), Some(&Name::root())).unwrap()
 }
 
@@ -17,7 +17,7 @@ fn soa(serial: u32) -> Vec<u8> {
     rdata
 }
 
-fn rdata(rtype: RrType, text: &str) -> Vec<u8> {
+pub(super) fn rdata(rtype: RrType, text: &str) -> Vec<u8> {
     match rtype {
         _ if text.is_empty() => Vec::new(),
         RrType::SOA => soa(text.parse().unwrap()),
@@ -29,7 +29,7 @@ fn rdata(rtype: RrType, text: &str) -> Vec<u8> {
 }
 
 /// `example.` with serial 7.
-fn zone() -> ZoneVersion {
+pub(super) fn zone() -> ZoneVersion {
     let mut loader = Loader::new(&name("example"), Limits::default());
     for (owner, rtype, text) in [
         ("example", RrType::SOA, "7"),
@@ -52,9 +52,9 @@ fn zone() -> ZoneVersion {
 }
 
 /// Owner, type, class, TTL, data.
-type Line<'l> = (&'l str, RrType, u16, u32, &'l str);
+pub(super) type Line<'l> = (&'l str, RrType, u16, u32, &'l str);
 
-fn message(prerequisites: &[Line<'_>], updates: &[Line<'_>]) -> Vec<u8> {
+pub(super) fn message(prerequisites: &[Line<'_>], updates: &[Line<'_>]) -> Vec<u8> {
     let mut message = vec![0, 1, 5 << 3, 0];
     for count in [1, prerequisites.len(), updates.len(), 0] {
         message.extend((count as u16).to_be_bytes());
@@ -71,6 +71,12 @@ fn message(prerequisites: &[Line<'_>], updates: &[Line<'_>]) -> Vec<u8> {
         message.extend(data);
     }
     message
+}
+
+/// The difference of an update that makes a zone.
+fn difference(message: &[u8], version: &ZoneVersion) -> Result<Difference, UpdateFault> {
+    let updated = updated(message, version)?;
+    Ok(updated.map(|updated| updated.difference).unwrap_or_default())
 }
 
 const IN: u16 = CLASS_IN;
@@ -254,6 +260,9 @@ fn updates_that_cannot_be_are_refused_as_a_whole() {
     let signers = "are made by the signer";
     check_refused(&[("www.example", RrType::NSEC, ANY, 0, "")], Rcode::REFUSED, signers);
     check_refused(&[("www.example", RrType::RRSIG, ANY, 0, "")], Rcode::REFUSED, signers);
+    for rtype in [RrType::DNSKEY, RrType::CDS, RrType::CDNSKEY, RrType::ZONEMD] {
+        check_refused(&[("example", rtype, ANY, 0, "")], Rcode::REFUSED, signers);
+    }
     // A DS without its delegation.
     check_refused(&[("sub.example", RrType::NS, ANY, 0, "")], Rcode::REFUSED, "would not be one");
     check_refused(&[("www.example", RrType::DS, IN, 5, "x")], Rcode::REFUSED, "would not be one");
