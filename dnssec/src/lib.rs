@@ -10,6 +10,7 @@ pub mod breaker;
 pub mod denial;
 pub mod enforcer;
 pub mod first_keys;
+pub mod health;
 pub mod key;
 pub mod key_room;
 pub mod mutation;

@@ -1,0 +1,344 @@
+//! Checks of zones: signatures, publication, audit, input, output, and whether they are late.
+//! In: zones as they show themselves, the time. Out: what is wrong, by whom it is mended.
+//! Limits: the constants below.
+
+use super::snapshot::{HeldHealth, InboundHealth, Snapshot, ZoneHealth, ZonePhase, ZoneTerms};
+use super::{
+    Found, Limits, Measure, Moment, Question, Range, STALE_AFTER, State, Unit, fresh, signed, span,
+    until,
+};
+use crate::{Seconds, Timestamp};
+
+/// How much longer than `<Resign>` a zone may be without a run that ended well, and how long a new
+/// one may be without a version.
+const PUBLISH_MARGIN: Seconds = Seconds(300);
+/// Signatures of another signer are worth a warning, and an alarm, when less is left.
+const FOREIGN_LIMITS: (i64, i64) = (2 * 86_400, 86_400);
+/// Work that is so late is worth a warning, and an alarm.
+const LATE_LIMITS: (i64, i64) = (300, 900);
+
+/// When a zone's signatures are too old: a healthy zone never gets there.
+fn signature_limits(terms: &ZoneTerms) -> Limits {
+    let (warning, critical) = match terms {
+        ZoneTerms { is_passed_through: true, .. } => FOREIGN_LIMITS,
+        _ => {
+            // With `<Refresh>` zero each run makes all anew, so most of the validity is left.
+            let refresh = if terms.refresh.0 > 0 { terms.refresh } else { terms.validity };
+            let critical = signed(refresh) / 2;
+            let warning = signed(refresh) - 2 * signed(terms.resign).min(signed(refresh));
+            (warning.max(critical), critical)
+        }
+    };
+    (Some(Range::at_least(warning)), Some(Range::at_least(critical)))
+}
+
+/// `signatures`.
+pub(super) fn signatures(question: &Question, snapshot: &Snapshot, now: Moment) -> Found {
+    let mut found = Found::default();
+    let mut signed_zones: Vec<(i64, &ZoneHealth)> = question
+        .zones(snapshot)
+        .filter_map(|zone| Some((until(zone.earliest_expiration?, now.wall), zone)))
+        .collect();
+    signed_zones.sort_by_key(|(left, zone)| (*left, &zone.name));
+    for (left, zone) in &signed_zones {
+        let state = match question.judge(*left, signature_limits(&zone.terms)) {
+            _ if *left <= 0 => State::Critical,
+            state => state,
+        };
+        let text = match u64::try_from(*left) {
+            Ok(left) if left > 0 => format!("first expires in {}", span(Seconds(left))),
+            _ => format!("EXPIRED {} ago", span(Seconds(left.unsigned_abs()))),
+        };
+        found.lines.push(format!("{}: {text}", zone.name));
+        let next = match (&zone.failure, zone.keyset_expires) {
+            (Some(failure), _) => format!("the zone's last run failed: {failure}"),
+            (None, Some(_)) => "a token for the zone's keys is away: see monitor hsm".to_owned(),
+            (None, None) => format!("see \"anchorite zone audit {}\" and queue", zone.name),
+        };
+        found.trouble(state, &zone.name, text, next);
+    }
+    let least = signed_zones.first();
+    found.summary = match least {
+        Some((left, zone)) => {
+            let left = span(Seconds(left.unsigned_abs()));
+            format!("first of {} zones expires in {left} ({})", signed_zones.len(), zone.name)
+        }
+        None => "no signatures yet".to_owned(),
+    };
+    let limits = least.map_or((None, None), |(_, zone)| signature_limits(&zone.terms));
+    let measure = Measure::new("sig_min", least.map(|(left, _)| *left), Unit::Seconds);
+    found.measures = vec![measure.within(question.limits(limits))];
+    found.measures.retain(|measure| measure.value.is_some());
+    found
+}
+
+/// How long a zone is without a run that ended well.
+fn publish_age(zone: &ZoneHealth, now: Moment) -> Seconds {
+    now.wall.since(zone.ended_well.unwrap_or(zone.known_since))
+}
+
+/// `publish`.
+pub(super) fn publish(question: &Question, snapshot: &Snapshot, now: Moment) -> Found {
+    let mut found = Found::default();
+    let (mut unpublished, mut oldest, mut count) = (0, Seconds(0), 0);
+    for zone in question.zones(snapshot) {
+        count += 1;
+        let age = publish_age(zone, now);
+        oldest = oldest.max(age);
+        unpublished += usize::from(zone.output_serial.is_none());
+        let (state, text) = publish_state(question, zone, age);
+        let serial = zone.output_serial.map_or_else(|| "none".to_owned(), |it| it.to_string());
+        found.lines.push(format!("{}: serial {serial}, {text}", zone.name));
+        let next = match zone.phase {
+            ZonePhase::Quarantined => "see the log for the crash; then say anchorite sign ZONE",
+            _ => "mend what is said; it is tried again by itself, or by anchorite sign ZONE",
+        };
+        found.trouble(state, &zone.name, text, next);
+    }
+    let published = count - unpublished;
+    found.summary = format!("{published} of {count} zones published, none late");
+    let age = Measure::new("age_max", Some(signed(oldest)), Unit::Seconds);
+    found.measures = vec![
+        age.within((question.warning, question.critical)),
+        Measure::count("unpublished", unpublished),
+    ];
+    found
+}
+
+fn publish_state(question: &Question, zone: &ZoneHealth, age: Seconds) -> (State, String) {
+    let why = zone.failure.as_deref().unwrap_or("no reason is known");
+    let limit = Range::at_most(signed(Seconds(zone.terms.resign.0 + PUBLISH_MARGIN.0)));
+    match zone.phase {
+        ZonePhase::Quarantined => return (State::Critical, format!("in quarantine: {why}")),
+        ZonePhase::Failed if zone.output_serial.is_none() => {
+            return (State::Critical, format!("never published: {why}"));
+        }
+        ZonePhase::Beginning | ZonePhase::Idle if zone.output_serial.is_none() => {
+            let state = question.judge(signed(age), (None, Some(Range::at_most(300))));
+            return (state, format!("nothing published for {}", span(age)));
+        }
+        _ => {}
+    }
+    // What runs may take its time, which is no failure yet.
+    let limits = match zone.phase {
+        ZonePhase::Running => (Some(limit), None),
+        _ => (None, Some(limit)),
+    };
+    let state = question.judge(signed(age), limits);
+    match zone.phase {
+        ZonePhase::Failed => {
+            let text = format!("last good run {} ago: {why}", span(age));
+            (state.max(State::Warning), text)
+        }
+        _ => (state, format!("last good run {} ago", span(age))),
+    }
+}
+
+/// `audit`.
+pub(super) fn audit(question: &Question, snapshot: &Snapshot, now: Moment) -> Found {
+    let mut found = Found::default();
+    let refused: Vec<_> =
+        question.zones(snapshot).filter_map(|zone| Some((zone, zone.refusal.as_ref()?))).collect();
+    // By number, so that thresholds can allow some.
+    let default = (None, Some(Range::at_most(0)));
+    let count = signed(Seconds(refused.len() as u64));
+    let state = question.judge(count, default);
+    for (zone, refusal) in &refused {
+        let serial = refusal.serial.map_or_else(|| "none".to_owned(), |it| it.to_string());
+        let text = format!("serial {serial} refused: {}", first_line(&refusal.reason));
+        found.lines.push(format!("{}: {}", zone.name, refusal.reason));
+        let next = format!("see \"anchorite zone audit {0}\" and \"zone diff {0}\"", zone.name);
+        found.trouble(state, &zone.name, text, next);
+    }
+    let mut verdicts = None;
+    let mut waived = 0;
+    match snapshot.auditor.as_ref().map(|heard| fresh(heard, STALE_AFTER, now)) {
+        Some(Ok(Some(auditor))) => {
+            verdicts = Some(signed(Seconds(auditor.verdicts)));
+            if let Some(why) = &auditor.distrusted {
+                let next = "see \"anchorite audit log\", then \"anchorite audit trust\"";
+                found.trouble(State::Critical, "auditor", first_line(why), next);
+            }
+            if let Some(length) = auditor.silent_for {
+                let text = format!("no verdict for {}, {} wait", span(length), auditor.waiting);
+                found.trouble(State::Critical, "auditor", text, "see the log of the daemon");
+            }
+            for (zone, finding, until) in &auditor.waived {
+                if question.means(zone) {
+                    waived += 1;
+                    let left = span(until.since(now.wall));
+                    let text = format!("finding A{finding} is waived for {left}");
+                    found.trouble(State::Warning, zone, text, "see \"anchorite audit waivers\"");
+                }
+            }
+        }
+        Some(Err(age)) => {
+            let text = format!("nothing was heard of it for {}", span(age));
+            found.trouble(State::Critical, "auditor", text, "see the log of the daemon");
+        }
+        Some(Ok(None)) | None => {}
+    }
+    found.summary = "the newest version of every zone was approved".to_owned();
+    found.measures = vec![
+        Measure::count("refused", refused.len()).within(question.limits(default)),
+        Measure::count("waived", waived),
+        Measure::new("audited", verdicts, Unit::Counter),
+    ];
+    found.measures.retain(|measure| measure.value.is_some());
+    found
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+/// `input`.
+pub(super) fn input(question: &Question, snapshot: &Snapshot, now: Moment) -> Found {
+    let mut found = Found::default();
+    let (mut count, mut oldest, mut lag) = (0, None, 0);
+    for zone in question.zones(snapshot) {
+        count += 1;
+        if let Some(held) = &zone.held {
+            held_trouble(zone, held, &mut found);
+        }
+        match &zone.inbound {
+            Some(inbound) => {
+                let age = inbound.confirmed_at.map(|at| signed(now.wall.since(at)));
+                oldest = oldest.max(age);
+                let behind = inbound.serial.zip(zone.input_serial);
+                lag += usize::from(behind.is_some_and(|(theirs, ours)| theirs.is_after(ours)));
+                masters(question, zone, inbound, now.wall, &mut found);
+            }
+            // A zone that runs with what it had, because the file cannot be read.
+            None if zone.phase == ZonePhase::Idle
+                && zone.refusal.is_none()
+                && zone.held.is_none() =>
+            {
+                if let Some(failure) = &zone.failure {
+                    let next = "mend the zone file, then say anchorite sign ZONE";
+                    found.trouble(State::Critical, &zone.name, failure.clone(), next);
+                }
+            }
+            None => {}
+        }
+    }
+    found.summary = format!("all {count} zones come in");
+    found.measures = vec![
+        Measure::count("serial_lag", lag),
+        Measure::new("last_ok", oldest.or(Some(0)), Unit::Seconds)
+            .within((question.warning, question.critical)),
+    ];
+    found
+}
+
+fn held_trouble(zone: &ZoneHealth, held: &HeldHealth, found: &mut Found) {
+    let (state, next) = match held.is_rejected {
+        true => (State::Warning, "mend the input; it was rejected by an operator".to_owned()),
+        false => (State::Critical, format!("say \"anchorite zone input {} accept\"", zone.name)),
+    };
+    let next = format!("{next} (or reject)");
+    found.trouble(state, &zone.name, format!("input held: {}", first_line(&held.reason)), next);
+}
+
+/// A zone that comes by transfer.
+fn masters(
+    question: &Question,
+    zone: &ZoneHealth,
+    inbound: &InboundHealth,
+    now: Timestamp,
+    found: &mut Found,
+) {
+    let next = "see to the master, or to the way there; it is asked again by itself";
+    let Some(confirmed) = inbound.confirmed_at else {
+        let state = match inbound.refusals.len() >= inbound.masters {
+            true => State::Critical,
+            false => State::Ok,
+        };
+        let why = inbound.refusals.first().map_or("no answer yet", |(_, _, why)| why.as_str());
+        found.lines.push(format!("{}: never received", zone.name));
+        return found.trouble(state, &zone.name, format!("never received: {why}"), next);
+    };
+    let age = now.since(confirmed);
+    found.lines.push(format!("{}: confirmed by a master {} ago", zone.name, span(age)));
+    let life = inbound.expires_at.map(|at| signed(at.since(confirmed)));
+    let half = life.map(|life| Range::at_most(life / 2));
+    let state = match question.judge(signed(age), (None, half)) {
+        _ if inbound.expires_at.is_some_and(|at| at <= now) => State::Critical,
+        state if inbound.refusals.is_empty() => state,
+        state => state.max(State::Warning),
+    };
+    let text = match inbound.refusals.as_slice() {
+        [] => format!("no master confirmed it for {}", span(age)),
+        [(master, since, why), others @ ..] => {
+            let more = if others.is_empty() { "" } else { " and others" };
+            let length = span(now.since(*since));
+            format!("master {master}{more} since {length}: {}", first_line(why))
+        }
+    };
+    found.trouble(state, &zone.name, text, next);
+}
+
+/// `output`.
+pub(super) fn output(question: &Question, snapshot: &Snapshot) -> Found {
+    let mut found = Found::default();
+    let (mut secondaries, mut behind, mut lag) = (0, 0, Seconds(0));
+    let next = "see to the secondary: \"anchorite zone show ZONE\" says which one and why";
+    for zone in question.zones(snapshot) {
+        if let Some(failure) = &zone.notify_failure {
+            let text = format!("the notify command failed: {}", first_line(failure));
+            found.trouble(State::Warning, &zone.name, text, "mend <NotifyCommand>");
+        }
+        let Some(output) = &zone.output else { continue };
+        secondaries += output.secondaries;
+        behind += output.behind;
+        lag = lag.max(output.lag_max);
+        let mut say = |state, count: usize, what: &str| {
+            if count > 0 {
+                let all = output.secondaries;
+                let text = format!("{count} of {all} secondaries {what}");
+                found.trouble(state, &zone.name, text, next);
+            }
+        };
+        say(State::Critical, output.late, &format!("late by {}", span(output.lag_max)));
+        say(State::Critical, output.ahead, "show a version that was never published");
+        say(State::Warning, output.unacknowledged, "do not acknowledge NOTIFY");
+        say(State::Warning, output.unseen, "do not say what they have");
+        let given = question.judge(signed(output.lag_max), (None, None));
+        let text = format!("a secondary is behind by {}", span(output.lag_max));
+        found.trouble(given, &zone.name, text, next);
+    }
+    found.summary = format!("{secondaries} secondaries, {behind} behind");
+    found.measures = vec![
+        Measure::count("behind", behind),
+        Measure::new("lag_max", Some(signed(lag)), Unit::Seconds)
+            .within((question.warning, question.critical)),
+    ];
+    found
+}
+
+/// `queue`.
+pub(super) fn queue(question: &Question, snapshot: &Snapshot, now: Moment) -> Found {
+    let mut found = Found::default();
+    let limits = (Some(Range::at_most(LATE_LIMITS.0)), Some(Range::at_most(LATE_LIMITS.1)));
+    let (mut tasks, mut latest) = (0, Seconds(0));
+    for zone in question.zones(snapshot) {
+        let waits = matches!(zone.phase, ZonePhase::Idle | ZonePhase::Failed);
+        let Some(next) = zone.next_run.filter(|_| waits) else { continue };
+        tasks += 1;
+        let late = now.wall.since(next);
+        latest = latest.max(late);
+        let text = format!("is due for {} and does not run", span(late));
+        let state = question.judge(signed(late), limits);
+        found.trouble(state, &zone.name, text, "see \"anchorite queue\" and the log");
+    }
+    let waiting = snapshot.jobs_waiting;
+    found.summary = format!("{tasks} tasks, the latest by {}", span(latest));
+    found.lines.push(format!("{waiting} jobs wait for a worker"));
+    let late = Measure::new("late_max", Some(signed(latest)), Unit::Seconds);
+    found.measures = vec![
+        Measure::count("tasks", tasks),
+        late.within(question.limits(limits)),
+        Measure::new("jobs", Some(signed(Seconds(waiting))), Unit::Count),
+    ];
+    found
+}
