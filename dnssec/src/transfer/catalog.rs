@@ -1,9 +1,12 @@
 //! Catalog zones: a zone that lists zones. RFC 9432.
-//! In: versions of a catalog zone; lists of zones. Out: [`Catalog`], what came and went between two
-//! of them ([`changes`]), and the version of a catalog zone that lists zones ([`version_of`]).
-//! A catalog with a fault is not used at all (§5.1): the last good one stays in force.
-//! Never: what a group means, what is done about a zone; I/O.
+//! In: versions of a catalog zone; lists of zones. Out: [`Catalog`], and the version of a catalog
+//! zone that lists zones ([`version_of`]).
+//! A catalog with a fault is not used at all (§5.1): what the last good one brought stays. What is
+//! to be done about the zones that are there is [`plan`]'s.
+//! Never: what a group means; I/O.
 //! Limits: [`MEMBER_COUNT_MAX`] members, [`GROUP_COUNT_MAX`] groups of each.
+
+pub mod plan;
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Bound;
@@ -40,15 +43,21 @@ pub struct Catalog {
 pub struct Member {
     /// The unique label, in lower case: with another one the zone is another zone (§5.4).
     pub label: Vec<u8>,
-    /// `group` (§4.4.2), in canonical order; the texts mean what consumers agree on.
+    /// `group` (§4.3.2), in canonical order; the texts mean what consumers agree on.
     pub groups: Vec<Vec<u8>>,
-    /// `coo` (§4.4.1): the catalog that may take the zone over.
+    /// `coo` (§4.3.1): the catalog that may take the zone over.
     pub moves_to: Option<Name>,
 }
 
 /// Why a catalog zone is not used (§5.1).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CatalogFault {
+    /// No NS record: it is not even a zone (§4).
+    #[error("catalog zone {catalog} has no NS record")]
+    NoServer {
+        /// The catalog.
+        catalog: Name,
+    },
     /// No `version` record, or several.
     #[error("catalog zone {catalog} has {count} TXT records at version.{catalog}; it needs one")]
     VersionCount {
@@ -87,12 +96,6 @@ pub enum CatalogFault {
         /// Where it is listed again.
         owner: Box<Name>,
     },
-    /// A catalog that lists itself.
-    #[error("the catalog zone lists itself at {owner}")]
-    Itself {
-        /// Where.
-        owner: Name,
-    },
     /// Too many members, or groups of one.
     #[error("{owner} has more than {limit} {what}")]
     TooMany {
@@ -108,6 +111,9 @@ pub enum CatalogFault {
 /// Reads a catalog. What it does not know (other properties, other names) is left alone (§4.2).
 pub fn read(version: &ZoneVersion) -> Result<Catalog, CatalogFault> {
     let name = &version.apex;
+    if version.find(&[]).and_then(|apex| apex.rrset(RrType::NS)).is_none() {
+        return Err(CatalogFault::NoServer { catalog: name.clone() });
+    }
     check_version(version)?;
     let mut catalog = Catalog { name: name.clone(), members: BTreeMap::new() };
     let mut zones_key = Vec::new();
@@ -164,13 +170,10 @@ impl Reader<'_> {
     ) -> Result<(), CatalogFault> {
         let Some(rrset) = owner.rrset(RrType::PTR) else { return Ok(()) };
         let zone = one_name(own_name, &rrset)?;
-        let catalog = self.catalog.name.clone();
-        if zone == catalog {
-            return Err(CatalogFault::Itself { owner: own_name.clone() });
-        }
         if self.catalog.members.len() >= MEMBER_COUNT_MAX {
             let (what, limit) = ("members", MEMBER_COUNT_MAX);
-            return Err(CatalogFault::TooMany { what, owner: catalog, limit });
+            let owner = self.catalog.name.clone();
+            return Err(CatalogFault::TooMany { what, owner, limit });
         }
         let member = Member { label: label.to_vec(), groups: Vec::new(), moves_to: None };
         if self.catalog.members.insert(zone.clone(), member).is_some() {
@@ -242,43 +245,8 @@ fn printable(text: &[u8]) -> String {
     text.escape_ascii().to_string().chars().take(40).collect()
 }
 
-/// What happened to a member between two catalogs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// It was not there before.
-    Appeared(Name),
-    /// It is not there any more.
-    Vanished(Name),
-    /// It has another unique label: what is known of the zone is to be forgotten (§5.4).
-    Reset(Name),
-    /// It is in other groups.
-    Regrouped(Name),
-}
-
-/// What happened between two versions of a catalog, by the names of zones. `old`: `None` for a
-/// catalog that was not used before.
-pub fn changes(old: Option<&Catalog>, new: &Catalog) -> Vec<Change> {
-    let none = BTreeMap::new();
-    let old = old.map_or(&none, |catalog| &catalog.members);
-    let gone = old.keys().filter(|zone| !new.members.contains_key(*zone));
-    let mut changes: Vec<Change> = gone.cloned().map(Change::Vanished).collect();
-    for (zone, member) in &new.members {
-        match old.get(zone) {
-            None => changes.push(Change::Appeared(zone.clone())),
-            Some(known) if known.label != member.label => {
-                changes.push(Change::Reset(zone.clone()));
-            }
-            Some(known) if known.groups != member.groups => {
-                changes.push(Change::Regrouped(zone.clone()));
-            }
-            Some(_) => {}
-        }
-    }
-    changes
-}
-
 /// Whether the catalog named `new` may take over a zone that belongs to another one, in which it
-/// is this member (§4.4.1): only when that one says so.
+/// is this member (§4.3.1): only when that one says so.
 pub fn may_take_over(member: &Member, new: &Name) -> bool {
     member.moves_to.as_ref() == Some(new)
 }
