@@ -1,7 +1,8 @@
 //! addns.xml: whom a zone is transferred from and to (OpenDNSSEC 1.4 to 2.1), with our own
 //! elements:
 //! - `<AllowUpdate>` in `<Inbound>`: peers that may change the unsigned zone (RFC 2136). Each has
-//!   a `<Key>`;
+//!   a `<Key>`. A zone with masters has none of them: its updates are for the masters;
+//! - `<InitialFile>` after that: the zone file that the zone begins with, `%zone` is its name;
 //! - `<Watch>` in `<Outbound>`: after what time a secondary of `<Notify>` that lacks the newest
 //!   version is an alarm, or that nobody looks;
 //! - `<TLS>` in `<Remote>`: zone transfers over TLS (RFC 9103). Empty, it encrypts and believes
@@ -57,7 +58,12 @@ fn addns(dns: &Element<'_>, findings: &mut Findings) -> Addns {
             masters: remotes(inbound, "RequestTransfer", &keys, findings),
             allow_notify: peers(inbound, "AllowNotify", &keys, findings),
             allow_update: peers(inbound, "AllowUpdate", &keys, findings),
+            initial_file: initial_file(inbound, findings),
         };
+        if let Some(list) = inbound.child("AllowUpdate").filter(|_| inbound.has("RequestTransfer"))
+        {
+            findings.push(list.tag.clone(), Fault::UpdateWithMasters);
+        }
     }
     if let Some(outbound) = dns.child("Outbound") {
         found.outbound = Outbound {
@@ -67,6 +73,19 @@ fn addns(dns: &Element<'_>, findings: &mut Findings) -> Addns {
         };
     }
     found
+}
+
+/// The file that a zone begins with which is changed by updates.
+fn initial_file(inbound: &Element<'_>, findings: &mut Findings) -> Option<String> {
+    let given = inbound.child("InitialFile")?;
+    if !inbound.has("AllowUpdate") {
+        let fault = Fault::OnlyWith { element: "InitialFile", with: "<AllowUpdate>" };
+        findings.push(given.tag.clone(), fault);
+    }
+    if !given.trimmed().starts_with('/') {
+        findings.push(given.text_place(), Fault::RelativePath { element: "InitialFile" });
+    }
+    Some(given.trimmed().to_owned())
 }
 
 /// When a secondary that lacks the newest version is an alarm.

@@ -402,6 +402,12 @@ pub enum Fault {
     /// Somebody may change the zone from an address alone, which can be forged.
     #[error("a <Peer> of <AllowUpdate> needs a <Key>: an address can be forged")]
     UpdateWithoutKey,
+    /// A zone that is changed here and by its masters.
+    #[error(
+        "<AllowUpdate> does not go with <RequestTransfer>: updates of a zone that has masters are \
+         for its primary; leave one of the two out"
+    )]
+    UpdateWithMasters,
     // Notices: accepted, but the operator should know.
     /// Notice: a MAC that is only for old partners.
     #[error("{algorithm} is only for partners that know no better; hmac-sha256 is the usual one")]
@@ -507,6 +513,7 @@ impl Fault {
                 | Base64 { .. }
                 | Prefix { .. }
                 | UpdateWithoutKey
+                | UpdateWithMasters
         )
     }
 }

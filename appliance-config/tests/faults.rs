@@ -211,7 +211,7 @@ const EDITS: &[(&str, &str, &str, &str)] = &[
 ];
 
 /// How many variants `Fault` has.
-const VARIANTS: usize = 58;
+const VARIANTS: usize = 59;
 
 #[test]
 fn every_fault_is_reached() {

@@ -12,6 +12,7 @@
 //! Never: which serial is true (the state store says that), what records mean.
 //! Limits: [`RECORD_LENGTH_MAX`]; one process has a journal open.
 
+mod alone;
 mod format;
 mod medium;
 mod read;
@@ -20,6 +21,7 @@ mod search;
 mod segment;
 
 pub use crate::snapshot::journal_path;
+pub use alone::{Alone, read_alone};
 pub use format::FORMAT_VERSION;
 pub use recover::{Recovered, recover, recover_each};
 pub use segment::Journal;

@@ -170,6 +170,24 @@ fn faults_have_a_place_and_a_remedy() {
     );
     let update = "<Inbound><AllowUpdate><Peer><Prefix>::1</Prefix></Peer></AllowUpdate></Inbound>";
     check_refused(update, "<Peer>", "a <Peer> of <AllowUpdate> needs a <Key>");
+    let peer = "<Peer><Key>k.example</Key></Peer>";
+    let masters = "<RequestTransfer><Remote><Address>::1</Address></Remote></RequestTransfer>";
+    check_refused(
+        &format!("{KEY}<Inbound>{masters}<AllowUpdate>{peer}</AllowUpdate></Inbound>"),
+        "<AllowUpdate>",
+        "<AllowUpdate> does not go with <RequestTransfer>",
+    );
+    check_refused(
+        "<Inbound><InitialFile>/zones/%zone</InitialFile></Inbound>",
+        "<InitialFile>",
+        "<InitialFile> goes only with <AllowUpdate>",
+    );
+    let initial = "<InitialFile>zones/%zone</InitialFile>";
+    check_refused(
+        &format!("{KEY}<Inbound><AllowUpdate>{peer}</AllowUpdate>{initial}</Inbound>"),
+        "zones/",
+        "<InitialFile> is not absolute",
+    );
     let tls = |inner: &str| remote(&format!("<Address>::1</Address><TLS>{inner}</TLS>"));
     check_refused(
         &tls("<Pin>AAAA</Pin>"),

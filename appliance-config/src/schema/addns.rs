@@ -1,5 +1,5 @@
 //! The tables of addns.xml (OpenDNSSEC 1.4 to 2.1) and zonefetch.xml (1.1 to 1.3).
-//! Ours in addns.xml: `<AllowUpdate>` of `<Inbound>` (RFC 2136), `<Watch>` of `<Outbound>`, and
+//! Ours in addns.xml: `<AllowUpdate>` and `<InitialFile>` of `<Inbound>` (RFC 2136), `<Watch>` of `<Outbound>`, and
 //! `<TLS>` of a `<Remote>` (RFC 9103). Order is fixed, as in OpenDNSSEC's grammar. That a list is not empty is checked
 //! with the values, which know how long it may be.
 
@@ -20,6 +20,7 @@ const DNS: &[Rule] = &[
             Rule::optional("AllowNotify", PEERS),
             // Of our own.
             Rule::optional("AllowUpdate", PEERS),
+            Rule::optional("InitialFile", Content::Text),
         ]),
     ),
     Rule::optional(

@@ -33,6 +33,16 @@ pub struct Inbound {
     pub allow_notify: Vec<Peer>,
     /// `<AllowUpdate>`, ours: who may change the unsigned zone (RFC 2136). Each has a key.
     pub allow_update: Vec<Peer>,
+    /// `<InitialFile>`, ours: the zone file that a zone without masters begins with. `%zone` stands
+    /// for the zone's name.
+    pub initial_file: Option<String>,
+}
+
+impl Inbound {
+    /// Whether the zone is changed by updates alone, and nobody is asked for it.
+    pub fn is_updated_only(&self) -> bool {
+        self.masters.is_empty()
+    }
 }
 
 /// Where a zone goes to: `<Outbound>`.

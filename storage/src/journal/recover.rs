@@ -187,7 +187,7 @@ impl Place<'_> {
     }
 }
 
-fn cut(path: &Path, length: u64) -> io::Result<()> {
+pub(super) fn cut(path: &Path, length: u64) -> io::Result<()> {
     let file = OpenOptions::new().write(true).open(path)?;
     file.set_len(length)?;
     file.sync_data()
