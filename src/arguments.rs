@@ -152,8 +152,17 @@ pub(crate) struct AuditProxyArguments {
     pub transfers: PathBuf,
     /// Where secondaries and NOTIFY are answered (127.0.0.1:5353 or [::1]:5353); more than one may
     /// be given.
-    #[arg(long, value_name = "ADDRESS:PORT", required = true)]
+    #[arg(long, value_name = "ADDRESS:PORT", required_unless_present = "listen_tls")]
     pub listen: Vec<SocketAddr>,
+    /// Where they are answered by TLS alone (RFC 9103); more than one may be given.
+    #[arg(long, value_name = "ADDRESS:PORT", requires_all = ["certificate", "key"])]
+    pub listen_tls: Vec<SocketAddr>,
+    /// PEM file with the certificate for --listen-tls.
+    #[arg(long, value_name = "FILE", requires = "listen_tls")]
+    pub certificate: Option<PathBuf>,
+    /// PEM file with its key.
+    #[arg(long, value_name = "FILE", requires = "listen_tls")]
+    pub key: Option<PathBuf>,
     /// Folder of the last good version, the log of verdicts and the control socket.
     #[arg(long, value_name = "FOLDER")]
     pub state: PathBuf,

@@ -76,7 +76,7 @@ fn prepare(arguments: &AuditProxyArguments) -> Result<(Name, Vec<Vec<u8>>, PathB
     let files = [
         ("kasp.xml", POLICY.to_owned()),
         ("zonelist.xml", zone_list(&zone_text(&zone), &transfers, &folder)),
-        ("conf.xml", configuration(&folder, &arguments.listen)),
+        ("conf.xml", configuration(&folder, &interfaces(arguments)?)),
     ];
     for (name, text) in files {
         let path = folder.join(name);
@@ -109,17 +109,35 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-fn configuration(folder: &Path, listen: &[SocketAddr]) -> String {
-    let folder = escaped(&folder.to_string_lossy());
+/// The `<Interface>`s of conf.xml.
+fn interfaces(arguments: &AuditProxyArguments) -> Result<String, ProxyError> {
+    let file = |path: &Option<PathBuf>| -> Result<String, ProxyError> {
+        // Each is there where there is a --listen-tls.
+        let path = absolute(path.as_deref().unwrap_or(Path::new("")))?;
+        Ok(escaped(&path.to_string_lossy()))
+    };
     let mut interfaces = String::new();
-    for address in listen {
+    let mut add = |address: &SocketAddr, tls: &str| {
         let (address, port) = (address.ip(), address.port());
         // Writing to a String cannot fail.
         let _ = write!(
             interfaces,
-            "<Interface><Address>{address}</Address><Port>{port}</Port></Interface>"
+            "<Interface><Address>{address}</Address><Port>{port}</Port>{tls}</Interface>"
         );
+    };
+    arguments.listen.iter().for_each(|address| add(address, ""));
+    if !arguments.listen_tls.is_empty() {
+        let (certificate, key) = (file(&arguments.certificate)?, file(&arguments.key)?);
+        let tls = format!(
+            "<TLS><CertificateFile>{certificate}</CertificateFile><KeyFile>{key}</KeyFile></TLS>"
+        );
+        arguments.listen_tls.iter().for_each(|address| add(address, &tls));
     }
+    Ok(interfaces)
+}
+
+fn configuration(folder: &Path, interfaces: &str) -> String {
+    let folder = escaped(&folder.to_string_lossy());
     format!(
         "<Configuration>\n<RepositoryList/>\n<Common>\
          <PolicyFile>{folder}/kasp.xml</PolicyFile>\

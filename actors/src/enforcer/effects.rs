@@ -33,6 +33,10 @@ pub(super) fn log(turn: &Turn<'_>, evaluation: &Evaluation) {
 fn log_action(turn: &Turn<'_>, zone: &str, life: &ZoneLife, action: &Action) {
     let key = |id: &KeyId| life.keys.iter().find(|key| key.id == *id);
     match action {
+        Action::NoKeysConfigured if turn.policy.passthrough => {
+            tracing::debug!(target: "enforcer", %zone,
+                "No keys configured for {zone}, which is passed through as it comes in");
+        }
         Action::NoKeysConfigured => tracing::info!(target: "enforcer", %zone,
             "No keys configured for {zone}, zone will become unsigned eventually"),
         Action::RollImpending { role, at } => tracing::info!(target: "enforcer", %zone,

@@ -31,8 +31,9 @@ use crate::transfers::Publications;
 use ::audit::{Expectations, FindingId, PublishedVersion};
 use audit_host::{Copy, Judge};
 use dnssec::Name;
+use dnssec::denial::foreign::is_signed_elsewhere;
 use dnssec::signing::SigningTimes;
-use dnssec::signing::apex::ApexPlan;
+use dnssec::signing::apex::{ApexPlan, dnskeys_of};
 use dnssec::signing::step::Reach;
 use dnssec::zone::ZoneVersion;
 use std::borrow::Cow;
@@ -282,7 +283,7 @@ impl Services {
             SignOutput::Signed { version, counts } => {
                 let is_small =
                     counts.made <= RESIGNED_COUNT.max(version.signature_count() / RESIGNED_SHARE);
-                let is_step = is_small && !has_foreign_signatures(order);
+                let is_step = is_small && is_difference_known(order, &input.touched, &version);
                 let previous = order.stored.clone().filter(|_| is_step);
                 let stored = Stored { version, unsigned: input.unsigned.clone() };
                 let audited = self.pass(order, &stored, expectations(last), previous).await?;
@@ -416,19 +417,28 @@ impl Services {
         previous: Option<Stored>,
         waived: Vec<FindingId>,
     ) -> Result<AuditedZone, RunError> {
-        let input = AuditInput {
+        let has_other_keys = has_other_foreign_keys(order, &candidate.version);
+        let input = |approved| AuditInput {
             candidate: candidate.version.clone(),
             unsigned: candidate.unsigned.clone(),
-            expectations,
-            previous,
-            approved: order.approved.clone(),
-            waived,
+            expectations: expectations.clone(),
+            previous: previous.clone(),
+            approved,
+            waived: waived.clone(),
             keeps_approved: self.keeps_approved,
             judge: self.judge.clone(),
         };
         // Whoever waits for a verdict is known, so that silence is.
         self.vigil.waits(&order.settings.name, self.clock.uptime());
-        let judged = self.ask(order, &self.audit, input).await;
+        let approved = order.approved.clone().filter(|_| !has_other_keys);
+        let mut judged = self.ask(order, &self.audit, input(approved)).await;
+        if let Err(RunError::Stage(StageError::Rejected(rejection))) = &judged
+            && rejection.is_judged_by_difference
+            && is_passed_through(order)
+        {
+            // Other signers make steps that ours does not: the whole zone has the last word.
+            judged = self.ask(order, &self.audit, input(None)).await;
+        }
         self.note_verdict(order, candidate, &judged).await;
         judged
     }
@@ -465,15 +475,31 @@ fn check_keys(order: &RunOrder) -> Result<(), RunError> {
     Ok(())
 }
 
-/// Whether this version or the last one may have RRSIGs of the input. No difference is made between
-/// such versions: those of one owner have several TTLs.
-fn has_foreign_signatures(order: &RunOrder) -> bool {
-    let last = || match (&order.stored, &order.basis) {
-        (_, Some(basis)) => basis.is_passed_through(),
-        (Some(stored), None) => stored.version.has_foreign_signatures(),
-        (None, None) => false,
+/// Whether the step from the last version to this one can be told by a difference: both have the
+/// RRSIGs that we made, or both those of another signer, as their apex shows.
+fn is_difference_known(order: &RunOrder, touched: &Touched, version: &ZoneVersion) -> bool {
+    let Some(stored) = &order.stored else { return false };
+    let was_passed_through = match &order.basis {
+        Some(basis) => basis.is_passed_through(),
+        None => stored.version.has_foreign_signatures(),
     };
-    is_passed_through(order) || last()
+    match (was_passed_through, is_passed_through(order)) {
+        (false, false) => true,
+        (true, true) => {
+            // Where all is new, so is the difference, and to judge it would cost more than the zone.
+            matches!(touched, Touched::Owners(_))
+                && is_signed_elsewhere(&stored.version)
+                && is_signed_elsewhere(version)
+        }
+        _ => false,
+    }
+}
+
+/// Whether the keys of another signer are others than in the last version: an occasion to judge the
+/// whole zone.
+fn has_other_foreign_keys(order: &RunOrder, version: &ZoneVersion) -> bool {
+    let is_other = |stored: &Stored| dnskeys_of(&stored.version) != dnskeys_of(version);
+    is_passed_through(order) && order.stored.as_ref().is_some_and(is_other)
 }
 
 fn end_of(input: Input, basis: Arc<Basis>, end: Delivery) -> RunEnd {

@@ -14,6 +14,7 @@ mod remembered;
 pub use remembered::RefreshStatus;
 
 use super::ZoneActor;
+use super::gate::Outcome;
 use super::pipeline::{RunEnd, RunError, RunOrder};
 use crate::io::transfer_client::received::first_soa;
 use crate::io::zone_files;
@@ -22,6 +23,7 @@ use crate::settings::ZoneInput;
 use crate::stages::StageError;
 use dnssec::Serial;
 use dnssec::Timestamp;
+use dnssec::denial::foreign::is_signed_elsewhere;
 use dnssec::transfer::peers::Inbound;
 use dnssec::transfer::schedule::{Event, Jitter, Remark, Schedule, Step, Timers};
 use dnssec::zone::{ZoneVersion, soa_serial};
@@ -65,6 +67,8 @@ pub(super) enum Fate {
     Waits,
     /// It makes no zone.
     Unfit,
+    /// What it made must not be published.
+    Rejected,
     /// A version that is durable.
     Used,
 }
@@ -77,7 +81,10 @@ impl Fate {
             Some(StageError::Held(_)) => Fate::Waits,
             Some(_) => Fate::Unfit,
             None if end.is_read && end.refusal.is_none() => Fate::Used,
-            None => Fate::Waits,
+            None => match &end.refusal {
+                Some(refusal) if refusal.verdict.outcome == Outcome::Rejected => Fate::Rejected,
+                _ => Fate::Waits,
+            },
         }
     }
 }
@@ -221,9 +228,9 @@ impl ZoneActor {
     /// Carries out what follows from an event.
     fn advance_refresh(&mut self, event: Event, ctx: &mut Context<ZoneActor>) {
         let now = self.services.clock.now();
-        let whole_only = self.settings.policy.passthrough;
+        let whole_only = !self.is_base_as_wanted();
         let Some(refreshing) = &mut self.refreshing else { return };
-        // Signatures of others are no part of differences that can be applied.
+        // Differences have to be to what we have.
         refreshing.schedule.set_whole_only(whole_only);
         let Step { ask, look_again, remark } =
             refreshing.schedule.advance(event, now, Jitter(random_per_mille()));
@@ -270,7 +277,14 @@ impl ZoneActor {
     fn take_received(&mut self, zone: ReceivedZone, ctx: &mut Context<ZoneActor>) {
         let Some(refreshing) = &mut self.refreshing else { return };
         refreshing.received_count += 1;
-        refreshing.pending = Some(Pending { zone, number: refreshing.received_count });
+        let is_whole = |zone: &ReceivedZone| matches!(zone, ReceivedZone::Whole(_));
+        let takes_the_file = is_whole(&zone);
+        let number = refreshing.received_count;
+        let replaced = refreshing.pending.replace(Pending { zone, number });
+        if !takes_the_file && replaced.is_some_and(|last| is_whole(&last.zone)) {
+            // A restart would take it for the newest.
+            self.drop_received_file();
+        }
         self.read_and_sign(ctx);
     }
 
@@ -280,6 +294,16 @@ impl ZoneActor {
         matches!(self.settings.input, ZoneInput::Transfer(_))
             && self.unsigned.is_none()
             && !has_pending()
+    }
+
+    /// Whether the last input has the DNSSEC records of its signer exactly if they are wanted.
+    fn is_base_as_wanted(&self) -> bool {
+        let is_kept = match (&self.basis, &self.unsigned) {
+            (Some(basis), _) => basis.is_passed_through(),
+            (None, Some(unsigned)) => is_signed_elsewhere(unsigned),
+            (None, None) => return true,
+        };
+        is_kept == self.settings.policy.passthrough
     }
 
     /// What a run is to read.
@@ -300,6 +324,7 @@ impl ZoneActor {
         match fate {
             Fate::Waits => {}
             Fate::Unfit => self.received_is_unfit(ctx),
+            Fate::Rejected => self.received_is_rejected(ctx),
             Fate::Used => self.received_is_used(),
         }
     }
@@ -326,6 +351,19 @@ impl ZoneActor {
             refreshing.pending.take_if(is_used)
         {
             self.drop_received_file();
+        }
+    }
+
+    /// Of a zone that is passed through, nothing but the transfer can be wrong here: where changes
+    /// made what was refused, the whole zone is asked for, once.
+    fn received_is_rejected(&mut self, ctx: &mut Context<ZoneActor>) {
+        let Some(refreshing) = &mut self.refreshing else { return };
+        let rejected = refreshing.in_run.take();
+        let is_it = |pending: &Pending| {
+            Some(pending.number) == rejected && matches!(pending.zone, ReceivedZone::Changed(_))
+        };
+        if refreshing.pending.as_ref().is_some_and(is_it) && self.settings.policy.passthrough {
+            self.advance_refresh(Event::Retransfer, ctx);
         }
     }
 

@@ -146,7 +146,7 @@ pub(super) fn log_end(zone: &str, end: &RunEnd) {
         tracing::warn!(target: "adapter", %zone, "{warning}");
     }
     if let Some(error) = &end.input_failure {
-        log_input_failure(zone, error);
+        log_input_failure(zone, error, end.basis.is_passed_through());
     }
     if let Some(error) = &end.notify_failure {
         tracing::error!(target: "notify", %zone, "Error running notification command: {error}");
@@ -174,8 +174,11 @@ pub(super) fn log_end(zone: &str, end: &RunEnd) {
     }
 }
 
-fn log_input_failure(zone: &str, error: &StageError) {
-    let rest = "the last good input goes on being signed";
+fn log_input_failure(zone: &str, error: &StageError, is_passed_through: bool) {
+    let rest = match is_passed_through {
+        true => "the last good version stays served",
+        false => "the last good input goes on being signed",
+    };
     match error {
         StageError::Held(held) if held.is_rejected => {
             tracing::warn!(target: "adapter", %zone, "zone {zone}: {held}; {rest}");

@@ -148,12 +148,16 @@ fn chain_names(records: &[Rr]) -> Vec<(Vec<u8>, Vec<u16>)> {
 }
 
 pub(crate) fn nsec3_hash(owner: &[u8]) -> Vec<u8> {
-    let salted = |octets: &[u8]| digest(&SHA1_FOR_LEGACY_USE_ONLY, &[octets, &SALT].concat());
+    nsec3_hash_with(owner, SALT)
+}
+
+pub(crate) fn nsec3_hash_with(owner: &[u8], salt: [u8; 2]) -> Vec<u8> {
+    let salted = |octets: &[u8]| digest(&SHA1_FOR_LEGACY_USE_ONLY, &[octets, &salt].concat());
     let first = salted(&owner.to_ascii_lowercase());
     salted(first.as_ref()).as_ref().to_vec()
 }
 
-const SALT: [u8; 2] = [0xab, 0xcd];
+pub(crate) const SALT: [u8; 2] = [0xab, 0xcd];
 
 pub(crate) fn nsec3(opt_out: bool) -> Denial {
     Denial::Nsec3 { hash_algorithm: 1, iterations: 1, salt: SALT.to_vec(), opt_out }

@@ -39,7 +39,7 @@ impl Random {
         (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % limit
     }
 
-    fn one_in(&mut self, count: usize) -> bool {
+    pub(crate) fn one_in(&mut self, count: usize) -> bool {
         self.below(count) == 0
     }
 
@@ -80,7 +80,7 @@ pub(crate) fn full_audit(
 }
 
 /// The records of a state as sorted octets.
-fn contents<'b>(blocks: impl Iterator<Item = &'b [u8]>) -> Vec<Vec<u8>> {
+pub(crate) fn contents<'b>(blocks: impl Iterator<Item = &'b [u8]>) -> Vec<Vec<u8>> {
     let mut records = Vec::new();
     for mut rest in blocks {
         while !rest.is_empty() {
@@ -262,7 +262,7 @@ const NAMES: &[&str] = &[
     "zz.example",
 ];
 
-fn random_change(source: &mut Records, random: &mut Random) {
+pub(crate) fn random_change(source: &mut Records, random: &mut Random) {
     let mut owner = name(random.pick(NAMES));
     // Names above others are the harder ones.
     if random.one_in(3) && parent(&owner) != name("example") {
@@ -302,7 +302,7 @@ fn random_change(source: &mut Records, random: &mut Random) {
 }
 
 /// A DS stays only where there is a delegation.
-fn tidy(source: &mut Records) {
+pub(crate) fn tidy(source: &mut Records) {
     let cuts: BTreeSet<Vec<u8>> =
         source.iter().filter(|r| r.rtype == NS).map(|r| r.owner.to_ascii_lowercase()).collect();
     source.retain(|r| r.rtype != DS || cuts.contains(&r.owner.to_ascii_lowercase()));
@@ -347,7 +347,7 @@ fn concerned(before: &[Rr], after: &[Rr]) -> Vec<Vec<u8>> {
 }
 
 /// Something wrong with the new version; now and then it is not wrong after all.
-fn tamper(
+pub(crate) fn tamper(
     zone: &mut Records,
     source: &mut Records,
     world: &mut World,
@@ -473,7 +473,7 @@ pub(crate) fn start_source() -> Records {
     source
 }
 
-fn without_repetitions(records: &mut Records) {
+pub(crate) fn without_repetitions(records: &mut Records) {
     records.sort_by_key(canonical_key);
     records.dedup();
 }

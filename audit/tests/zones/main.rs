@@ -5,6 +5,7 @@ mod caches;
 mod common;
 mod corpus;
 mod foreign;
+mod foreign_changes;
 mod hostile;
 mod incremental;
 mod key_changes;

@@ -26,6 +26,9 @@ pub(crate) struct Signer {
     pub(crate) denial: Denial,
     pub(crate) ksk: Key,
     pub(crate) zsk: Key,
+    /// RDATA of keys that are published and sign nothing.
+    pub(crate) idle: Vec<Vec<u8>>,
+    pub(crate) salt: [u8; 2],
     /// Inception and expiration of RRsets by owner and type.
     times: BTreeMap<(Vec<u8>, u16), (u32, u32)>,
     made: HashMap<Vec<u8>, Rr>,
@@ -51,7 +54,13 @@ impl Name {
 impl Signer {
     pub(crate) fn new(denial: Denial) -> Self {
         let (times, made) = (BTreeMap::new(), HashMap::new());
-        Signer { denial, ksk: ksk(), zsk: zsk(), times, made }
+        let (ksk, zsk, idle, salt) = (ksk(), zsk(), Vec::new(), SALT);
+        Signer { denial, ksk, zsk, idle, salt, times, made }
+    }
+
+    /// Makes all signatures anew the next time.
+    pub(crate) fn forget_times(&mut self) {
+        self.times.clear();
     }
 
     /// Signs the zone for a moment: signatures that expire within `refresh` are made anew.
@@ -64,8 +73,10 @@ impl Signer {
     ) -> Vec<Rr> {
         let mut records = source.to_vec();
         records.extend([&self.ksk, &self.zsk].map(|key| rr("example", DNSKEY, &key.rdata)));
+        records.extend(self.idle.iter().map(|rdata| rr("example", DNSKEY, rdata)));
+        let [first, second] = self.salt;
         if matches!(self.denial, Denial::Nsec3 { .. }) {
-            records.push(rr("example", NSEC3PARAM, &[1, 0, 0, 1, 2, 0xab, 0xcd]));
+            records.push(rr("example", NSEC3PARAM, &[1, 0, 0, 1, 2, first, second]));
         }
         records.sort_by_key(canonical_key);
         let names = names(&records);
@@ -73,7 +84,7 @@ impl Signer {
             Denial::None | Denial::Source => Vec::new(),
             Denial::Nsec => nsec_chain(&names, deviation, denial_ttl(source)),
             Denial::Nsec3 { opt_out, .. } => {
-                nsec3_chain(&names, opt_out, deviation, denial_ttl(source))
+                nsec3_chain((&names, self.salt), opt_out, deviation, denial_ttl(source))
             }
         };
         records.extend(chain);
@@ -190,7 +201,12 @@ fn listed(name: &Name) -> Vec<u16> {
     name.types.iter().filter(is_listed).copied().collect()
 }
 
-fn nsec3_chain(names: &[Name], opt_out: bool, deviation: &Deviation, ttl: u32) -> Vec<Rr> {
+fn nsec3_chain(
+    (names, salt): (&[Name], [u8; 2]),
+    opt_out: bool,
+    deviation: &Deviation,
+    ttl: u32,
+) -> Vec<Rr> {
     let mut chain: BTreeMap<Vec<u8>, Vec<u16>> = BTreeMap::new();
     for name in names.iter().filter(|n| !(n.is_hidden || opt_out && n.is_insecure())) {
         let mut types = listed(name);
@@ -210,7 +226,7 @@ fn nsec3_chain(names: &[Name], opt_out: bool, deviation: &Deviation, ttl: u32) -
     chain.retain(|owner, _| !deviation.left_out.contains(owner));
     chain.extend(deviation.put_in.iter().cloned());
     let mut hashes: Vec<_> =
-        chain.into_iter().map(|(owner, types)| (nsec3_hash(&owner), types)).collect();
+        chain.into_iter().map(|(owner, types)| (nsec3_hash_with(&owner, salt), types)).collect();
     hashes.sort();
     (0..hashes.len())
         .map(|at| {
@@ -218,7 +234,7 @@ fn nsec3_chain(names: &[Name], opt_out: bool, deviation: &Deviation, ttl: u32) -
             let next = &hashes[(at + 1) % hashes.len()].0;
             let is_odd = deviation.flip_flags_of.is_some_and(|wanted| hash[0] & 0x0f == wanted);
             let flags = u8::from(opt_out != is_odd);
-            let head = [1, flags, 0, 1, 2, 0xab, 0xcd, 20];
+            let head = [1, flags, 0, 1, 2, salt[0], salt[1], 20];
             let rdata = [&head[..], next, &bitmap(types)].concat();
             Rr { owner: nsec3_owner(hash), rtype: NSEC3, class: 1, ttl, rdata }
         })

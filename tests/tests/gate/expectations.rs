@@ -122,6 +122,30 @@ fn a_new_key_of_an_algorithm_that_the_policy_lacks_is_refused() {
 }
 
 #[test]
+fn a_new_key_of_another_size_than_the_policys_is_refused_until_it_is_waived() {
+    let installation = installation();
+    installation.edit("kasp.xml", "<Algorithm length=\"256\">13<", "<Algorithm length=\"2048\">8<");
+    let mut daemon = start(&installation);
+    daemon.wait_for(&["[STATS]", ZONE]);
+    settle(&installation);
+    daemon.stop();
+    // As above, with the size that they are said to have.
+    installation.edit("kasp.xml", "length=\"2048\"", "length=\"3072\"");
+    let store = store(&installation);
+    edit_life(&store, |life| life.keys.iter_mut().for_each(|key| key.bits = 3072));
+    edit_last(&store, |last| last.keys.dnskeys.retain(|dnskey| dnskey[1] == 1));
+    drop(store);
+    is_refused(&installation, &["A214 error"]);
+    let mut daemon = start(&installation);
+    daemon.wait_for(&["ALARM: zone gate.example", "is rejected"]);
+    let words = ["audit", "waive", ZONE, "A214", "--until", "2027-09-30", "--reason", "made so"];
+    told(&installation, &words);
+    daemon.wait_for(&["[STATS]", ZONE]);
+    assert!(installation.read(&format!("signed/{ZONE}")).contains("192.0.2.81"));
+    daemon.stop();
+}
+
+#[test]
 fn a_serial_below_the_one_that_is_served_is_refused_and_then_overtaken_w12() {
     let installation = installation();
     let mut daemon = start(&installation);

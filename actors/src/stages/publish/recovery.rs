@@ -7,7 +7,7 @@ use crate::runtime::{Panicked, WorkerPool};
 use dnssec::transfer::ixfr::Step;
 use dnssec::zone::chunk::{Backing, Chunk, ChunkError};
 use dnssec::zone::diff::Difference;
-use dnssec::zone::patch::{self, PatchError};
+use dnssec::zone::patch::{self, PatchError, Rrsigs};
 use dnssec::zone::{ChunkList, ZoneVersion};
 use dnssec::{Name, Serial};
 use std::path::Path;
@@ -127,7 +127,7 @@ fn applied(stored: &Stored, entries: &[JournalEntry]) -> Result<Stored, PatchErr
         let difference = patch::composed(&steps)?;
         match difference.is_empty() {
             true => Ok(version.clone()),
-            false => patch::apply(version, &difference).map(Arc::new),
+            false => patch::apply_with(version, &difference, Rrsigs::of(version)).map(Arc::new),
         }
     };
     Ok(Stored {

@@ -49,6 +49,7 @@ impl ZoneActor {
             stored.version.earliest_expiration().map(|wire| Timestamp::from_wire(wire, now));
         let served = format!("The last good version, serial {serial}, stays served");
         match expires {
+            _ if self.settings.policy.passthrough => format!("{served}."),
             _ if refusal.is_new_input => {
                 format!("{served}, and the last good input goes on being signed.")
             }

@@ -9,8 +9,8 @@ use dnssec::transfer::reception::Fault;
 use dnssec::transfer::schedule::{Ask, End, Event, How, Timers};
 use dnssec::zone::ZoneVersion;
 use dnssec::zone::diff::Difference;
-use dnssec::zone::load::LimitUnit;
-use dnssec::zone::patch::{PatchError, adds_at_apex, apply, without_dnssec};
+use dnssec::zone::load::{DnssecRecords, LimitUnit};
+use dnssec::zone::patch::{PatchError, Rrsigs, adds_at_apex, apply, apply_with, without_dnssec};
 use dnssec::{RrType, Serial};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -81,10 +81,15 @@ impl ZoneActor {
         };
         let (services, name) = (self.services.clone(), self.name.clone());
         let verifies_digest = self.settings.policy.input.verifies_digest;
+        let dnssec = match self.settings.policy.passthrough {
+            true => DnssecRecords::Kept,
+            false => DnssecRecords::Dropped,
+        };
+        let taking = Taking { dnssec, verifies_digest };
         let address = order.master.address;
         let asked = async move {
             let _slot = services.transfer_slots.take(address.ip()).await;
-            bring(&services, &order, changed, verifies_digest, &name).await
+            bring(&services, &order, changed, taking, &name).await
         };
         let handle = ctx.spawn(asked.into_actor(self).map(move |brought, actor, ctx| {
             actor.refreshing.iter_mut().for_each(|refreshing| refreshing.asking = None);
@@ -186,7 +191,7 @@ async fn bring(
     services: &Services,
     order: &TransferOrder,
     version: Option<Arc<ZoneVersion>>,
-    verifies_digest: bool,
+    taking: Taking,
     name: &str,
 ) -> Result<Brought, AskError> {
     let means = Means { clock: services.clock.clone(), pool: services.pool.clone() };
@@ -197,7 +202,7 @@ async fn bring(
             let Some(version) = version else { return Err(TransferError::Incomplete.into()) };
             let limits = order.limits;
             let job = move || {
-                let changed = changed(&version, &steps, verifies_digest)?;
+                let changed = changed(&version, &steps, taking)?;
                 let record_count = changed.record_count() as u64;
                 if record_count > limits.record_count_max {
                     let (limit, unit) = (limits.record_count_max, LimitUnit::Records);
@@ -218,15 +223,27 @@ async fn bring(
     }
 }
 
-/// The version after all steps. What a signer before us made is left out, as it is of a whole zone.
+/// What is taken of changes.
+#[derive(Clone, Copy)]
+struct Taking {
+    dnssec: DnssecRecords,
+    verifies_digest: bool,
+}
+
+/// The version after all steps. What a signer before us made is left out, as it is of a whole zone,
+/// or stays, where the zone is passed through; then its digest is the auditor's matter.
 fn changed(
     version: &ZoneVersion,
     steps: &[Difference],
-    verifies_digest: bool,
+    taking: Taking,
 ) -> Result<ZoneVersion, AskError> {
     let mut version = version.clone();
     for step in steps {
-        if verifies_digest && adds_at_apex(&version.apex, step, RrType::ZONEMD)? {
+        if taking.dnssec == DnssecRecords::Kept {
+            version = apply_with(&version, step, Rrsigs::Records)?;
+            continue;
+        }
+        if taking.verifies_digest && adds_at_apex(&version.apex, step, RrType::ZONEMD)? {
             return Err(AskError::Digest);
         }
         version = apply(&version, &without_dnssec(&version.apex, step)?)?;

@@ -1,10 +1,12 @@
 //! Reads the wire records of a difference and sorts them by list and owner.
 //! In: bytes that are not trusted. Out: changes by owner key, each record sound in itself.
 
+use super::super::ZoneVersion;
 use super::super::chunk::{read_u16, read_u32};
 use super::super::diff::Difference;
 use super::super::key::{KEY_LENGTH_MAX, push_owner_key};
 use super::error::{Part, PatchError};
+use crate::denial::foreign::is_signed_elsewhere;
 use crate::denial::nsec3::HASH_LENGTH;
 use crate::rdata::{self, TypeStatus};
 use crate::rrtype::CLASS_IN;
@@ -44,6 +46,16 @@ pub enum Rrsigs {
     /// As records beside the others, with NSEC3 among the names: one that somebody else signed,
     /// as the loader keeps it.
     Records,
+}
+
+impl Rrsigs {
+    /// As a version has them that is signed at its apex; one that is not signed at all has neither.
+    pub fn of(version: &ZoneVersion) -> Rrsigs {
+        match is_signed_elsewhere(version) {
+            true => Rrsigs::Records,
+            false => Rrsigs::OfRrsets,
+        }
+    }
 }
 
 /// What tells the RRsets of an owner apart: an RRSIG has the TTL of what it covers (RFC 4034 §3),
