@@ -303,7 +303,7 @@ fn judged_text(judged: &Judged) -> String {
 }
 
 /// A text in JSON (RFC 8259 §7).
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for letter in text.chars() {
         match letter {

@@ -9,7 +9,7 @@ use super::site::Site;
 use super::{
     appliance_commands, audit_log, audit_show, audit_waivers, enforcer_commands, input_commands,
     key_commands, ksm_commands, parent_commands, plan_commands, policy_commands, signer_commands,
-    zone_commands,
+    zone_commands, zone_show,
 };
 use crate::io::privileges::user_name;
 use console_protocol::help;
@@ -61,6 +61,7 @@ fn tables(family: Family) -> &'static [Handlers] {
             key_commands::APPLIANCE,
             plan_commands::HANDLERS,
             parent_commands::HANDLERS,
+            zone_show::HANDLERS,
         ],
         Family::Ksmutil => &[ksm_commands::HANDLERS],
     }

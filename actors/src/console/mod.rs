@@ -61,6 +61,7 @@ mod update_commands;
 mod zone_adapters;
 mod zone_commands;
 mod zone_files;
+mod zone_show;
 mod zonelist_commands;
 
 pub use key_import::parse_time;

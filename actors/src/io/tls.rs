@@ -19,7 +19,7 @@ use dnssec::transfer::peers::{ListenerTls, RemoteTls};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::ServerName;
 use rustls::version::TLS13;
-use rustls::{ClientConfig, ServerConfig};
+use rustls::{CertificateError, ClientConfig, ServerConfig};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
@@ -85,6 +85,12 @@ pub enum TlsError {
     /// This library cannot do what is asked for.
     #[error("TLS cannot be set up: {0}")]
     SetUp(#[source] rustls::Error),
+    /// The peer's key is none of those that are pinned.
+    #[error("TLS handshake failed: the public key that the peer shows has none of the pins")]
+    Pin,
+    /// The peer's certificate is for somebody else.
+    #[error("TLS handshake failed: the certificate that the peer shows is not for this name")]
+    OtherName,
     /// The handshake failed: another certificate than wanted, no common version, or no TLS at all.
     #[error("TLS handshake failed: {0}")]
     Handshake(#[source] io::Error),
@@ -183,8 +189,24 @@ pub async fn accept(stream: TcpStream, server: &TlsServer) -> Result<ServerStrea
 
 async fn shaken<S>(handshake: impl Future<Output = io::Result<S>>) -> Result<S, TlsError> {
     match timeout(HANDSHAKE_WAIT, handshake).await {
-        Ok(stream) => stream.map_err(TlsError::Handshake),
+        Ok(stream) => stream.map_err(refused),
         Err(_) => Err(TlsError::Slow),
+    }
+}
+
+/// What is wrong with the proof, in words of ours where an operator may have to act.
+fn refused(error: io::Error) -> TlsError {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    let certificate = match inner {
+        Some(rustls::Error::InvalidCertificate(certificate)) => Some(certificate),
+        _ => None,
+    };
+    match certificate {
+        Some(CertificateError::ApplicationVerificationFailure) => TlsError::Pin,
+        Some(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => TlsError::OtherName,
+        _ => TlsError::Handshake(error),
     }
 }
 

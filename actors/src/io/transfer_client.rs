@@ -6,7 +6,8 @@
 //! `dnssec::transfer::schedule`'s. Changes, and whether there are any, are asked for by UDP first;
 //! what does not fit, or does not come, by TCP. With TLS there is no UDP.
 //! Never: anything of a message whose TSIG is wrong; clear text where TLS is asked for.
-//! Limits: [`Waits`]; records and bytes as the zone's; a block of the file in memory.
+//! Limits: [`Waits`]; [`OCTETS_LEAST`] in every [`Waits::window`]; records and bytes as the zone's; a
+//! block of the file in memory.
 
 mod frames;
 pub mod received;
@@ -42,6 +43,10 @@ use tokio::time::timeout;
 /// Messages of a whole zone go to the disk in blocks of so many bytes.
 const BLOCK_BYTES: usize = 1 << 20;
 
+/// A master that sends less in a [`Waits::window`] is given up: it would hold its place for hours.
+/// Half a kilobyte a second; BIND's `min-transfer-rate-in` is 34 octets.
+pub const OCTETS_LEAST: u64 = 30 << 10;
+
 /// How long a master may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Waits {
@@ -51,6 +56,8 @@ pub struct Waits {
     pub connection: Duration,
     /// For each message of a stream.
     pub message: Duration,
+    /// In which [`OCTETS_LEAST`] have to come, from the first message on.
+    pub window: Duration,
     /// For everything together.
     pub transfer: Duration,
 }
@@ -62,6 +69,7 @@ impl Default for Waits {
             datagram: Duration::from_secs(5),
             connection: Duration::from_secs(10),
             message: Duration::from_secs(120),
+            window: Duration::from_secs(60),
             transfer: Duration::from_secs(3600),
         }
     }
@@ -129,6 +137,14 @@ pub enum TransferError {
     /// Nothing in time.
     #[error("does not answer within {} seconds", .0.as_secs())]
     Silent(Duration),
+    /// It sends, but so little that it would hold its place for hours.
+    #[error("is too slow: {octets} octets in {} seconds", length.as_secs())]
+    Slow {
+        /// What came in a while.
+        octets: u64,
+        /// How long that was.
+        length: Duration,
+    },
     /// The connection ended before the transfer did.
     #[error("closed the connection before the transfer was complete")]
     Incomplete,
@@ -356,10 +372,12 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     frames.send(&exchange.octets).await?;
     let mut keeping = Keeping { order, means, block: Vec::new(), writer: None };
     let wait = order.waits.message;
+    let mut pace = Pace { window: order.waits.window, since: None, octets: 0 };
     loop {
         let next = timeout(wait, frames.next()).await;
         let framed = next.map_err(|_| TransferError::Silent(wait))??;
         let framed = framed.ok_or(TransferError::Incomplete)?;
+        pace.came(framed.len(), means.clock.uptime())?;
         let taken = exchange.take(&framed[2..], &means.clock)?;
         match exchange.reception.form() {
             Form::Unknown | Form::Whole => keeping.keep(framed).await?,
@@ -374,6 +392,32 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
             }
             Taken::OverStream { .. } => return Err(Fault::TruncatedStream.into()),
             Taken::Complete => return complete(exchange.reception, keeping).await,
+        }
+    }
+}
+
+/// How fast the messages of a stream come.
+struct Pace {
+    window: Duration,
+    /// When the window began; `None`: nothing came yet.
+    since: Option<Duration>,
+    /// What came in it.
+    octets: u64,
+}
+
+impl Pace {
+    fn came(&mut self, octets: usize, now: Duration) -> Result<(), TransferError> {
+        let since = *self.since.get_or_insert(now);
+        self.octets += octets as u64;
+        let length = now.saturating_sub(since);
+        if length < self.window {
+            return Ok(());
+        }
+        let octets = std::mem::take(&mut self.octets);
+        self.since = Some(now);
+        match octets < OCTETS_LEAST {
+            true => Err(TransferError::Slow { octets, length }),
+            false => Ok(()),
         }
     }
 }

@@ -1,20 +1,24 @@
 //! The transfer server: zones go out to secondaries, and masters say here that there is news.
-//! In: ports, [`Publications`]. Out: answers, transfers, NOTIFYs; what operators see of it.
+//! In: ports, [`Publications`]. Out: answers, transfers, NOTIFYs, SOA queries to secondaries; what
+//! operators see of it.
 //! Sockets are served on a thread of their own: a transfer of a large zone holds up no zone's
 //! signing, and the other way round; messages are packed on workers of their own, too. All of it
 //! ends and begins with the actor; what is served stays.
 //! Never: decisions about zones.
 
 pub mod hearing;
+pub mod outbound;
 pub mod publications;
 pub mod requests;
 pub mod streaming;
 mod telling;
+mod watching;
 
 #[cfg(test)]
 mod tests;
 
-pub use publications::{NotifyStatus, OutboundStatus, Publications, Published};
+pub use outbound::{NotifyStatus, OutboundStatus, OutputHealth, SecondaryStatus};
+pub use publications::{Publications, Published};
 pub use telling::TRIES_MAX;
 
 use crate::io::dns_server::{Bound, Server, serve};
@@ -28,6 +32,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use streaming::Sender;
 use telling::Teller;
+use watching::Watcher;
 
 /// What the server works with.
 pub struct TransferParts {
@@ -83,17 +88,25 @@ impl TransferActor {
             source: self.parts.bound.first().map(|bound| bound.address.ip()),
         };
         let teller = Teller { source: teller.source.filter(|ip| !ip.is_unspecified()), ..teller };
+        let watcher = Watcher {
+            publications: teller.publications.clone(),
+            served: self.parts.desk.served.clone(),
+            clock: teller.clock.clone(),
+            source: teller.source,
+        };
         let server = self.server.clone();
         let (heard, clock) = (self.parts.desk.heard.clone(), self.parts.clock.clone());
         let (ended, end) = tokio::sync::oneshot::channel();
         let work = async move {
             let served = async { serve(copies?, server).await };
             let told = tokio::spawn(teller.run());
+            let watched = tokio::spawn(watcher.run());
             let handed_on = tokio::spawn(async move { heard.run(&clock).await });
             // Without a port only the teller works, for as long as the actor does.
             let ended_by = tokio::select! {
                 Err(error) = served => error.to_string(),
                 Err(crash) = told => crash.to_string(),
+                Err(crash) = watched => crash.to_string(),
                 Err(crash) = handed_on => crash.to_string(),
                 else => "nothing is left to serve".to_owned(),
             };

@@ -1,14 +1,17 @@
 //! What is served: of each zone the published version, the steps that lead to it, who may have it,
-//! and what secondaries answered to being told.
-//! In: published versions and settings from the zone actors; ends of NOTIFYs. Out: the same, to
-//! whoever answers requests; the names of zones with news.
+//! and what is known of its secondaries ([`outbound`](super::outbound)).
+//! In: published versions and settings from the zone actors; ends of NOTIFYs, answers to SOA
+//! queries. Out: the same, to whoever answers requests; the names of zones with news.
 //! A version that is not durable never comes here. Looking one up costs no copy: requests under
 //! way keep the version they began with.
 //! Never: decisions about answers. Limits: steps by the zone's size ([`History`]), news by the
 //! number of zones.
 
+use super::outbound::{NotifyStatus, OutboundStatus, Secondaries};
 use dnssec::transfer::ixfr::{History, Step};
-use dnssec::transfer::peers::{Inbound, Outbound, Peer, Prefix};
+use dnssec::transfer::peers::{Inbound, Outbound, Peer, Prefix, Remote};
+use dnssec::transfer::schedule::{Jitter, Timers};
+use dnssec::transfer::watch::{Next, Shown, WatchLimit};
 use dnssec::zone::ZoneVersion;
 use dnssec::zone::diff::Difference;
 use dnssec::{Name, Serial, Timestamp};
@@ -23,34 +26,6 @@ const HISTORY_SHARE: usize = 2;
 /// Steps may always have so many octets.
 const HISTORY_OCTETS: usize = 4096;
 
-/// What a secondary answered when it was told of a version.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NotifyStatus {
-    /// It is being told.
-    Telling {
-        /// Of this serial.
-        serial: Serial,
-        /// How often it was, without an answer.
-        tries: u32,
-    },
-    /// It knows.
-    Acknowledged {
-        /// Of this serial.
-        serial: Serial,
-        /// Since then.
-        at: Timestamp,
-    },
-    /// It does not answer, or refuses, and is not told again before the next version.
-    GivenUp {
-        /// Of this serial.
-        serial: Serial,
-        /// Since then.
-        at: Timestamp,
-        /// What went wrong last.
-        why: String,
-    },
-}
-
 /// What is known of a zone.
 #[derive(Clone, Debug, Default)]
 struct Entry {
@@ -61,7 +36,7 @@ struct Entry {
     outbound: Option<Arc<Outbound>>,
     inbound: Option<Arc<Inbound>>,
     expires: Option<Timestamp>,
-    notified: BTreeMap<SocketAddr, NotifyStatus>,
+    secondaries: Secondaries,
 }
 
 /// What a request needs to know of a zone; stays what it is.
@@ -79,15 +54,29 @@ pub struct Published {
     pub expires: Option<Timestamp>,
 }
 
-/// What operators see of a zone's way out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OutboundStatus {
-    /// Serial that is served.
-    pub serial: Option<Serial>,
-    /// Steps that are kept for IXFR, and their octets.
-    pub steps: (usize, usize),
-    /// What each secondary answered.
-    pub notified: Vec<(SocketAddr, NotifyStatus)>,
+/// Names of zones that something is to be done about.
+#[derive(Debug, Default)]
+struct News {
+    zones: Mutex<BTreeSet<Name>>,
+    wake: Notify,
+}
+
+impl News {
+    fn add(&self, zones: impl IntoIterator<Item = Name>) {
+        lock(&self.zones).extend(zones);
+        self.wake.notify_one();
+    }
+
+    /// Waits for some, and takes them.
+    async fn take(&self) -> BTreeSet<Name> {
+        loop {
+            let zones = std::mem::take(&mut *lock(&self.zones));
+            if !zones.is_empty() {
+                return zones;
+            }
+            self.wake.notified().await;
+        }
+    }
 }
 
 /// What is served.
@@ -95,8 +84,9 @@ pub struct OutboundStatus {
 pub struct Publications {
     zones: RwLock<BTreeMap<Name, Arc<Mutex<Entry>>>>,
     /// Zones with a version that secondaries were not told of.
-    news: Mutex<BTreeSet<Name>>,
-    has_news: Notify,
+    untold: News,
+    /// Zones with a version whose secondaries were not looked at since.
+    unwatched: News,
     /// The prefixes of all peers of all zones; `None`: they have to be gathered.
     listed: Mutex<Option<Arc<[Prefix]>>>,
 }
@@ -113,15 +103,14 @@ impl Publications {
         let mut entry = lock(&entry);
         match (&outbound, &entry.outbound) {
             (None, _) => entry.history.clear(),
-            (Some(_), None) if entry.version.is_some() => self.tell_of(zone),
+            // Secondaries that are new to us hear of it, too.
+            (Some(new), Some(old)) if old.notify == new.notify => {
+                self.unwatched.add([zone.clone()]);
+            }
+            (Some(_), _) if entry.version.is_some() => self.tell_of(zone),
             (Some(_), _) => {}
         }
-        let is_known = |target: &SocketAddr| {
-            outbound.as_ref().is_some_and(|outbound| {
-                outbound.notify.iter().any(|remote| remote.address == *target)
-            })
-        };
-        entry.notified.retain(|target, _| is_known(target));
+        entry.secondaries.keep(outbound.as_deref());
         (entry.inbound, entry.outbound) = (inbound, outbound);
         *lock(&self.listed) = None;
     }
@@ -167,8 +156,8 @@ impl Publications {
     }
 
     fn tell_of(&self, zone: &Name) {
-        lock(&self.news).insert(zone.clone());
-        self.has_news.notify_one();
+        self.untold.add([zone.clone()]);
+        self.unwatched.add([zone.clone()]);
     }
 
     /// Whether this version is what secondaries get.
@@ -189,7 +178,8 @@ impl Publications {
     /// Serves a zone no more: it is gone.
     pub fn withdraw(&self, zone: &Name) {
         self.zones.write().unwrap_or_else(PoisonError::into_inner).remove(zone);
-        lock(&self.news).remove(zone);
+        lock(&self.untold.zones).remove(zone);
+        lock(&self.unwatched.zones).remove(zone);
         *lock(&self.listed) = None;
     }
 
@@ -248,41 +238,86 @@ impl Publications {
         listed
     }
 
-    /// Waits for news, and takes them.
-    pub async fn news(&self) -> BTreeSet<Name> {
-        loop {
-            let news = std::mem::take(&mut *lock(&self.news));
-            if !news.is_empty() {
-                return news;
-            }
-            self.has_news.notified().await;
-        }
+    /// Waits for zones that secondaries are to be told of, and takes them.
+    pub async fn untold(&self) -> BTreeSet<Name> {
+        self.untold.take().await
     }
 
-    /// All that is served is news again: whoever told of it has lost count.
-    pub fn all_is_news(&self) {
+    /// Waits for zones whose secondaries are to be looked at, and takes them.
+    pub async fn unwatched(&self) -> BTreeSet<Name> {
+        self.unwatched.take().await
+    }
+
+    /// All that is served is to be told of again: whoever told of it has lost count.
+    pub fn all_is_untold(&self) {
+        self.untold.add(self.served());
+    }
+
+    /// All that is served is to be looked at again.
+    pub fn all_is_unwatched(&self) {
+        self.unwatched.add(self.served());
+    }
+
+    fn served(&self) -> Vec<Name> {
         let zones = self.zones.read().unwrap_or_else(PoisonError::into_inner);
         let served = zones.iter().filter(|(_, entry)| lock(entry).version.is_some());
-        lock(&self.news).extend(served.map(|(zone, _)| zone.clone()));
-        self.has_news.notify_one();
+        served.map(|(zone, _)| zone.clone()).collect()
     }
 
-    /// Notes what a secondary answered.
+    /// Notes what a secondary answered to being told.
     pub fn note(&self, zone: &Name, target: SocketAddr, status: NotifyStatus) {
         if let Some(entry) = self.entry(zone) {
-            lock(&entry).notified.insert(target, status);
+            lock(&entry).secondaries.note(target, status);
         }
+    }
+
+    /// Notes the version that is published now, and answers which secondaries are to be asked for
+    /// it, and when.
+    pub fn look_at(&self, zone: &Name, now: Timestamp) -> Vec<(SocketAddr, Timestamp)> {
+        let Some(entry) = self.entry(zone) else { return Vec::new() };
+        let mut entry = lock(&entry);
+        let Some(serial) = entry.version.as_ref().and_then(|version| version.serial()) else {
+            return Vec::new();
+        };
+        let Some(outbound) = entry.outbound.clone() else { return Vec::new() };
+        entry.secondaries.published(&outbound, serial, now)
+    }
+
+    /// Whom to ask which version he has; `None`: nobody wants to know any more.
+    pub fn watched(&self, zone: &Name, target: SocketAddr) -> Option<Remote> {
+        let entry = self.entry(zone)?;
+        let outbound = lock(&entry).outbound.clone()?;
+        let is_watched = outbound.watch != WatchLimit::Off;
+        outbound.notify.iter().find(|remote| is_watched && remote.address == target).cloned()
+    }
+
+    /// Notes what a secondary showed; when it is to be asked again, and what to say of it.
+    pub fn showed(
+        &self,
+        zone: &Name,
+        target: SocketAddr,
+        shown: Shown,
+        now: Timestamp,
+        jitter: Jitter,
+    ) -> Option<Next> {
+        let entry = self.entry(zone)?;
+        let mut entry = lock(&entry);
+        let timers = timers(entry.version.as_deref()?);
+        let lag_max = entry.outbound.as_ref()?.watch.lag_max(timers)?;
+        entry.secondaries.showed(target, shown, (timers, lag_max), now, jitter)
     }
 
     /// What operators see; `None`: the zone has no DNS output.
     pub fn status(&self, zone: &Name) -> Option<OutboundStatus> {
         let entry = self.entry(zone)?;
         let entry = lock(&entry);
-        entry.outbound.as_ref()?;
+        let outbound = entry.outbound.as_ref()?;
+        let version = entry.version.as_deref();
         Some(OutboundStatus {
-            serial: entry.version.as_ref().and_then(|version| version.serial()),
+            serial: version.and_then(ZoneVersion::serial),
             steps: (entry.history.len(), entry.history.octets()),
-            notified: entry.notified.iter().map(|(at, status)| (*at, status.clone())).collect(),
+            lag_max: outbound.watch.lag_max(version.map(timers).unwrap_or_default()),
+            secondaries: entry.secondaries.status(outbound),
         })
     }
 
@@ -294,6 +329,11 @@ impl Publications {
         let mut zones = self.zones.write().unwrap_or_else(PoisonError::into_inner);
         zones.entry(zone.clone()).or_default().clone()
     }
+}
+
+/// Those of its SOA.
+fn timers(version: &ZoneVersion) -> Timers {
+    version.soa_rdata().and_then(Timers::of_soa).unwrap_or_default()
 }
 
 /// What is in there is whole after each call, so a panic elsewhere leaves it good.

@@ -5,14 +5,16 @@
 //! Limits: [`TRIES_MAX`] tries, [`ANSWER_MAX`] apart (OpenDNSSEC's); [`TELLING_MAX`] zones at a
 //! time for each secondary; of waiting ones the number of zones.
 
-use super::publications::{NotifyStatus, Publications};
-use crate::io::notify::{ANSWER_MAX, NotifyError, tell};
+use super::outbound::NotifyStatus;
+use super::publications::Publications;
+use crate::io::exchange::ExchangeError;
+use crate::io::notify::{ANSWER_MAX, tell};
 use crate::runtime::Clock;
 use crate::settings::zone_text;
 use dnssec::transfer::message::RecordData;
 use dnssec::transfer::peers::Remote;
 use dnssec::zone::ZoneVersion;
-use dnssec::{Name, RrType, Serial};
+use dnssec::{Name, RrType, Seconds, Serial};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -84,12 +86,12 @@ impl Queue {
 impl Teller {
     /// Tells until it is dropped.
     pub(super) async fn run(self) {
-        self.publications.all_is_news();
+        self.publications.all_is_untold();
         let mut queues: BTreeMap<SocketAddr, Arc<Queue>> = BTreeMap::new();
         // They end with this.
         let mut tellers = tokio::task::JoinSet::new();
         loop {
-            for zone in self.publications.news().await {
+            for zone in self.publications.untold().await {
                 let outbound = self.publications.get(&zone).and_then(|known| known.outbound);
                 for remote in outbound.iter().flat_map(|outbound| &outbound.notify) {
                     let queue = queues.entry(remote.address).or_insert_with(|| {
@@ -142,12 +144,18 @@ impl Teller {
     /// told last.
     async fn tell_of(&self, target: SocketAddr, zone: Name) -> (Name, Option<Serial>) {
         let mut tries = 0;
-        let mut last = None;
+        let (mut last, mut why) = (None, None);
         while let Some((remote, version, serial)) = self.current(&zone, target) {
             if last != Some(serial) {
-                (tries, last) = (0, Some(serial));
+                (tries, last, why) = (0, Some(serial), None);
             }
-            self.note(&zone, target, NotifyStatus::Telling { serial, tries });
+            let next = self.clock.now().plus(Seconds(ANSWER_MAX.as_secs()));
+            let next = (tries + 1 < TRIES_MAX).then_some(next);
+            self.note(
+                &zone,
+                target,
+                NotifyStatus::Telling { serial, tries, next, why: why.clone() },
+            );
             let began = self.clock.uptime();
             let told = self.tell_once(&remote, &zone, &version).await;
             tries += 1;
@@ -165,6 +173,7 @@ impl Teller {
                 self.give_up(&zone, target, serial, &error);
                 break;
             }
+            why = Some(error.to_string());
             // A refusal comes at once, and is no reason to be told more often.
             self.pause(ANSWER_MAX.saturating_sub(self.clock.uptime().saturating_sub(began))).await;
         }
@@ -176,7 +185,7 @@ impl Teller {
         remote: &Remote,
         zone: &Name,
         version: &ZoneVersion,
-    ) -> Result<(), NotifyError> {
+    ) -> Result<(), ExchangeError> {
         let apex = version.apex_owner();
         let Some(soa) = apex.and_then(|apex| apex.rrset(RrType::SOA)) else { return Ok(()) };
         let Some(rdata) = soa.rdatas().next() else { return Ok(()) };
@@ -184,10 +193,10 @@ impl Teller {
         tell(remote, self.source, zone, record, &self.clock).await
     }
 
-    fn give_up(&self, zone: &Name, target: SocketAddr, serial: Serial, error: &NotifyError) {
+    fn give_up(&self, zone: &Name, target: SocketAddr, serial: Serial, error: &ExchangeError) {
         let (at, text) = (self.clock.now(), zone_text(zone));
         let how = match error {
-            NotifyError::NoAnswer | NotifyError::Io(_) => "unreachable",
+            ExchangeError::NoAnswer | ExchangeError::Io(_) | ExchangeError::Tls(_) => "unreachable",
             _ => "does not accept it",
         };
         tracing::info!(target: "notify", zone = %text,

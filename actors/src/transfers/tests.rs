@@ -1,7 +1,9 @@
 //! The server on loopback, without the rest of the system: real sockets, the pure core as client.
 
+use super::TRIES_MAX;
 use super::hearing::Heard;
-use super::publications::{NotifyStatus, Publications};
+use super::outbound::NotifyStatus;
+use super::publications::Publications;
 use super::requests::Desk;
 use super::streaming::Sender;
 use super::telling::Teller;
@@ -17,6 +19,7 @@ use dnssec::zone::diff::difference;
 use dnssec::zone::load::{Limits, Loader, Place};
 use dnssec::zone::{ZoneVersion, soa_serial};
 use dnssec::{Name, RrType, Serial, Timestamp, Ttl};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,12 +32,12 @@ use zeroize::Zeroizing;
 /// Longest wait for anything; no test waits for its end.
 const WAIT: Duration = Duration::from_secs(30);
 
-fn name(text: &str) -> Name {
+pub(super) fn name(text: &str) -> Name {
     Name::parse(text.as_bytes(), None).unwrap()
 }
 
 /// A zone with so many hosts.
-fn version(serial: u32, hosts: u32) -> Arc<ZoneVersion> {
+pub(super) fn version(serial: u32, hosts: u32) -> Arc<ZoneVersion> {
     let apex = name("example.");
     let mut loader = Loader::new(&apex, Limits::default());
     let mut add = |owner: &Name, rtype, rdata: &[u8]| {
@@ -51,7 +54,7 @@ fn version(serial: u32, hosts: u32) -> Arc<ZoneVersion> {
     Arc::new(loader.finish().unwrap().version)
 }
 
-fn key() -> Arc<TsigKey> {
+pub(super) fn key() -> Arc<TsigKey> {
     let secret = Zeroizing::new(b"a secret of this test, 32 octets".to_vec());
     let algorithm = TsigAlgorithm::from_mnemonic("hmac-sha256").unwrap();
     Arc::new(TsigKey::new(name("key.test."), algorithm, secret))
@@ -314,15 +317,16 @@ async fn secondaries_are_told_of_each_version() {
     }
     let status = lab.publications.status(&name("example.")).unwrap();
     assert_eq!(status.serial, Some(Serial(3)));
-    let [(address, known)] = status.notified.as_slice() else { panic!("{status:?}") };
-    assert_eq!(*address, target);
-    let is_known = |serial| match known {
+    let [known] = status.secondaries.as_slice() else { panic!("{status:?}") };
+    assert_eq!(known.address, target);
+    let is_known = |serial| match known.notify.as_ref().unwrap() {
         NotifyStatus::Acknowledged { serial: known, .. } => *known == serial,
         // The answer to the last may still be on its way.
         NotifyStatus::Telling { serial: known, .. } => *known == serial,
         NotifyStatus::GivenUp { .. } => false,
     };
     assert!(is_known(Serial(3)), "{known:?}");
+    assert!(known.last_acknowledged.is_some_and(|(serial, _)| serial.0 >= 2), "{known:?}");
 }
 
 /// The clock runs ahead whenever everybody waits, so the five tries take no time.
@@ -339,13 +343,19 @@ async fn a_secondary_that_is_silent_is_given_up_after_five_tries() {
     let teller = Teller { publications: publications.clone(), clock: own, source: None };
     tokio::spawn(teller.run());
     publications.publish(&version(1, 1), None);
-    let status = || publications.status(&name("example.")).unwrap().notified;
-    let is_over = |(_, status): &(_, NotifyStatus)| matches!(status, NotifyStatus::GivenUp { .. });
-    while !status().first().is_some_and(is_over) {
+    let status = || publications.status(&name("example.")).unwrap().secondaries.remove(0).notify;
+    let mut retries = BTreeSet::new();
+    while !matches!(status(), Some(NotifyStatus::GivenUp { .. })) {
+        if let Some(NotifyStatus::Telling { next, .. }) = status() {
+            retries.insert(next);
+        }
         clock.sleep(Duration::from_secs(1)).await;
     }
-    let [(_, NotifyStatus::GivenUp { serial, .. })] = status()[..] else { panic!() };
+    let Some(NotifyStatus::GivenUp { serial, .. }) = status() else { panic!() };
     assert_eq!(serial, Serial(1));
+    assert_eq!(retries.len(), TRIES_MAX as usize, "{retries:?}");
+    let health = publications.status(&name("example.")).unwrap().health(clock.now());
+    assert_eq!((health.secondaries, health.unacknowledged), (1, 1));
 }
 
 #[test]

@@ -25,7 +25,7 @@ mod waking;
 pub(crate) use input::{HELD_SUFFIX, held_path};
 pub use messages::ZoneMessage;
 pub use plan::Basis;
-pub(crate) use refresh::{RECEIVED_SUFFIX, received_path};
+pub(crate) use refresh::{RECEIVED_SUFFIX, random_per_mille, received_path};
 pub use refresh::{ReceivedZone, RefreshStatus};
 pub use status::{Phase, ZoneStatus};
 

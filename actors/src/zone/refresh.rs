@@ -27,7 +27,8 @@ use dnssec::denial::foreign::is_signed_elsewhere;
 use dnssec::transfer::peers::Inbound;
 use dnssec::transfer::schedule::{Event, Jitter, Remark, Schedule, Step, Timers};
 use dnssec::zone::{ZoneVersion, soa_serial};
-use std::net::IpAddr;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use storage::snapshot::zone_file_stem;
@@ -99,6 +100,8 @@ pub(super) struct Refreshing {
     stored: Refresh,
     pending: Option<Pending>,
     received_count: u64,
+    /// When each master last answered as it should.
+    answered: BTreeMap<SocketAddr, Timestamp>,
     /// What the run under way was given.
     in_run: Option<u64>,
     timer: Option<SpawnHandle>,
@@ -155,9 +158,11 @@ impl ZoneActor {
             let master = inbound.masters.iter().position(|master| master.address == *address);
             master.into_iter().for_each(|master| schedule.refuse_ixfr(master, *until));
         }
+        let transferred = remembered.transfer.as_ref().map(|last| (last.from, last.at));
         self.refreshing = Some(Refreshing {
             inbound,
             schedule,
+            answered: transferred.into_iter().collect(),
             stored: remembered.clone(),
             remembered,
             pending: None,
@@ -193,6 +198,8 @@ impl ZoneActor {
                 refreshing.schedule.set_masters(new.masters.len(), now);
                 refreshing.inbound = new.clone();
                 refreshing.remembered.refusals.clear();
+                let is_listed = |it: &SocketAddr| new.masters.iter().any(|own| own.address == *it);
+                refreshing.answered.retain(|master, _| is_listed(master));
                 refreshing.asking.take().into_iter().for_each(|ask| {
                     ctx.cancel_future(ask);
                 });
@@ -405,7 +412,7 @@ impl ZoneActor {
 }
 
 /// A random number from 0 to 999. Without randomness zones ask at the same time, no worse.
-fn random_per_mille() -> u16 {
+pub(crate) fn random_per_mille() -> u16 {
     let mut octets = [0; 2];
     let _ = getrandom::fill(&mut octets);
     u16::from_be_bytes(octets) % 1000

@@ -296,6 +296,11 @@ impl Schedule {
         self.refreshed_at.map(|at| at.plus(self.timers.expire))
     }
 
+    /// When the masters are asked next; `None`: one of them is being asked.
+    pub fn look_again_at(&self) -> Option<Timestamp> {
+        self.asking.is_none().then(|| self.look_again())
+    }
+
     /// What is asked now.
     pub fn asking(&self) -> Option<Ask> {
         self.asking.map(|asking| asking.ask)
@@ -324,7 +329,7 @@ impl Schedule {
             false => self.next_ask(now, jitter),
         };
         let remark = remark.or(given_up);
-        let look_again = self.asking.is_none().then(|| self.look_again());
+        let look_again = self.look_again_at();
         Step { ask, look_again, remark }
     }
 

@@ -65,11 +65,13 @@ impl Key {
 /// Transfer over TLS (RFC 9103); of these four, BIND does it both ways in Debian 12.
 #[derive(Clone, Debug)]
 pub struct Tls {
-    /// A primary: its certificate. A secondary: what the primary's is signed by.
+    /// Its own certificate: a secondary shows it to whoever tells it of changes by TLS.
     pub certificate: PathBuf,
-    /// A primary: the key of its certificate.
+    /// The key of that.
     pub private_key: PathBuf,
-    /// Name in the certificate.
+    /// A secondary: what the primary's certificate is signed by.
+    pub authority: PathBuf,
+    /// A secondary: the name in the primary's certificate.
     pub name: String,
 }
 
@@ -207,7 +209,7 @@ impl Peer {
         self.place.address
     }
 
-    /// Where a primary with TLS answers.
+    /// Where a server with TLS answers by TLS.
     pub fn tls_address(&self) -> SocketAddr {
         self.place.tls_address
     }

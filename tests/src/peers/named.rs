@@ -19,7 +19,7 @@ fn configuration(setup: &Setup, place: &Place) -> String {
          listen-on port {} {{ 127.0.0.1; }};\n",
         place.address.port()
     );
-    if let (Role::Primary { .. }, Some(_)) = (&setup.role, &setup.tls) {
+    if setup.tls.is_some() {
         let port = place.tls_address.port();
         text += &format!("listen-on port {port} tls own {{ 127.0.0.1; }};\n");
     }
@@ -28,19 +28,19 @@ fn configuration(setup: &Setup, place: &Place) -> String {
         text += &format!("key \"{name}\" {{ algorithm {algorithm}; secret \"{secret}\"; }};\n");
     }
     if let Some(tls) = &setup.tls {
-        let certificate = tls.certificate.display();
-        text += &match &setup.role {
-            Role::Primary { .. } => format!(
-                "tls own {{ cert-file \"{certificate}\"; key-file \"{}\";\n\
+        text += &format!(
+            "tls own {{ cert-file \"{}\"; key-file \"{}\"; protocols {{ TLSv1.3; }}; }};\n",
+            tls.certificate.display(),
+            tls.private_key.display()
+        );
+        if let Role::Secondary { .. } = &setup.role {
+            text += &format!(
+                "tls primary {{ ca-file \"{}\"; remote-hostname \"{}\";\n\
                  protocols {{ TLSv1.3; }}; }};\n",
-                tls.private_key.display()
-            ),
-            Role::Secondary { .. } => format!(
-                "tls primary {{ ca-file \"{certificate}\"; remote-hostname \"{}\";\n\
-                 protocols {{ TLSv1.3; }}; }};\n",
+                tls.authority.display(),
                 tls.name
-            ),
-        };
+            );
+        }
     }
     text + &zone(setup)
 }

@@ -87,5 +87,8 @@ fn ours_says_not_running_and_what_was_meant() {
     let help = run(&mut ours("anchorite"), &["help"], "");
     assert!(help.code == Some(0) && help.stdout.contains("sign <zone> "), "{help:?}");
     let help = run(&mut ours("anchorite"), &["help", "zone", "list"], "");
-    help.is("Usage:\nzone list\n\nHelp:\nList all zones currently in the database.\n\n");
+    help.is(
+        "Usage:\nzone list [--json]\n\n\n    List the zones: policy, state, serials, and what is \
+         wrong with masters and\n    secondaries.\n",
+    );
 }

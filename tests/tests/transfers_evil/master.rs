@@ -102,6 +102,7 @@ pub(crate) async fn ask(
             connection: PATIENCE * 10,
             message: PATIENCE,
             transfer: PATIENCE * 20,
+            ..Waits::default()
         },
     };
     let spec = PoolSpec { name: "evil", workers: 1, queue_bound: 16 };

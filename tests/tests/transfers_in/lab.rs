@@ -69,6 +69,16 @@ impl Zone {
         self.serial += 1 + self.random(3) as u32;
     }
 
+    /// The next version, without half of its records.
+    pub(crate) fn thin_out(&mut self) {
+        let mut count = 0;
+        self.records.retain(|record| {
+            count += 1;
+            count % 2 == 0 || record.contains(" NS ns1.") || record.starts_with("ns1.")
+        });
+        self.serial += 1;
+    }
+
     /// Its file.
     pub(crate) fn text(&self) -> String {
         let mut text = format!(
@@ -118,6 +128,16 @@ pub(crate) struct Lab {
 impl Lab {
     /// Starts both; the zone is signed when this returns.
     pub(crate) fn new(software: Software, zone: &Zone, key: Option<Key>) -> Lab {
+        Lab::with(software, zone, key, |_| ())
+    }
+
+    /// The same with a change of the configuration.
+    pub(crate) fn with(
+        software: Software,
+        zone: &Zone,
+        key: Option<Key>,
+        prepare: impl FnOnce(&Installation),
+    ) -> Lab {
         let listener = free_address();
         let setup = Setup::primary(software, ZONE, &zone.text()).notifying(listener);
         let setup = match &key {
@@ -125,7 +145,8 @@ impl Lab {
             None => setup,
         };
         let master = setup.start();
-        let installation = installation(master.address(), listener, key.as_ref());
+        let installation = installation(ZONE, master.address(), listener, key.as_ref());
+        prepare(&installation);
         let daemon = Some(installation.start());
         let mut lab = Lab { master, installation, daemon };
         lab.wait_for_signed(zone);
@@ -173,7 +194,13 @@ impl Lab {
     }
 }
 
-fn installation(master: SocketAddr, listener: SocketAddr, key: Option<&Key>) -> Installation {
+/// An installation with a zone from this master.
+pub(crate) fn installation(
+    zone: &str,
+    master: SocketAddr,
+    listener: SocketAddr,
+    key: Option<&Key>,
+) -> Installation {
     let installation = Installation::new("default");
     installation.let_zones_grow();
     let interface = format!(
@@ -194,8 +221,8 @@ fn installation(master: SocketAddr, listener: SocketAddr, key: Option<&Key>) -> 
             master.port()
         ),
     );
-    installation.write_zonelist(&[(ZONE, "default")]);
-    let file = format!("<Adapter type=\"File\">{}", installation.unsigned(ZONE).display());
+    installation.write_zonelist(&[(zone, "default")]);
+    let file = format!("<Adapter type=\"File\">{}", installation.unsigned(zone).display());
     let transfer = format!("<Adapter type=\"DNS\">{}", installation.path("addns.xml").display());
     installation.edit("zonelist.xml", &file, &transfer);
     installation

@@ -3,5 +3,7 @@
 //! Loopback only. The seed of the changes is printed; `SEED=n` repeats them.
 
 mod changes;
+mod digest;
+mod held;
 mod kept;
 mod lab;

@@ -280,3 +280,64 @@ async fn only_what_is_signed_counts() {
     let asked = ask_for(AXFR, Script { tcp: unsigned, ..SILENT }, Some(key())).await;
     assert!(matches!(asked.result, Err(TransferError::Tsig(TsigFault::Missing { .. }))));
 }
+
+/// A master that sends a message of so many records every half minute, and the clock that runs
+/// ahead whenever everybody waits.
+async fn ask_slow(records: u16, messages: u16) -> (Result<Transfer, TransferError>, Duration) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut question = vec![0; usize::from(stream.read_u16().await.unwrap())];
+        stream.read_exact(&mut question).await.unwrap();
+        for number in 0..messages {
+            let mut part: Vec<Vec<u8>> =
+                (number * records..(number + 1) * records).map(a).collect();
+            if number == 0 {
+                part.insert(0, soa(9));
+            }
+            if number + 1 == messages {
+                part.push(soa(9));
+            }
+            let message = answer(&question, &part);
+            // The client may have given up.
+            let _ = stream.write_u16(message.len() as u16).await;
+            let _ = stream.write_all(&message).await;
+            tokio::time::sleep(Duration::from_secs(30)).await;
+        }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let order = TransferOrder {
+        zone: zone(),
+        master: Remote { address, key: None, tls: None },
+        how: AXFR,
+        limits: Limits::default(),
+        path: folder.path().join("example.received"),
+        waits: Waits::default(),
+    };
+    let spec = PoolSpec { name: "test", workers: 1, queue_bound: 16 };
+    let clock = Clock::virtual_at(dnssec::Timestamp(1_000));
+    let means = Means { clock: clock.clone(), pool: WorkerPool::start(spec).unwrap() };
+    let result = transfer(&order, &means, &|_| {}).await;
+    (result, clock.uptime())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_master_that_drips_loses_its_place() {
+    // Ten records of 29 octets each in half a minute: within every limit for a single message.
+    let (result, length) = ask_slow(10, 1000).await;
+    assert!(matches!(result, Err(TransferError::Slow { octets: 900..1100, .. })), "{result:?}");
+    assert!(length <= Duration::from_secs(61), "{length:?}");
+}
+
+#[test]
+fn a_slow_master_that_goes_on_keeps_its_place() {
+    let mut pace = Pace { window: Duration::from_secs(60), since: None, octets: 0 };
+    for number in 0..200 {
+        let now = Duration::from_secs(30 * number);
+        assert!(pace.came(18_000, now).is_ok(), "{number}");
+    }
+    // Then it drips.
+    let slow = (200..400).find(|number| pace.came(99, Duration::from_secs(30 * number)).is_err());
+    assert!(slow.is_some_and(|number| number <= 203), "{slow:?}");
+}

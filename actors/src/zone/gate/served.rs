@@ -46,7 +46,7 @@ impl ServedSerials {
     }
 
     /// Serials that secondaries of the zone showed lately.
-    fn of(&self, zone: &Name, now: Timestamp) -> Vec<Serial> {
+    pub fn shown(&self, zone: &Name, now: Timestamp) -> Vec<Serial> {
         let mut zones = self.zones.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(peers) = zones.get_mut(zone) else { return Vec::new() };
         peers.retain(|_, (_, at)| now < at.plus(SIGHTING_KEPT));
@@ -57,7 +57,7 @@ impl ServedSerials {
 impl Services {
     /// What a new version has to be newer than.
     pub(super) async fn served(&self, order: &RunOrder) -> Vec<u32> {
-        let mut serials = self.served.of(&order.settings.name, self.clock.now());
+        let mut serials = self.served.shown(&order.settings.name, self.clock.now());
         serials.extend(self.serial_in_file(order).await);
         serials.into_iter().map(|serial| serial.0).collect()
     }
@@ -96,7 +96,7 @@ mod tests {
     fn what_a_secondary_showed_last_counts_for_a_while() {
         let (served, zone) = (ServedSerials::default(), Name::root());
         let peer = |last: u8| IpAddr::from([192, 0, 2, last]);
-        let at = |now: u64| served.of(&zone, Timestamp(now)).iter().map(|one| one.0).collect();
+        let at = |now: u64| served.shown(&zone, Timestamp(now)).iter().map(|one| one.0).collect();
         served.note(&zone, peer(1), Serial(9), Timestamp(10));
         served.note(&zone, peer(2), Serial(7), Timestamp(20));
         served.note(&zone, peer(3), Serial(0), Timestamp(20));

@@ -147,6 +147,7 @@ impl ZoneActor {
     fn forgive(&mut self, master: SocketAddr) {
         if let Some(refreshing) = &mut self.refreshing {
             refreshing.remembered.refusals.retain(|refusal| refusal.master != master);
+            refreshing.answered.insert(master, self.services.clock.now());
         }
     }
 

@@ -22,6 +22,11 @@ pub struct RefreshStatus {
     pub confirmed_at: Option<Timestamp>,
     /// When the zone expires if no master says so again.
     pub expires_at: Option<Timestamp>,
+    /// When the masters are asked next; `None`: one of them is being asked.
+    pub next_refresh: Option<Timestamp>,
+    /// When each master last answered as it should: since the start, and the one that the last
+    /// transfer came from.
+    pub answered: Vec<(SocketAddr, Timestamp)>,
     /// The masters that do not give us the zone: why, and since when.
     pub refusals: Vec<Refusal>,
 }
@@ -45,6 +50,8 @@ impl ZoneActor {
             transfer: refresh.transfer.clone(),
             confirmed_at: refresh.confirmed_at,
             expires_at: schedule.expires_at(),
+            next_refresh: schedule.look_again_at(),
+            answered: refreshing.answered.iter().map(|(master, at)| (*master, *at)).collect(),
             refusals: refresh.refusals.clone(),
         };
         self.services.publications.expire_at(&self.settings.name, status.expires_at);

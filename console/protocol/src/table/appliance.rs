@@ -101,6 +101,23 @@ pub(super) const COMMANDS: &[Command] = &[
         ..LOOK
     },
     Command {
+        path: "zone list",
+        usage: "zone list [--json]\n",
+        help: "\n    List the zones: policy, state, serials, and what is wrong with masters and\n    \
+               secondaries.\n",
+        parameters: &[JSON],
+        ..LOOK
+    },
+    Command {
+        path: "zone show",
+        usage: "zone show ZONE [--json]\n",
+        help: "\n    Show where a zone stands, what each of its masters says and since when,\n    \
+               and which version each of its secondaries has.\n",
+        parameters: &[JSON],
+        operands: Operands { least: 1, most: 1 },
+        ..LOOK
+    },
+    Command {
         path: "zone diff",
         usage: "zone diff ZONE [--all]\n",
         help: "\n    Show how the version that was refused last differs from the published\n    \
