@@ -3,16 +3,18 @@
 //! the one table.
 //!
 //! [`client`] is a connection to the daemon, [`tool`] OpenDNSSEC's two clients, [`control`] the
-//! script around them, [`ksmutil`] the client of 1.x, [`appliance`] ours. In: words and a
-//! [`Terminal`]. Out: exit codes.
+//! script around them, [`ksmutil`] the client of 1.x, [`appliance`] ours, [`shell`] the interactive
+//! one. In: words and a [`Terminal`]. Out: exit codes.
 //! Never: printing by themselves, or starting processes; the binary lends them both.
-//! Not yet: the shell, SSH, the Nagios plugin.
 #![forbid(unsafe_code)]
 
 pub mod appliance;
 pub mod client;
 pub mod control;
 pub mod ksmutil;
+pub mod screen;
+pub mod shell;
+pub mod ssh;
 pub mod tool;
 
 use std::io::{BufRead, Write};
