@@ -113,6 +113,7 @@ fn run(settings: &Settings, arguments: &RunArguments) -> Result<(), RunError> {
         tell_where(&bound, settings);
         running.add_transfers(bound)?;
         running.add_console(ConsoleParts { sockets: sockets.clone(), site: site.clone() })?;
+        running.add_catalogs(site.clone())?;
         tracing::info!(target: "engine", "signer started (version {}), pid {}",
             env!("CARGO_PKG_VERSION"), std::process::id());
         if arguments.announce {

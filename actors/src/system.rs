@@ -8,6 +8,8 @@ use zones::ZoneStarter;
 pub use zones::{RunningZone, Zones};
 
 use crate::audit::{AuditorActor, AuditorParts, Vigil};
+use crate::catalog::CatalogActor;
+use crate::console::site::Site;
 use crate::console::{ConsoleActor, ConsoleParts};
 use crate::enforcer::{EnforcerActor, EnforcerMessage, EnforcerParts};
 use crate::io::dns_server::Bound;
@@ -226,6 +228,7 @@ pub fn start_with(
         enforcer: enforcer.clone(),
         pool: pool.clone(),
         openings,
+        catalogs: Arc::default(),
     });
     let parts = Arc::new(AuditorParts {
         clock: clock.clone(),
@@ -325,6 +328,12 @@ impl Running {
     pub fn add_console(&self, parts: ConsoleParts) -> Result<(), StartError> {
         let parts = Arc::new(parts);
         self.root.add(&tree::console(), move || ConsoleActor::new(parts.clone()))?;
+        Ok(())
+    }
+
+    /// Has zones come and go with catalog zones. After the console, whose door they take.
+    pub fn add_catalogs(&self, site: Arc<Site>) -> Result<(), StartError> {
+        self.root.add(&tree::catalogs(), move || CatalogActor::new(site.clone()))?;
         Ok(())
     }
 

@@ -11,7 +11,8 @@
 //! ├─ auditor
 //! ├─ zones (one for one, all at once): zone <name> ...
 //! ├─ transfers
-//! └─ console
+//! ├─ console
+//! └─ catalogs
 //! ```
 //!
 //! Elder siblings are started before younger ones and stopped after them. Restart limits: five a
@@ -96,6 +97,12 @@ pub fn transfers() -> ChildSpec {
 /// The console: when it goes on failing, signing goes on without it.
 pub fn console() -> ChildSpec {
     ChildSpec { on_limit: OnLimit::GiveUp, ..ChildSpec::new("console") }
+}
+
+/// Who goes by catalog zones: when it goes on failing, zones neither come nor go with them, and the
+/// health table shows it.
+pub fn catalogs() -> ChildSpec {
+    ChildSpec { on_limit: OnLimit::GiveUp, ..ChildSpec::new("catalogs") }
 }
 
 /// The actor of a zone.

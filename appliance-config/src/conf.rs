@@ -13,6 +13,7 @@
 //!   RFC 9905 deprecates. Default: off;
 //! - `<Limits>` in `<Signer>` says how large an unsigned zone may be: `<Records>`, `<Bytes>` and
 //!   `<RecordsPerRRset>`. Defaults: those of [`Limits`];
+//! - `<CatalogList>` says which catalog zones bring zones, and which are made; see `catalog_list`;
 //! - `<TLS>` in `<Interface>` makes it one for TLS alone (RFC 9103), with the PEM files
 //!   `<CertificateFile>` and `<KeyFile>`.
 
@@ -23,6 +24,7 @@ use dnssec::Seconds;
 use dnssec::zone::load::Limits;
 use zeroize::Zeroizing;
 
+use crate::catalog_list::{CatalogList, catalog_list};
 use crate::diagnostics::{FileFaults, Findings, Read};
 use crate::duration::YEAR_SECONDS;
 use crate::fault::Fault;
@@ -61,6 +63,8 @@ pub struct Conf {
     pub enforcer: Enforcer,
     /// `<Signer>`, or its defaults.
     pub signer: Signer,
+    /// `<CatalogList>`, ours: catalog zones.
+    pub catalogs: CatalogList,
 }
 
 /// `<Repository>`: one token that holds keys.
@@ -153,8 +157,9 @@ impl fmt::Debug for Secret {
 pub struct Logging {
     /// `<Verbosity>`: 0 to 7 differ.
     pub verbosity: u64,
-    /// `<Facility>`: syslog's name of it, such as `local0`.
-    pub facility: String,
+    /// `<Syslog>`'s `<Facility>`: syslog's name of it, such as `local0`. `None`: there is no
+    /// `<Syslog>`.
+    pub facility: Option<String>,
 }
 
 /// `<Privileges>`.
@@ -307,13 +312,14 @@ pub(crate) fn conf(root: &Element<'_>, findings: &mut Findings) -> Conf {
         logging: Logging {
             verbosity: verbosity
                 .map_or(VERBOSITY_DEFAULT, |_| number(root, &["Common", "Logging", "Verbosity"])),
-            facility: facility.map_or("daemon", Element::trimmed).to_owned(),
+            facility: facility.map(|facility| facility.trimmed().to_owned()),
         },
         policy_file: path(root, &["Common", "PolicyFile"], findings).unwrap_or_default(),
         zone_list_file: path(root, &["Common", "ZoneListFile"], findings).unwrap_or_default(),
         zone_fetch_file: path(root, &["Common", "ZoneFetchFile"], findings),
         enforcer: enforcer(root, findings),
         signer: signer(root, findings),
+        catalogs: catalog_list(root, findings),
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod addns;
 mod agents;
+mod catalog_list;
 mod conf;
 mod diagnostics;
 mod duration;
@@ -28,6 +29,7 @@ mod zonelist;
 mod zonelist_edit;
 
 pub use addns::{Addns, read_addns};
+pub use catalog_list::{CatalogConsumer, CatalogList, CatalogProducer, ZONE_PLACEHOLDER};
 pub use conf::{
     Checker, Conf, Datastore, Enforcer, Logging, Network, Privileges, Repository, RepositoryKind,
     Secret, Signer, TokenSecret, read_conf,
@@ -46,5 +48,5 @@ pub use listener::{INTERFACES_MAX, Interface};
 pub use signconf::{SignconfKey, write_signconf};
 pub use tree::{ATTRIBUTES_MAX, DEPTH_MAX, ELEMENTS_MAX, FILE_BYTES_MAX, ZONELIST_BYTES_MAX};
 pub use zonefetch::{ZoneFetch, read_zonefetch};
-pub use zonelist::{Adapter, ZoneEntry, ZoneList, read_zonelist};
+pub use zonelist::{Adapter, CatalogMark, ZoneEntry, ZoneList, read_zonelist};
 pub use zonelist_edit::{EditError, add_zone, remove_zone, replace_zones};

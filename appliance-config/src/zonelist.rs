@@ -35,6 +35,19 @@ pub struct ZoneEntry {
     pub input: Adapter,
     /// `<Output>`.
     pub output: Adapter,
+    /// `<Catalog>`, ours; `None`: an operator added the zone.
+    pub catalog: Option<CatalogMark>,
+}
+
+/// `<Catalog>`: the catalog zone (RFC 9432) that a zone came with, and goes with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CatalogMark {
+    /// `@name`: the catalog zone.
+    pub name: Name,
+    /// `@member`: the zone's unique label there, as a name of one label.
+    pub member: Name,
+    /// `@since`: when it came, in seconds since 1970.
+    pub since: u64,
 }
 
 /// The zones of a zonelist.xml.
@@ -85,6 +98,7 @@ pub(crate) fn zones(root: &Element<'_>, findings: &mut Findings) -> ZoneList {
             signer_configuration: text_of(zone, "SignerConfiguration", findings).into(),
             input,
             output,
+            catalog: zone.child("Catalog").and_then(|mark| catalog_mark(mark, findings)),
         });
     }
     list
@@ -99,7 +113,24 @@ pub(crate) fn zone_name(text: &str) -> Result<Name, NameError> {
     }
 }
 
-fn text_of(zone: &Element<'_>, name: &str, findings: &mut Findings) -> String {
+/// `None`: it has a fault.
+fn catalog_mark(element: &Element<'_>, findings: &mut Findings) -> Option<CatalogMark> {
+    let mut name = |attribute: &str| {
+        let text = element.attribute(attribute).unwrap_or_default();
+        let read = zone_name(text);
+        if let Err(cause) = &read {
+            let (name, cause) = (text.chars().take(NAME_LENGTH_MAX).collect(), cause.clone());
+            findings.push(element.tag.clone(), Fault::ZoneName { name, cause });
+        }
+        read.ok()
+    };
+    let (catalog, member) = (name("name")?, name("member")?);
+    // The table has it as a number.
+    let since = element.attribute("since").unwrap_or_default().trim_ascii().parse().ok()?;
+    Some(CatalogMark { name: catalog, member, since })
+}
+
+pub(crate) fn text_of(zone: &Element<'_>, name: &str, findings: &mut Findings) -> String {
     let Some(element) = zone.child(name) else { return String::new() };
     if element.trimmed().is_empty() {
         findings.push(element.tag.clone(), Fault::EmptyValue { element: name.to_owned() });
@@ -107,7 +138,7 @@ fn text_of(zone: &Element<'_>, name: &str, findings: &mut Findings) -> String {
     element.trimmed().to_owned()
 }
 
-fn adapter(zone: &Element<'_>, direction: &str, findings: &mut Findings) -> Adapter {
+pub(crate) fn adapter(zone: &Element<'_>, direction: &str, findings: &mut Findings) -> Adapter {
     let side = zone.path(&["Adapters", direction]);
     // The form was checked: there is one element in it.
     let Some(element) = side.and_then(|side| side.children.first()) else {

@@ -199,8 +199,14 @@ fn render(entry: &ZoneEntry, line_end: &str) -> Option<String> {
         format!("\t\t\t\t{}", render_adapter(&entry.output)?),
         "\t\t\t</Output>".to_owned(),
         "\t\t</Adapters>".to_owned(),
-        "\t</Zone>".to_owned(),
     ];
+    let mark = entry.catalog.as_ref().map(|mark| {
+        let [catalog, member] = [&mark.name, &mark.member].map(|name| escape(&name.to_string()));
+        let since = mark.since;
+        format!("\t\t<Catalog name=\"{catalog}\" member=\"{member}\" since=\"{since}\"/>")
+    });
+    let end = "\t</Zone>".to_owned();
+    let lines: Vec<String> = lines.into_iter().chain(mark).chain([end]).collect();
     Some(lines.join(line_end))
 }
 
@@ -241,6 +247,7 @@ mod tests {
             signer_configuration: "/signconf/x.xml".into(),
             input: Adapter::File("/unsigned/x".into()),
             output: Adapter::Dns("/etc/opendnssec/addns.xml".into()),
+            catalog: None,
         }
     }
 

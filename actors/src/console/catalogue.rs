@@ -3,6 +3,7 @@
 //! In: the path of conf.xml. Out: [`Catalogue`]. It is read beside the settings, since it lists
 //! zones too that are left out of signing.
 
+use crate::catalog::settings::Catalogs;
 use crate::io::config_files::{self, ConfigFileError};
 use crate::io::pid_files::beside;
 use crate::settings::{Adapters, ZoneFetchError};
@@ -63,6 +64,8 @@ pub struct Catalogue {
     pub policies: Vec<Arc<Policy>>,
     /// The repositories, in the order of conf.xml.
     pub repositories: Vec<ListedRepository>,
+    /// The catalog zones.
+    pub catalogs: Catalogs,
 }
 
 /// A repository of conf.xml.
@@ -84,7 +87,9 @@ impl Catalogue {
         let zones = read(&conf.zone_list_file, ZONELIST_BYTES_MAX, read_zonelist)?;
         // Notices are the settings' to give.
         let adapters = Adapters::read(&conf, &zones.zones, &mut Vec::new())?;
+        let catalogs = Catalogs::read(&conf);
         Ok(Catalogue {
+            catalogs,
             sockets: sockets(&conf),
             pid_files: pid_files(&conf),
             group: conf.enforcer.privileges.group.or(conf.signer.privileges.group.clone()),

@@ -7,8 +7,8 @@ use super::key_past::printable;
 use super::output::Output;
 use super::site::Site;
 use super::{
-    appliance_commands, audit_log, audit_show, audit_waivers, enforcer_commands, input_commands,
-    key_commands, ksm_commands, parent_commands, plan_commands, policy_commands, signer_commands,
+    appliance_commands, audit_log, audit_show, audit_waivers, catalog_commands, enforcer_commands,
+    input_commands, key_commands, ksm_commands, parent_commands, plan_commands, policy_commands, signer_commands,
     zone_commands, zone_show,
 };
 use crate::io::privileges::user_name;
@@ -57,6 +57,7 @@ fn tables(family: Family) -> &'static [Handlers] {
             audit_log::HANDLERS,
             audit_show::HANDLERS,
             audit_waivers::HANDLERS,
+            catalog_commands::HANDLERS,
             input_commands::HANDLERS,
             key_commands::APPLIANCE,
             plan_commands::HANDLERS,

@@ -16,6 +16,8 @@ mod appliance_commands;
 mod audit_log;
 mod audit_show;
 mod audit_waivers;
+mod catalog_commands;
+pub(crate) mod catalog_members;
 pub mod catalogue;
 mod connection;
 mod dispatch;

@@ -7,8 +7,8 @@ use crate::settings::{Notice, Settings, SettingsError};
 use crate::system::{RunningZone, Staff};
 use dnssec::Name;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::mpsc;
+use std::sync::Arc;
+use tokio::sync::{mpsc, watch};
 
 /// Reads the settings anew.
 pub type ReadSettings =
@@ -23,7 +23,7 @@ pub struct Site {
     pub staff: Staff,
     conf_file: PathBuf,
     read_settings: ReadSettings,
-    catalogue: Mutex<Arc<Catalogue>>,
+    catalogue: watch::Sender<Arc<Catalogue>>,
     wishes: mpsc::Sender<Wish>,
     /// One change of the list of zones at a time.
     pub(super) updating: tokio::sync::Mutex<()>,
@@ -38,7 +38,7 @@ impl Site {
         read_settings: ReadSettings,
     ) -> (Arc<Site>, mpsc::Receiver<Wish>) {
         let (wishes, receiver) = mpsc::channel(WISHES_MAX);
-        let catalogue = Mutex::new(Arc::new(catalogue));
+        let catalogue = watch::Sender::new(Arc::new(catalogue));
         let updating = tokio::sync::Mutex::new(());
         let site = Site { staff, conf_file, read_settings, catalogue, wishes, updating };
         (Arc::new(site), receiver)
@@ -46,7 +46,12 @@ impl Site {
 
     /// What the configuration said when it was last read.
     pub fn catalogue(&self) -> Arc<Catalogue> {
-        self.catalogue.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.catalogue.borrow().clone()
+    }
+
+    /// Tells when it says something else.
+    pub(crate) fn changes(&self) -> watch::Receiver<Arc<Catalogue>> {
+        self.catalogue.subscribe()
     }
 
     /// Reads the configuration. Blocks; what it gives is not used before [`Site::set_catalogue`].
@@ -64,7 +69,7 @@ impl Site {
     }
 
     pub(super) fn set_catalogue(&self, catalogue: Catalogue) {
-        *self.catalogue.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(catalogue);
+        self.catalogue.send_replace(Arc::new(catalogue));
     }
 
     /// Asks something of `main`.

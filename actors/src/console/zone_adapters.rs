@@ -45,6 +45,7 @@ pub(super) fn entry(
         signer_configuration: beside.join("signconf").join(signer_configuration),
         input: adapter("in", "unsigned")?,
         output: adapter("out", "signed")?,
+        catalog: None,
     };
     match entry.input == entry.output && matches!(entry.input, Adapter::File(_)) {
         true => Err("Unable to add zone, input and output are the same file!".to_owned()),

@@ -45,7 +45,7 @@ fn import(site: Arc<Site>, invocation: Invocation) -> LocalBoxFuture<'static, Ou
 
 /// Why a command changed nothing.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ChangeError {
+pub(crate) enum ChangeError {
     #[error(transparent)]
     Busy(#[from] SubmitError),
     #[error(transparent)]

@@ -15,7 +15,7 @@ const MODE_NEW: FileMode = FileMode::PreservedOr(0o644);
 
 /// Why a list of zones was not read, or not changed.
 #[derive(Debug)]
-pub(super) enum ListError {
+pub(crate) enum ListError {
     /// It could not be read.
     File(ConfigFileError),
     /// It has faults, or what is to be written into it has.

@@ -181,6 +181,13 @@ fn paths<'z>(signer: &'z Signer, zone: &'z ZoneEntry) -> impl Iterator<Item = Pa
     })
 }
 
+/// The addns.xml at `path`. Blocks.
+pub(crate) fn read_addns_file(path: &Path) -> Result<Addns, AdapterProblem> {
+    let bytes = config_files::read(path, FILE_BYTES_MAX)?;
+    let read = read_addns(&path.to_string_lossy(), &bytes).map_err(AdapterProblem::Faults)?;
+    Ok(read.value)
+}
+
 fn read_file(path: &Path, notices: &mut Vec<Diagnostic>) -> Result<DnsAdapter, AdapterProblem> {
     let bytes = config_files::read(path, FILE_BYTES_MAX)?;
     let read = read_addns(&path.to_string_lossy(), &bytes).map_err(AdapterProblem::Faults)?;

@@ -5,6 +5,7 @@
 mod adapters;
 mod from_conf;
 
+pub(crate) use adapters::read_addns_file;
 pub use adapters::{AdapterProblem, Adapters, ZoneFetchError};
 pub use from_conf::{
     LeftOut, Notice, SettingsError, capacities, enforcer_settings, read_policies, read_settings,

@@ -2,6 +2,7 @@
 //! In: settings of zones, from the start or from a newer zone list. Out: [`RunningZone`]s.
 //! Never: decisions about what a zone does; that is its actor's.
 
+use crate::catalog::board::{CatalogBoard, Order};
 use crate::enforcer::EnforcerMessage;
 use crate::runtime::{AddError, ChildRef, Outbox, Progress, SupervisorRef, WorkerPool};
 use crate::settings::{ZoneInput, ZoneOutput, ZoneSettings, zone_text};
@@ -55,6 +56,7 @@ pub(super) struct ZoneStarter {
     pub(super) enforcer: Arc<Outbox<EnforcerMessage>>,
     pub(super) pool: WorkerPool,
     pub(super) openings: watch::Sender<Openings>,
+    pub(super) catalogs: Arc<CatalogBoard>,
 }
 
 /// The zones; clones mean the same ones.
@@ -146,6 +148,16 @@ impl Zones {
         &self.starter.services.publications
     }
 
+    /// Where the catalogs' actor is met.
+    pub fn catalogs(&self) -> &Arc<CatalogBoard> {
+        &self.starter.catalogs
+    }
+
+    /// What zones work with.
+    pub(crate) fn services(&self) -> &Arc<Services> {
+        &self.starter.services
+    }
+
     /// What answers requests of secondaries and masters.
     pub(super) fn desk(&self) -> Desk {
         let (zones, services) = (self.clone(), &self.starter.services);
@@ -154,8 +166,12 @@ impl Zones {
             served: services.served.clone(),
             heard: Arc::new(Heard::new(Arc::new(move |zone, from, serial| {
                 // One that is being removed needs no news.
-                if let Some(zone) = zones.get(zone) {
-                    zone.tell(ZoneMessage::Notified { from, serial });
+                match zones.get(zone) {
+                    Some(zone) => zone.tell(ZoneMessage::Notified { from, serial }),
+                    None => {
+                        let catalog = zone.clone();
+                        zones.catalogs().tell(Order::Notified { catalog, from, serial });
+                    }
                 }
             }))),
             clock: services.clock.clone(),

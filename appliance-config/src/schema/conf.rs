@@ -1,11 +1,12 @@
 //! The table of conf.xml: OpenDNSSEC 1.1 to 2.1, and our own elements.
 //! Ours: `<BuiltIn/>`, `<KeyFile>` and `<Directory>` of a repository (the built-in token), its
 //! `<TokenSerial>` and `<ModuleParameters>`,
-//! `<RepositoryGroup>`, `<AllowDeprecatedAlgorithms/>` of the enforcer (RFC 9905), `<Limits>` of
+//! `<RepositoryGroup>`, `<CatalogList>` (RFC 9432), `<AllowDeprecatedAlgorithms/>` of the enforcer (RFC 9905), `<Limits>` of
 //! the signer, and `<TLS>` of its interfaces.
 
 use dnssec::zone::load::RRSET_RECORD_COUNT_MAX;
 
+use super::zonelist::ADAPTERS;
 use super::{AttributeRule, Content, Rule, text_attribute};
 
 const TO_1_3: &str = "of OpenDNSSEC 1.1 to 1.3 and has no effect";
@@ -28,6 +29,7 @@ pub(crate) const CONFIGURATION: Rule = Rule::one(
         Rule::one("Common", Content::Free(COMMON)),
         Rule::one("Enforcer", Content::Free(ENFORCER)),
         Rule::optional("Signer", Content::Free(SIGNER)),
+        Rule::optional("CatalogList", Content::Free(CATALOG_LIST)),
         Rule::optional(
             "Auditor",
             Content::Free(&[
@@ -168,6 +170,30 @@ const SIGNER: &[Rule] = &[
     ),
     Rule::optional("AuditLogKept", Content::Duration),
     Rule::optional("Limits", Content::Free(LIMITS)),
+];
+
+/// Catalog zones (RFC 9432).
+const CATALOG_LIST: &[Rule] = &[
+    Rule::any(
+        "Consumer",
+        Content::Free(&[
+            Rule::one("Adapter", Content::Text),
+            Rule::one("Policy", Content::Text),
+            Rule::any("Group", Content::Free(&[Rule::one("Policy", Content::Text)]))
+                .with(&[text_attribute("name")]),
+            Rule::one("Adapters", ADAPTERS),
+            Rule::optional("MostMembers", Content::Number { min: 1, max: 1_000_000 }),
+            Rule::optional("MostRemovals", Content::Number { min: 0, max: 100 }),
+            Rule::optional("SmallRemoval", Content::Number { min: 0, max: 1_000_000 }),
+            Rule::optional("RemoveDelegated", Content::Flag),
+        ]),
+    )
+    .with(&[text_attribute("name")]),
+    Rule::any(
+        "Producer",
+        Content::Free(&[Rule::one("Adapter", Content::Text), Rule::any("Policy", Content::Text)]),
+    )
+    .with(&[text_attribute("name")]),
 ];
 
 /// What one unsigned zone may have. The largest zones that exist have some 400 million records;

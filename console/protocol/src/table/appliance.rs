@@ -92,6 +92,37 @@ pub(super) const COMMANDS: &[Command] = &[
         ..LOOK
     },
     Command {
+        path: "catalog list",
+        usage: "catalog list\n",
+        help: "List the catalog zones that are consumed and produced.\n",
+        ..LOOK
+    },
+    Command {
+        path: "catalog show",
+        usage: "catalog show CATALOG\n",
+        help: "\n    Show a catalog zone: its serial, what is wrong with it, its members with\n    \
+               their groups and policies, and since when they are members.\n",
+        operands: Operands { least: 1, most: 1 },
+        ..LOOK
+    },
+    Command {
+        path: "catalog accept",
+        usage: "catalog accept CATALOG [SERIAL]\n",
+        help: "\n    Let a catalog through that is held since it goes beyond its limits; with\n    \
+               SERIAL, only if it still has that.\n",
+        operands: Operands { least: 1, most: 2 },
+        role: Role::Operator,
+        ..STEER
+    },
+    Command {
+        path: "catalog retransfer",
+        usage: "catalog retransfer CATALOG\n",
+        help: "Fetch the whole catalog zone again.\n",
+        operands: Operands { least: 1, most: 1 },
+        role: Role::Operator,
+        ..STEER
+    },
+    Command {
         path: "zone audit",
         usage: "zone audit ZONE [--now]\n",
         help: "\n    Say what the auditor and the checkers said of a zone last, and what is\n    \
