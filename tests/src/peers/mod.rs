@@ -214,6 +214,23 @@ impl Peer {
         self.place.tls_address
     }
 
+    /// Its process, and those that it started.
+    pub fn pids(&self) -> Vec<i32> {
+        let own = self.daemon.pid().as_raw();
+        let children = |pid: i32| {
+            let path = format!("/proc/{pid}/task/{pid}/children");
+            let text = std::fs::read_to_string(path).unwrap_or_default();
+            text.split_whitespace().filter_map(|word| word.parse().ok()).collect::<Vec<i32>>()
+        };
+        let mut pids = vec![own];
+        let mut at = 0;
+        while let Some(pid) = pids.get(at).copied() {
+            pids.extend(children(pid));
+            at += 1;
+        }
+        pids
+    }
+
     /// Its log so far.
     pub fn log(&self) -> String {
         self.daemon.log()

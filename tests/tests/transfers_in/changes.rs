@@ -3,12 +3,11 @@
 use crate::lab::{Lab, Zone};
 use anchorite_tests::peers::{Key, Software};
 
-/// Changes, as long as nobody says otherwise (`CHANGES=n`).
-const CHANGE_COUNT: usize = 200;
-
-fn change_count() -> usize {
+/// Changes, as long as nobody says otherwise: `CHANGES=200` for as many as the promise says.
+fn change_count(software: Software) -> usize {
     let count = std::env::var("CHANGES").ok().and_then(|count| count.parse().ok());
-    count.unwrap_or(CHANGE_COUNT)
+    // PowerDNS looks for work once a second.
+    count.unwrap_or(if software == Software::Pdns { 12 } else { 30 })
 }
 
 /// Makes changes, and compares after each what we publish with what was meant, and in the end with
@@ -16,7 +15,7 @@ fn change_count() -> usize {
 fn check(software: Software, key: Option<Key>) -> Lab {
     let mut zone = Zone::new();
     let mut lab = Lab::new(software, &zone, key);
-    for number in 0..change_count() {
+    for number in 0..change_count(software) {
         match number {
             // Nothing but the serial: no version is made, and what follows fits all the same.
             5 => zone.serial += 1,

@@ -1,5 +1,6 @@
 //! Zones go out by transfer: BIND, Knot DNS, NSD and PowerDNS as secondaries, dig and kdig as
 //! clients. What a secondary made of our IXFRs is what we serve ourselves (invariant I10).
+//! `CHANGES=200` for as many random changes of each secondary as the promise says; usually fewer.
 
 mod lab;
 
@@ -15,6 +16,12 @@ fn seed() -> u64 {
     let seed = given.unwrap_or(20_261_122);
     println!("SEED={seed}");
     seed
+}
+
+/// Random changes that a secondary follows: `CHANGES`, or so many.
+fn change_count(usual: usize) -> usize {
+    let given = std::env::var("CHANGES").ok().and_then(|text| text.parse().ok());
+    given.unwrap_or(usual)
 }
 
 /// A secondary follows a zone over so many changes.
@@ -43,23 +50,24 @@ fn follow(software: Software, key: Option<Key>, changes: usize) {
 }
 
 #[test]
-fn bind_follows_200_changes() {
-    follow(Software::Named, None, 200);
+fn bind_follows_random_changes() {
+    follow(Software::Named, None, change_count(30));
 }
 
 #[test]
-fn knot_follows_200_changes() {
-    follow(Software::Knot, None, 200);
+fn knot_follows_random_changes() {
+    follow(Software::Knot, None, change_count(30));
 }
 
 #[test]
-fn nsd_follows_200_changes() {
-    follow(Software::Nsd, None, 200);
+fn nsd_follows_random_changes() {
+    follow(Software::Nsd, None, change_count(30));
 }
 
+/// It looks for work once a second.
 #[test]
-fn powerdns_follows_200_changes() {
-    follow(Software::Pdns, None, 200);
+fn powerdns_follows_random_changes() {
+    follow(Software::Pdns, None, change_count(12));
 }
 
 #[test]
