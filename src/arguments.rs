@@ -27,6 +27,8 @@ enum Program {
     Audit(AuditArguments),
     /// Take a signed zone from its signer, and pass on to secondaries what the auditor approves.
     AuditProxy(AuditProxyArguments),
+    /// Answer SSH clients, with public keys only: the commands of the daemon, and its shell.
+    SshHost(SshHostArguments),
     /// Test the tokens of repositories, and import keys.
     Hsm(crate::hsm::HsmArguments),
     /// Keys by hand, as OpenDNSSEC's ods-hsmutil (see `anchorite hsmutil -h`).
@@ -37,7 +39,7 @@ enum Program {
 
 /// The words that are programs of their own, not commands for the daemon.
 pub(crate) const PROGRAMS: &[&str] =
-    &["sign", "run", "audit", "audit-proxy", "check", "hsm", "hsmutil", "hsmspeed"];
+    &["sign", "run", "audit", "audit-proxy", "check", "hsm", "hsmutil", "hsmspeed", "ssh-host"];
 
 /// Whether a first word is for this command line; `-s` is for the daemon's commands.
 pub(crate) fn knows(word: &str) -> bool {
@@ -174,6 +176,29 @@ pub(crate) struct AuditProxyArguments {
     pub log_level: u64,
 }
 
+/// What `anchorite ssh-host` is told.
+#[derive(Args)]
+pub(crate) struct SshHostArguments {
+    /// Where clients are answered (0.0.0.0:22 or [::]:22); more than one may be given.
+    #[arg(long, value_name = "ADDRESS:PORT", required = true)]
+    pub listen: Vec<SocketAddr>,
+    /// The host key; made where it is missing.
+    #[arg(long, value_name = "FILE")]
+    pub host_key: PathBuf,
+    /// Who may come in, in the form of OpenSSH's authorized_keys, with role="ROLE[,ROLE]".
+    #[arg(long, value_name = "FILE")]
+    pub authorized_keys: PathBuf,
+    /// A text for everybody who connects.
+    #[arg(long, value_name = "FILE")]
+    pub banner: Option<PathBuf>,
+    /// The daemon's control socket.
+    #[arg(short, long, value_name = "FILE", default_value = console::tool::ENFORCER_SOCKET)]
+    pub socket: PathBuf,
+    /// Log level 0 to 7.
+    #[arg(short, long, value_name = "LEVEL", default_value = "3")]
+    pub verbosity: u64,
+}
+
 /// Runs what the words say.
 pub(crate) fn main(words: Vec<String>) -> ExitCode {
     match Line::parse_from(words).program {
@@ -182,6 +207,7 @@ pub(crate) fn main(words: Vec<String>) -> ExitCode {
         Program::Audit(arguments) => crate::audit::main(arguments),
         Program::AuditProxy(arguments) => crate::audit_proxy::main(&arguments),
         Program::Check => crate::kaspcheck::main("anchorite check", &[]),
+        Program::SshHost(arguments) => crate::ssh_host::main(arguments),
         Program::Hsm(arguments) => crate::hsm::main(arguments),
         Program::Hsmutil => crate::hsm::hsmutil::main("ods-hsmutil", &[]),
         Program::Hsmspeed => crate::hsm::hsmspeed::main("ods-hsmspeed", &[]),

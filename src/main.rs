@@ -13,6 +13,7 @@ mod plan;
 mod run;
 mod sign;
 mod slot_host;
+mod ssh_host;
 
 use console::tool::{ENFORCER, SIGNER};
 use console_protocol::options;

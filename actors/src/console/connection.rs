@@ -4,7 +4,8 @@
 //! Who the client is says the kernel (SO_PEERCRED). Root and the daemon's own user may everything.
 //! Everybody else is an operator and an officer: nobody else gets this far but by the group that
 //! the socket was given to, since its mode keeps all others out. A client that speaks on behalf of
-//! somebody (the SSH host, a console's login) can lower what it may do, and never raise it.
+//! somebody (a console's login) can lower what it may do, and never raise it. The user
+//! [`SSH_HOST`] may nothing by itself, and on behalf of somebody what that one may.
 //! Limits: [`IDLE_MAX`] between two requests, [`WRITE_MAX`] for an answer that is not read.
 
 use super::dispatch;
@@ -30,6 +31,10 @@ const REFUSED_MAX: Duration = Duration::from_secs(5);
 /// Octets read at once.
 const READ_OCTETS: usize = 4096;
 
+/// The user whose processes have identified everybody they speak for, when they are not the
+/// daemon's own.
+const SSH_HOST: &str = "anchorite-ssh";
+
 /// Who is at the other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Peer {
@@ -48,6 +53,16 @@ impl Peer {
         };
         let (user, process) = (found.uid(), found.pid().unwrap_or(0));
         Ok(Peer { user, process, roles: Roles::of(&roles) })
+    }
+
+    /// The peer as the one who gives this request.
+    fn giving(self, request: &Request, is_ssh_host: bool) -> Peer {
+        let roles = match (is_ssh_host, &request.on_behalf) {
+            (true, Some(_)) => Roles::of(&Roles::OWNER),
+            (true, None) => Roles::default(),
+            (false, _) => self.roles,
+        };
+        Peer { roles, ..self }
     }
 }
 
@@ -76,6 +91,8 @@ pub(super) async fn converse(mut stream: UnixStream, site: Arc<Site>) {
             return;
         }
     };
+    let is_member = peer.roles == Roles::of(&Roles::GROUP);
+    let is_ssh_host = is_member && dispatch::name_of(&site, peer.user).await == SSH_HOST;
     let mut reader = FrameReader::new(REQUEST_OCTETS_MAX);
     loop {
         let request = match timeout(IDLE_MAX, receive(&mut stream, &mut reader)).await {
@@ -89,6 +106,7 @@ pub(super) async fn converse(mut stream: UnixStream, site: Arc<Site>) {
                 return;
             }
         };
+        let peer = peer.giving(&request, is_ssh_host);
         let output = dispatch::answer(&site, peer, &request).await;
         let wish = output.wish;
         let sent = send(&mut stream, output).await;
@@ -130,4 +148,22 @@ async fn send(stream: &mut UnixStream, output: Output) -> io::Result<()> {
         Ok(())
     };
     timeout(WRITE_MAX, write).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use console_protocol::messages::OnBehalf;
+
+    #[test]
+    fn the_ssh_host_may_what_somebody_else_may_and_nothing_itself() {
+        let peer = Peer { user: 902, process: 1, roles: Roles::of(&Roles::GROUP) };
+        let mut request = Request::new(vec!["stop".to_owned()]);
+        assert_eq!(peer.giving(&request, true).roles, Roles::default());
+        assert_eq!(peer.giving(&request, false), peer);
+        let (name, source) = ("ann".to_owned(), "ssh 192.0.2.1".to_owned());
+        request.on_behalf = Some(OnBehalf { name, roles: Roles::default(), source });
+        assert_eq!(peer.giving(&request, true).roles, Roles::of(&Roles::OWNER));
+        assert_eq!(peer.giving(&request, false), peer);
+    }
 }

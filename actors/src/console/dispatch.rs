@@ -170,6 +170,11 @@ impl fmt::Display for Who<'_> {
     }
 }
 
+/// The name of a user of the system; empty where there is none.
+pub(super) async fn name_of(site: &Site, id: u32) -> String {
+    giver(site, id).await.name.unwrap_or_default()
+}
+
 /// Who gave a command, for the histories.
 async fn giver(site: &Site, id: u32) -> User {
     let name = match site.staff.pool.run(move || user_name(id)) {
