@@ -1,7 +1,7 @@
 //! What operators do about what the proxy holds back: a digest that is wrong, a serial that one
 //! secondary says it has, a zone that is to be unsigned; and what the parent's servers show.
 
-use crate::lab::{NSEC, Proxy, Signer, ZONE};
+use crate::lab::{NSEC, Proxy, Signer, ZONE, run};
 use crate::{approves, daemon_for, free_address};
 use anchorite_tests::daemon::{WAIT, small_zone};
 use anchorite_tests::peers::{Peer, Setup, Software, axfr, dig};
@@ -154,5 +154,42 @@ fn the_ds_that_the_parents_servers_show_counts_for_a_zone_that_is_passed_through
     installation.write_zone(ZONE, &signer.sign(3, NSEC));
     daemon.reload();
     approves(&mut daemon, 3);
+    daemon.stop();
+}
+
+/// A certificate of its own for `proxy.example`, in the folder of the proxy.
+fn make_certificate(proxy: &Proxy) {
+    let mut command = Command::new("openssl");
+    command.current_dir(proxy.folder.path()).args(["req", "-x509", "-newkey", "ec", "-pkeyopt"]);
+    command.args(["ec_paramgen_curve:P-256", "-nodes", "-keyout", "key.pem", "-out", "cert.pem"]);
+    command.args(["-days", "2", "-subj", "/CN=proxy.example"]);
+    run(command.args(["-addext", "subjectAltName=DNS:proxy.example"]));
+}
+
+#[test]
+fn secondaries_get_the_zone_by_tls_too() {
+    let (signer, by_tls) = (Signer::new(), free_address());
+    let (primary, mut proxy) = between(&signer.sign(1, NSEC), vec![signer.ds()]);
+    let options = ["--listen-tls", &by_tls.to_string(), "--certificate", "cert.pem"];
+    proxy.options = options.map(str::to_owned).to_vec();
+    // Without --key, and then without the files.
+    let (status, said) = proxy.start().ended();
+    assert!(!status.success() && said.contains("--key"), "{said}");
+    proxy.options.extend(["--key", "key.pem"].map(str::to_owned));
+    let (status, said) = proxy.start().ended();
+    assert_eq!(status.code(), Some(1));
+    assert!(said.contains("cert.pem"), "{said}");
+    make_certificate(&proxy);
+    let mut daemon = proxy.start();
+    approves(&mut daemon, 1);
+    let mut command = Command::new("kdig");
+    command.args(["@127.0.0.1", "-p", &by_tls.port().to_string(), "+noall", "+answer"]);
+    command.args(["+tls-ca=cert.pem", "+tls-hostname=proxy.example", ZONE, "AXFR"]);
+    let text = run(command.current_dir(proxy.folder.path())).stdout;
+    let text = String::from_utf8(text).unwrap();
+    let count =
+        text.lines().filter(|line| line.starts_with(|c: char| c.is_alphanumeric() || c == '*'));
+    // The SOA comes twice.
+    assert_eq!(count.count(), primary.records().len() + 1, "{text}");
     daemon.stop();
 }
