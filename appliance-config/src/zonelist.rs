@@ -119,7 +119,7 @@ fn catalog_mark(element: &Element<'_>, findings: &mut Findings) -> Option<Catalo
         let text = element.attribute(attribute).unwrap_or_default();
         let read = zone_name(text);
         if let Err(cause) = &read {
-            let (name, cause) = (text.chars().take(NAME_LENGTH_MAX).collect(), cause.clone());
+            let (name, cause) = (text.chars().take(NAME_LENGTH_MAX).collect(), *cause);
             findings.push(element.tag.clone(), Fault::ZoneName { name, cause });
         }
         read.ok()

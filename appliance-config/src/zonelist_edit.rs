@@ -238,6 +238,7 @@ pub(crate) fn escape(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::read_zonelist;
+    use crate::zonelist::CatalogMark;
     use expect_test::expect;
 
     fn entry(name: &str) -> ZoneEntry {
@@ -358,6 +359,8 @@ mod tests {
             let Ok(name) = zone_name(&label) else { return Ok(()) };
             let mut new = entry("x");
             new.name = name.clone();
+            let (catalog, member) = (name.clone(), name.clone());
+            new.catalog = Some(CatalogMark { name: catalog, member, since: 7 });
             new.input = Adapter::File(path.trim_ascii().into());
             if path.trim_ascii().is_empty() { return Ok(()) }
             let added = add_zone(b"<ZoneList>\n</ZoneList>\n", &new).unwrap();

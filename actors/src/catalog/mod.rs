@@ -21,9 +21,7 @@ pub mod settings;
 
 use crate::console::catalog_members::{InForce, Outcome, bring, finish_removals};
 use crate::console::site::Site;
-use crate::runtime::{
-    Actor, ActorFutureExt, AsyncContext, Child, Context, Supervised, WrapFuture,
-};
+use crate::runtime::{Actor, ActorFutureExt, AsyncContext, Child, Context, Supervised, WrapFuture};
 use crate::settings::zone_text;
 use board::Order;
 use dnssec::transfer::catalog::{Catalog, read};
@@ -84,10 +82,7 @@ impl Child for CatalogActor {
     fn observe(&self) -> CatalogObserved {
         let catalogue = self.site.catalogue();
         let catalogs = &catalogue.catalogs;
-        CatalogObserved {
-            consumers: catalogs.consumers.len(),
-            producers: catalogs.producers.len(),
-        }
+        CatalogObserved { consumers: catalogs.consumers.len(), producers: catalogs.producers.len() }
     }
 }
 
