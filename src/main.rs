@@ -11,8 +11,10 @@ mod hsm;
 mod kaspcheck;
 mod plan;
 mod run;
+mod shell;
 mod sign;
 mod slot_host;
+mod texts;
 mod ssh_host;
 
 use console::tool::{ENFORCER, SIGNER};
@@ -31,6 +33,9 @@ fn main() -> ExitCode {
         ("anchorite-slot-host", _) | (_, Some("slot-host")) => slot_host::main(),
         ("ods-kaspcheck", _) => kaspcheck::main(&name, &words[1..]),
         (_, Some("ods-kaspcheck")) => kaspcheck::main("ods-kaspcheck", &words[2..]),
+        (_, Some("shell")) => shell::main(&words[2..]),
+        (_, Some("completions")) => texts::completions(&words[2..]),
+        (_, Some("man")) => texts::man(&words[2..]),
         (_, Some("check")) => kaspcheck::main("anchorite check", &words[2..]),
         ("ods-auditor", _) => audit::ods_auditor::main(&name, &words[1..]),
         (_, Some("ods-auditor")) => audit::ods_auditor::main("ods-auditor", &words[2..]),

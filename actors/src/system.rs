@@ -80,7 +80,8 @@ pub enum StartError {
 /// Those who take orders; clones mean the same ones.
 #[derive(Clone)]
 pub struct Staff {
-    slots: Arc<Vec<ChildRef<SlotActor>>>,
+    /// The slots, each with what operators see of it.
+    pub slots: Arc<Vec<ChildRef<SlotActor>>>,
     /// The zones.
     pub zones: Zones,
     /// Who sees to their keys.

@@ -10,8 +10,10 @@
 
 pub mod appliance;
 pub mod client;
+pub mod completions;
 pub mod control;
 pub mod ksmutil;
+pub mod man;
 pub mod screen;
 pub mod shell;
 pub mod ssh;

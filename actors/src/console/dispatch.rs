@@ -8,8 +8,8 @@ use super::output::Output;
 use super::site::Site;
 use super::{
     appliance_commands, audit_log, audit_show, audit_waivers, catalog_commands, enforcer_commands,
-    input_commands, key_commands, ksm_commands, parent_commands, plan_commands, policy_commands, signer_commands,
-    zone_commands, zone_show,
+    hints, input_commands, key_commands, ksm_commands, parent_commands, plan_commands,
+    policy_commands, request_commands, show_commands, signer_commands, zone_commands, zone_show,
 };
 use crate::io::privileges::user_name;
 use console_protocol::help;
@@ -62,6 +62,8 @@ fn tables(family: Family) -> &'static [Handlers] {
             key_commands::APPLIANCE,
             plan_commands::HANDLERS,
             parent_commands::HANDLERS,
+            request_commands::HANDLERS,
+            show_commands::HANDLERS,
             zone_show::HANDLERS,
         ],
         Family::Ksmutil => &[ksm_commands::HANDLERS],
@@ -110,7 +112,7 @@ pub(super) async fn answer(site: &Arc<Site>, peer: Peer, request: &Request) -> O
     let output = match handler {
         Some((_, Handler::Now(handle))) => handle(site, &invocation),
         Some((_, Handler::Later(handle))) => {
-            let answer = handle(site.clone(), invocation);
+            let answer = handle(site.clone(), invocation.clone());
             let late = format!("{} did not end within {COMMAND_DEADLINE:?}\n", command.path);
             let answer = timeout(COMMAND_DEADLINE, answer).await;
             answer.unwrap_or_else(|_| Output::refused(late, 1))
@@ -118,6 +120,7 @@ pub(super) async fn answer(site: &Arc<Site>, peer: Peer, request: &Request) -> O
         // A test compares the tables, so this is another version's.
         None => Output::refused(format!("{} has no handler\n", command.path), 1),
     };
+    let output = hints::add(site, &invocation, output).await;
     let output = match command.family {
         Family::Ksmutil if is_verbose => ksm_commands::verbose(site, output),
         _ => output,

@@ -4,7 +4,7 @@
 use super::dispatch::{Handler, Handlers};
 use super::{
     key_backup, key_change, key_ds, key_export, key_import, key_list, key_past, key_schedule,
-    key_signconf, look_ahead,
+    key_show, key_signconf, look_ahead,
 };
 
 /// Those of OpenDNSSEC's enforcer.
@@ -20,6 +20,7 @@ pub(super) const ENFORCER: Handlers = &[
     ("key purge", Handler::Later(key_change::key_purge)),
     ("key rollover", Handler::Later(key_change::key_rollover)),
     ("rollover list", Handler::Later(key_list::rollover_list)),
+    ("backup", Handler::Now(key_backup::backup)),
     ("backup list", Handler::Later(key_backup::backup_list)),
     ("backup prepare", Handler::Later(key_backup::backup_change)),
     ("backup commit", Handler::Later(key_backup::backup_change)),
@@ -38,6 +39,7 @@ pub(super) const APPLIANCE: Handlers = &[
     ("queue", Handler::Later(key_schedule::queue_all)),
     ("flush", Handler::Now(key_schedule::flush_all)),
     ("key history", Handler::Later(key_past::key_history)),
+    ("key show", Handler::Later(key_show::key_show)),
     ("key trash", Handler::Later(key_past::key_trash)),
     ("key restore", Handler::Later(key_past::key_restore)),
 ];

@@ -12,6 +12,7 @@
 //! the sockets stay.
 //! Limits: [`CONNECTIONS_MAX`] connections; the deadlines of [`connection`] and [`dispatch`].
 
+mod alarms;
 mod appliance_commands;
 mod audit_log;
 mod audit_show;
@@ -22,6 +23,7 @@ pub mod catalogue;
 mod connection;
 mod dispatch;
 mod enforcer_commands;
+mod hints;
 mod input_commands;
 mod key_backup;
 mod key_change;
@@ -32,6 +34,7 @@ mod key_import;
 mod key_list;
 mod key_past;
 mod key_schedule;
+mod key_show;
 mod key_signconf;
 mod key_view;
 mod ksm_backup;
@@ -48,6 +51,7 @@ mod ksm_lists;
 mod ksm_policies;
 mod ksm_update;
 mod ksm_zones;
+mod listing;
 mod look_ahead;
 mod output;
 mod parent_commands;
@@ -55,8 +59,11 @@ mod plan_commands;
 mod policy_change;
 mod policy_commands;
 mod preview;
+mod request_commands;
+mod show_commands;
 mod signer_commands;
 pub mod site;
+mod support_bundle;
 mod text;
 mod update;
 mod update_commands;

@@ -39,13 +39,14 @@ const DAY: u64 = 86_400;
 pub(super) const HANDLERS: Handlers = &[
     ("plan", Handler::Later(plan_command)),
     ("explain key", Handler::Later(explain_key_command)),
+    ("key explain", Handler::Later(explain_key_command)),
     ("explain zone", Handler::Later(explain_zone_command)),
     ("key timeline", Handler::Later(key_timeline)),
 ];
 
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
-enum PlanError {
+pub(super) enum PlanError {
     #[error("name a zone, or --all zones")]
     NoZone,
     #[error("zone {0} is not known")]
@@ -71,7 +72,7 @@ enum PlanError {
 }
 
 impl PlanError {
-    fn output(self) -> Output {
+    pub(super) fn output(self) -> Output {
         let exit_code = match self {
             PlanError::NoZone | PlanError::Years(_) | PlanError::Duration(_) => WRONG,
             _ => 1,
@@ -293,7 +294,11 @@ fn explanation(sights: &Sights, key: Option<KeyId>) -> Result<String, PlanError>
 }
 
 /// A key by its tag or its CKA_ID; a tag may be that of several.
-fn find_key<'v>(view: &'v KeyView, typed: &str, zone: Option<&str>) -> Result<Row<'v>, PlanError> {
+pub(super) fn find_key<'v>(
+    view: &'v KeyView,
+    typed: &str,
+    zone: Option<&str>,
+) -> Result<Row<'v>, PlanError> {
     let tag: Option<u16> = typed.parse().ok();
     let id = KeyId::from_hex(typed);
     let zone = zone.and_then(|typed| view.zone(typed)).map(|zone| &zone.name);

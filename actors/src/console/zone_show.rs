@@ -18,8 +18,11 @@ mod list;
 mod text;
 
 /// The handlers, by path.
-pub(super) const HANDLERS: Handlers =
-    &[("zone show", Handler::Now(show)), ("zone list", Handler::Now(list::list)), ("show zones", Handler::Now(list::list))];
+pub(super) const HANDLERS: Handlers = &[
+    ("zone show", Handler::Now(show)),
+    ("zone list", Handler::Now(list::list)),
+    ("show zones", Handler::Now(list::list)),
+];
 
 /// What is known of a zone at one moment.
 struct View {

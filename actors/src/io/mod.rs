@@ -11,6 +11,7 @@ pub mod dns_server;
 pub mod environment;
 pub mod exchange;
 pub mod folders;
+pub(crate) mod init_control;
 pub mod leftovers;
 pub mod local_time;
 pub mod notify;

@@ -91,6 +91,11 @@ pub enum ZoneFetchError {
 }
 
 impl Adapters {
+    /// The addns.xml files that zones name.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.files.keys().map(PathBuf::as_path)
+    }
+
     /// Reads what conf.xml and these zones name. Blocks. `notices` are those of the files.
     pub fn read(
         conf: &Conf,

@@ -52,6 +52,105 @@ pub(super) const COMMANDS: &[Command] = &[
         ..STEER
     },
     Command {
+        path: "show status",
+        usage: "show status [--brief] [--json]\n",
+        help: "\n    Say how the box is; with --brief in one line: name, your roles, alarms.\n",
+        parameters: &[BRIEF, JSON],
+        role: Role::Monitor,
+        ..LOOK
+    },
+    Command {
+        path: "show alarms",
+        usage: "show alarms [--json]\n",
+        help: "List what is wrong now, and what to type next.\n",
+        parameters: &[JSON],
+        role: Role::Monitor,
+        ..LOOK
+    },
+    Command {
+        path: "show zones",
+        usage: "show zones [--json]\n",
+        help: "As zone list: where each zone stands.\n",
+        parameters: &[JSON],
+        ..LOOK
+    },
+    Command {
+        path: "show keys",
+        usage: "show keys [--json]\n",
+        help: "List all keys with their tags and places.\n",
+        parameters: &[JSON],
+        ..LOOK
+    },
+    Command {
+        path: "show hsm",
+        usage: "show hsm [--json]\n",
+        help: "Say of each repository whether it is open, and how full.\n",
+        parameters: &[JSON],
+        ..LOOK
+    },
+    Command {
+        path: "show tasks",
+        usage: "show tasks [--json]\n",
+        help: "List what is going to be done, and when.\n",
+        parameters: &[JSON],
+        ..LOOK
+    },
+    Command {
+        path: "show version",
+        usage: "show version [--json]\n",
+        help: "Say which version runs.\n",
+        parameters: &[JSON],
+        role: Role::Monitor,
+        ..LOOK
+    },
+    Command {
+        path: "names",
+        usage: "names KIND [PREFIX]\n",
+        help: "\n    List zones, policies, repositories or keys (tags), one a line, that begin\n    \
+               so; for completion. 200 at most.\n",
+        operands: Operands { least: 1, most: 2 },
+        ..LOOK
+    },
+    Command {
+        path: "request reboot",
+        usage: "request reboot [--yes]\n",
+        help: "End everything in order and start the box again.\n",
+        parameters: &[YES],
+        ..STEER
+    },
+    Command {
+        path: "request poweroff",
+        usage: "request poweroff [--yes]\n",
+        help: "End everything in order and switch the box off.\n",
+        parameters: &[YES],
+        ..STEER
+    },
+    Command {
+        path: "request support-bundle",
+        usage: "request support-bundle [--tar]\n",
+        help: "\n    List what a bundle for those who help holds: versions, configuration without\n    \
+               PINs and secrets, states, the end of the log; with --tar, give it.\n",
+        parameters: &[TAR],
+        role: Role::Admin,
+        ..LOOK
+    },
+    Command {
+        path: "key show",
+        usage: "key show KEYTAG | CKA_ID [--zone ZONE] [--json]\n",
+        help: "Show the facts of one key.\n",
+        parameters: &[ZONE, JSON],
+        operands: Operands { least: 1, most: 1 },
+        ..LOOK
+    },
+    Command {
+        path: "key explain",
+        usage: "key explain KEYTAG | CKA_ID [--zone ZONE]\n",
+        help: "As explain key.\n",
+        parameters: &[ZONE],
+        operands: Operands { least: 1, most: 1 },
+        ..LOOK
+    },
+    Command {
         path: "key history",
         usage: "key history ZONE [--cka_id ID]\n",
         help: "Show everything that ever happened to a zone's keys.\n",
@@ -274,6 +373,9 @@ pub(super) const COMMANDS: &[Command] = &[
     },
 ];
 
+const BRIEF: Parameter = Parameter { long: "brief", short: 'b', value: None };
+const YES: Parameter = Parameter { long: "yes", short: 'y', value: None };
+const TAR: Parameter = Parameter { long: "tar", short: 't', value: None };
 const ZONE: Parameter = Parameter { long: "zone", short: 'z', value: Some("zone") };
 const CKA_ID: Parameter = Parameter { long: "cka_id", short: 'k', value: Some("CKA_ID") };
 const REPOSITORY: Parameter =

@@ -1,0 +1,240 @@
+//! Completion for shells of the system, out of the one table of commands. In: which shell. Out: a
+//! script. Names of zones, policies, repositories and keys come from the running daemon, by
+//! `anchorite names`; while it is away, there are none.
+
+use console_protocol::table::{self, Command, Family, Parameter};
+use std::collections::BTreeMap;
+
+/// The shells there are scripts for.
+pub const SHELLS: &[&str] = &["bash", "zsh", "fish"];
+
+/// The script for a shell; `programs` are the other words that may stand first. `None`: there is
+/// no script for that one.
+pub fn script(shell: &str, programs: &[&str]) -> Option<String> {
+    match shell {
+        "bash" => Some(bash(programs)),
+        // zsh reads bash's scripts when it is told to.
+        "zsh" => Some(format!(
+            "#compdef anchorite\nautoload -U +X bashcompinit && bashcompinit\n{}",
+            bash(programs)
+        )),
+        "fish" => Some(fish(programs)),
+        _ => None,
+    }
+}
+
+/// Paths with the words that may follow them, with a line of help.
+fn tree(programs: &[&str]) -> BTreeMap<String, BTreeMap<String, String>> {
+    let mut tree: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    for program in programs {
+        tree.entry(String::new()).or_default().insert(program.to_string(), String::new());
+    }
+    for (path, command) in paths() {
+        let words: Vec<&str> = path.split(' ').collect();
+        for at in 0..words.len() {
+            let entry = tree.entry(words[..at].join(" ")).or_default();
+            let help = entry.entry(words[at].to_owned()).or_default();
+            if at + 1 == words.len() && help.is_empty() {
+                *help = summary(command);
+            }
+        }
+    }
+    tree
+}
+
+/// The paths of all commands, with a family in front too.
+fn paths() -> Vec<(String, &'static Command)> {
+    let mut paths: Vec<(String, &'static Command)> = Vec::new();
+    for command in table::all() {
+        // Of two with one path the first is meant.
+        if !paths.iter().any(|(path, _)| path == command.path) {
+            paths.push((command.path.to_owned(), command));
+        }
+        let prefix = match command.family {
+            Family::Enforcer => "enforcer",
+            Family::Signer => "signer",
+            Family::Appliance | Family::Ksmutil => continue,
+        };
+        paths.push((format!("{prefix} {}", command.path), command));
+    }
+    paths
+}
+
+/// The first line of a command's help.
+pub(crate) fn summary(command: &Command) -> String {
+    let help = command.help.trim_start();
+    let signer = || command.usage.split_once("  ").map_or("", |(_, text)| text.trim_start());
+    let text = if help.is_empty() { signer() } else { help };
+    text.lines().next().unwrap_or_default().trim().to_owned()
+}
+
+/// The kind of names that a value is one of.
+fn kind(value: &str) -> Option<&'static str> {
+    match value.trim_matches(|char| "<>[]".contains(char)).to_ascii_lowercase().as_str() {
+        "zone" => Some("zones"),
+        "policy" => Some("policies"),
+        "repository" => Some("repositories"),
+        "keytag" => Some("keys"),
+        _ => None,
+    }
+}
+
+/// The kind of names that a command's first operand is one of.
+fn operand_kind(command: &Command) -> Option<&'static str> {
+    if command.operands.most == 0 {
+        return None;
+    }
+    let first = command.usage.lines().next()?.strip_prefix(command.path)?;
+    kind(first.split_whitespace().next()?)
+}
+
+fn options(parameters: &[Parameter]) -> String {
+    let words = parameters.iter().map(|one| format!("--{}", one.long));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn bash(programs: &[&str]) -> String {
+    let mut next = String::new();
+    for (path, words) in tree(programs) {
+        let words: Vec<&str> = words.keys().map(String::as_str).collect();
+        next += &format!("        '{path}') echo '{}' ;;\n", words.join(" "));
+    }
+    let (mut flags, mut values, mut operands) = (String::new(), String::new(), String::new());
+    for (path, command) in paths() {
+        if !command.parameters.is_empty() {
+            flags += &format!("        '{path}') echo '{}' ;;\n", options(command.parameters));
+        }
+        for one in command.parameters {
+            if let Some(kind) = one.value.and_then(kind) {
+                let (long, short) = (one.long, one.short);
+                values += &format!("        '{path} --{long}'|'{path} -{short}') echo {kind} ;;\n");
+            }
+        }
+        if let Some(kind) = operand_kind(command) {
+            operands += &format!("        '{path}') echo {kind} ;;\n");
+        }
+    }
+    format!(
+        "# Completion of anchorite's commands: source it, or put it into bash-completion's folder.\n\
+         _anchorite_next() {{\n    case \"$1\" in\n{next}    esac\n}}\n\
+         _anchorite_flags() {{\n    case \"$1\" in\n{flags}    esac\n}}\n\
+         _anchorite_value() {{\n    case \"$1 $2\" in\n{values}    esac\n}}\n\
+         _anchorite_operand() {{\n    case \"$1\" in\n{operands}    esac\n}}\n{BASH_FUNCTION}"
+    )
+}
+
+const BASH_FUNCTION: &str = r#"_anchorite() {
+    local cur prev path="" word kind i
+    cur="${COMP_WORDS[COMP_CWORD]}"
+    prev="${COMP_WORDS[COMP_CWORD-1]}"
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        word="${COMP_WORDS[i]}"
+        case " $(_anchorite_next "$path") " in
+            *" $word "*) path="${path:+$path }$word" ;;
+        esac
+    done
+    kind="$(_anchorite_value "$path" "$prev")"
+    if [ -n "$kind" ]; then
+        COMPREPLY=($(compgen -W "$(anchorite names "$kind" "$cur" 2>/dev/null)" -- "$cur"))
+        return
+    fi
+    word="$(_anchorite_next "$path") $(_anchorite_flags "$path")"
+    kind="$(_anchorite_operand "$path")"
+    if [ -n "$kind" ] && [ "${cur#-}" = "$cur" ]; then
+        word="$word $(anchorite names "$kind" "$cur" 2>/dev/null)"
+    fi
+    COMPREPLY=($(compgen -W "$word" -- "$cur"))
+}
+complete -o default -F _anchorite anchorite
+"#;
+
+/// A word in fish's single quotation marks.
+fn fish_word(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
+}
+
+fn fish(programs: &[&str]) -> String {
+    let mut script = FISH_FUNCTION.to_owned();
+    for (path, words) in tree(programs) {
+        for (word, help) in words {
+            let help = fish_word(&help);
+            script += &format!(
+                "complete -c anchorite -n '__anchorite_at \"{path}\"' -a {word} -d {help}\n"
+            );
+        }
+    }
+    for (path, command) in paths() {
+        let at = format!("complete -c anchorite -n '__anchorite_below \"{path}\"'");
+        for one in command.parameters {
+            let value = match (one.value, one.value.and_then(kind)) {
+                (None, _) => String::new(),
+                (Some(_), None) => " -r".to_owned(),
+                (Some(_), Some(kind)) => format!(" -x -a '(anchorite names {kind} 2>/dev/null)'"),
+            };
+            script += &format!("{at} -l {} -s {}{value}\n", one.long, one.short);
+        }
+        if let Some(kind) = operand_kind(command) {
+            script += &format!("{at} -a '(anchorite names {kind} 2>/dev/null)'\n");
+        }
+    }
+    script
+}
+
+const FISH_FUNCTION: &str = r#"# Completion of anchorite's commands: put it into ~/.config/fish/completions/anchorite.fish.
+function __anchorite_words
+    set -l words (commandline -opc)
+    string match -v -- '-*' $words[2..-1]
+end
+function __anchorite_at
+    test (string join ' ' (__anchorite_words)) = "$argv[1]"
+end
+function __anchorite_below
+    string match -q -- "$argv[1]*" (string join ' ' (__anchorite_words))
+end
+complete -c anchorite -f
+"#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::process::{Command as Process, Stdio};
+
+    #[test]
+    fn every_command_is_in_every_script() {
+        for shell in SHELLS {
+            let script = script(shell, &["run"]).unwrap();
+            for (path, command) in paths() {
+                let last = path.split(' ').next_back().unwrap();
+                assert!(script.contains(last), "{shell}: {path}");
+                let flags = command.parameters.iter();
+                let has = |one: &Parameter| script.contains(one.long);
+                assert!(flags.clone().all(has), "{shell}: options of {path}");
+            }
+        }
+        assert_eq!(script("tcsh", &[]), None);
+    }
+
+    #[test]
+    fn bash_reads_it_and_completes() {
+        let ask = "COMP_WORDS=(anchorite key ds-s); COMP_CWORD=2; _anchorite; echo \"${COMPREPLY[@]}\"\n\
+                   COMP_WORDS=(anchorite signer sign --a); COMP_CWORD=3; _anchorite; echo \"${COMPREPLY[@]}\"\n\
+                   anchorite() { echo \"example.com\"; }\n\
+                   COMP_WORDS=(anchorite key list --zone ex); COMP_CWORD=4; _anchorite; echo \"${COMPREPLY[@]}\"\n";
+        let mut bash = Process::new("bash")
+            .args(["--norc", "-s"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let text = script("bash", &[]).unwrap() + ask;
+        bash.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        let output = bash.wait_with_output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(
+            said,
+            "ds-submit ds-seen\n--all\nexample.com\n"
+                .replace("ds-submit ds-seen", "ds-seen ds-submit")
+        );
+    }
+}
