@@ -31,6 +31,12 @@ enum Program {
     SshHost(SshHostArguments),
     /// Test the tokens of repositories, and import keys.
     Hsm(crate::hsm::HsmArguments),
+    /// Commands for the daemon with history, completion and help (see `anchorite shell -h`).
+    Shell,
+    /// Print a completion script for bash, zsh or fish.
+    Completions,
+    /// Print the manual page of a command, or write all of them.
+    Man,
     /// Keys by hand, as OpenDNSSEC's ods-hsmutil (see `anchorite hsmutil -h`).
     Hsmutil,
     /// Signatures a second, as OpenDNSSEC's ods-hsmspeed.
@@ -38,8 +44,20 @@ enum Program {
 }
 
 /// The words that are programs of their own, not commands for the daemon.
-pub(crate) const PROGRAMS: &[&str] =
-    &["sign", "run", "audit", "audit-proxy", "check", "hsm", "hsmutil", "hsmspeed", "ssh-host"];
+pub(crate) const PROGRAMS: &[&str] = &[
+    "sign",
+    "run",
+    "audit",
+    "audit-proxy",
+    "check",
+    "hsm",
+    "hsmutil",
+    "hsmspeed",
+    "ssh-host",
+    "shell",
+    "completions",
+    "man",
+];
 
 /// Whether a first word is for this command line; `-s` is for the daemon's commands.
 pub(crate) fn knows(word: &str) -> bool {
@@ -209,6 +227,9 @@ pub(crate) fn main(words: Vec<String>) -> ExitCode {
         Program::Check => crate::kaspcheck::main("anchorite check", &[]),
         Program::SshHost(arguments) => crate::ssh_host::main(arguments),
         Program::Hsm(arguments) => crate::hsm::main(arguments),
+        Program::Shell => crate::shell::main(&[]),
+        Program::Completions => crate::texts::completions(&[]),
+        Program::Man => crate::texts::man(&[]),
         Program::Hsmutil => crate::hsm::hsmutil::main("ods-hsmutil", &[]),
         Program::Hsmspeed => crate::hsm::hsmspeed::main("ods-hsmspeed", &[]),
     }

@@ -3,6 +3,7 @@
 //! Everything comes out of the one table of commands.
 
 use super::filter::FILTERS;
+use crate::completions::summary;
 use console_protocol::messages::FrontEnd;
 use console_protocol::table::{self, Command, Family};
 
@@ -77,15 +78,6 @@ fn paths() -> Vec<(Vec<&'static str>, &'static Command)> {
         }
     }
     paths
-}
-
-/// The first line of a command's help.
-pub(super) fn summary(command: &Command) -> String {
-    let help = command.help.trim_start();
-    let signer = || command.usage.split_once("  ").map_or("", |(_, text)| text.trim_start());
-    let text = if help.is_empty() { signer() } else { help };
-    let line = text.lines().next().unwrap_or_default().trim();
-    line.to_owned()
 }
 
 /// Words that may follow these words of paths, sorted.

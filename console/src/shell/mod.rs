@@ -81,7 +81,7 @@ pub enum Effect {
     Abandon,
     /// Keep this line for the user's next session.
     Remember(String),
-    /// The session is over; the exit code is that of the last command.
+    /// The session is over; the exit code of a script is that of its last command.
     End(u8),
 }
 
@@ -277,11 +277,15 @@ impl Session {
     }
 
     fn end(&mut self) {
-        if self.settings.is_terminal {
-            self.write(b"\r\n");
-        }
+        let exit_code = match self.settings.is_terminal {
+            true => {
+                self.write(b"\r\n");
+                0
+            }
+            false => self.exit_code,
+        };
         self.state = State::Ended;
-        self.effects.push(Effect::End(self.exit_code));
+        self.effects.push(Effect::End(exit_code));
     }
 
     /// Writes octets as they are.

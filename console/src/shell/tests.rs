@@ -255,7 +255,7 @@ fn a_daemon_that_is_away_is_in_the_prompt_and_in_the_answer() {
     assert_eq!(desk.screen.row(1), "no daemon; type: anchorite start");
     assert_eq!(desk.screen.row(0), "signer1 (daemon not running)>");
     desk.types("\x04");
-    assert_eq!(desk.ended, Some(201));
+    assert_eq!(desk.ended, Some(0));
 }
 
 #[test]
