@@ -164,8 +164,10 @@ pub(super) fn log_end(zone: &str, end: &RunEnd) {
         RunAction::Published { counts, audit, lengths } => {
             tracing::info!(target: "adapter", %zone, "write zone {zone} serial {serial}");
             if end.basis.is_passed_through() {
+                let is_by_difference = end.verdict.as_ref().is_some_and(|it| it.is_by_difference);
+                let how = if is_by_difference { " by its difference" } else { "" };
                 tracing::info!(target: "audit", %zone,
-                    "zone {zone}, serial {serial}, is approved and passed on: {} records, {} \
+                    "zone {zone}, serial {serial}, is approved and passed on{how}: {} records, {} \
                      signatures verified", audit.records, audit.signatures_verified);
             }
             tracing::info!(target: "STATS", %zone, "{}",
