@@ -5,7 +5,9 @@
 
 use crate::settings::Settings;
 use crate::zone::gate::{CANDIDATE_GENERATION, REPORT_SUFFIX, refused_folder, report_path};
-use crate::zone::{HELD_SUFFIX, RECEIVED_SUFFIX, held_path, received_path};
+use crate::zone::{
+    HELD_SUFFIX, RECEIVED_SUFFIX, held_path, received_path, updates_folder,
+};
 use dnssec::Name;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -49,6 +51,10 @@ fn remove_kept(settings: &Settings, store: &StateStore, zones: &BTreeSet<&Name>)
     remove_others(&settings.snapshot_folder, HELD_SUFFIX, &held.collect());
     let received = zones.iter().map(|zone| received_path(&settings.snapshot_folder, zone));
     remove_others(&settings.snapshot_folder, RECEIVED_SUFFIX, &received.collect());
+    let updated = zones.iter().map(|zone| (*zone, 1));
+    if let Err(error) = cleanup_all(&updates_folder(&settings.snapshot_folder), updated) {
+        tracing::warn!(%error, "old journals of updates were not removed");
+    }
     let folder = refused_folder(&settings.snapshot_folder);
     let reports = zones.iter().map(|zone| report_path(&folder, zone)).collect();
     remove_others(&folder, REPORT_SUFFIX, &reports);

@@ -11,6 +11,7 @@ use crate::store::StoreClient;
 use crate::transfers::Publications;
 use crate::transfers::hearing::Heard;
 use crate::transfers::requests::Desk;
+use crate::transfers::updates::{UpdateQueue, Updates};
 use crate::tree;
 use crate::zone::pipeline::Services;
 use crate::zone::{ZoneActor, ZoneMessage, ZoneParts, ZoneStatus};
@@ -161,6 +162,11 @@ impl Zones {
     /// What answers requests of secondaries and masters.
     pub(super) fn desk(&self) -> Desk {
         let (zones, services) = (self.clone(), &self.starter.services);
+        let updated = self.clone();
+        let tell = move |zone: &Name, queue: &Arc<UpdateQueue>| {
+            let zone = updated.get(zone);
+            zone.map(|zone| zone.tell(ZoneMessage::UpdatesWait { queue: queue.clone() })).is_some()
+        };
         Desk {
             publications: services.publications.clone(),
             served: services.served.clone(),
@@ -174,6 +180,7 @@ impl Zones {
                     }
                 }
             }))),
+            updates: Arc::new(Updates::new(Arc::new(tell), services.clock.clone())),
             clock: services.clock.clone(),
         }
     }

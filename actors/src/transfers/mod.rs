@@ -12,6 +12,7 @@ pub mod publications;
 pub mod requests;
 pub mod streaming;
 mod telling;
+pub mod updates;
 mod watching;
 
 #[cfg(test)]

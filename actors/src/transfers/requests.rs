@@ -1,5 +1,5 @@
 //! One request: who asks, whether he may, what he gets. RFC 5936 §2.2, RFC 1995 §4, RFC 1996 §3,
-//! RFC 8945 §5.2; the behaviour of OpenDNSSEC's listener where those leave a choice.
+//! RFC 2136 §3, RFC 8945 §5.2; the behaviour of OpenDNSSEC's listener where those leave a choice.
 //! In: a message from outside. Out: silence, a message, or a transfer to be sent.
 //! Nothing of a request is acted on before its TSIG is verified and its sender found in the zone's
 //! list. Forms of names, types and messages are `dnssec::transfer`'s.
@@ -8,6 +8,7 @@
 
 use super::hearing::Heard;
 use super::publications::{Publications, Published};
+use super::updates::{PendingUpdate, UpdateJob, Updates};
 use crate::runtime::Clock;
 use crate::settings::zone_text;
 use crate::zone::gate::ServedSerials;
@@ -48,6 +49,8 @@ pub enum Reply {
     Message(Vec<u8>),
     /// A transfer; only in a connection.
     Transfer(Box<Outgoing>),
+    /// A message, when the zone has done an update or not.
+    Update(Box<PendingUpdate>),
 }
 
 /// A transfer that may be sent.
@@ -94,6 +97,8 @@ pub struct Desk {
     pub served: Arc<ServedSerials>,
     /// Where NOTIFYs go.
     pub heard: Arc<Heard>,
+    /// Where updates go.
+    pub updates: Arc<Updates>,
     /// The time.
     pub clock: Clock,
 }
@@ -140,7 +145,7 @@ impl Desk {
         match asked.request.opcode {
             Opcode::Query => self.query(&asked),
             Opcode::Notify => self.notify(&asked),
-            Opcode::Update => refusal(&asked, Rcode::NOTIMP),
+            Opcode::Update => self.update(&asked),
         }
     }
 
@@ -248,6 +253,41 @@ impl Desk {
         self.heard.take(asked.zone(), address, asked.request.serial);
         let answer = Answer::new(&asked.request, Rcode::NOERROR).authoritative();
         self.signed(answer.finish(MESSAGE_OCTETS_MAX), signer)
+    }
+
+    /// Hands an update to its zone. One of a zone with masters is not forwarded to them, which
+    /// RFC 2136 §6 leaves open: nobody is listed there.
+    fn update(&self, asked: &Asked<'_>) -> Reply {
+        let (zone, from) = (asked.text(), asked.peer.ip());
+        let Some(published) = self.publications.get(asked.zone()) else {
+            tracing::debug!(target: "query", "update of {zone} from {from}: no zone of ours");
+            return refusal(asked, Rcode::NOTAUTH);
+        };
+        let peers = published.inbound.as_ref().map(|inbound| &inbound.allow_update[..]);
+        let signer = match self.admitted(asked, peers.unwrap_or_default()) {
+            Err(Refusal::Tsig(rejected)) => return self.rejection(asked, *rejected),
+            // Each peer has a key, so that there is no request without one.
+            Ok(None) | Err(Refusal::Unlisted) => {
+                tracing::info!(target: "query", %zone, "unauthorized update for zone {zone} from \
+                    {from}");
+                return refusal(asked, Rcode::REFUSED);
+            }
+            Ok(Some(signer)) => signer,
+        };
+        let (reply, answer) = crate::runtime::Reply::channel();
+        let (message, key) = (asked.octets.to_vec(), signer.key().name().clone());
+        match self.updates.put(asked.zone(), UpdateJob { message, from, key, reply }) {
+            Ok(()) => {
+                let (request, clock) = (asked.request.clone(), self.clock.clone());
+                Reply::Update(Box::new(PendingUpdate { request, signer, answer, clock }))
+            }
+            Err(error) => {
+                tracing::warn!(target: "query", %zone, "update for zone {zone} from {from} is \
+                    answered SERVFAIL: {error}");
+                let answer = Answer::new(&asked.request, Rcode::SERVFAIL);
+                self.signed(answer.finish(MESSAGE_OCTETS_MAX), Some(signer))
+            }
+        }
     }
 
     /// What signs the answers, where the request was signed; or why it is not answered.

@@ -7,6 +7,7 @@ use super::publications::Publications;
 use super::requests::Desk;
 use super::streaming::Sender;
 use super::telling::Teller;
+use super::updates::Updates;
 use crate::io::dns_server::{Bound, ListenError, Server, serve};
 use crate::runtime::{Clock, PoolSpec, WorkerPool};
 use appliance_config::Interface;
@@ -92,6 +93,7 @@ impl Lab {
             publications: publications.clone(),
             served: Arc::default(),
             heard,
+            updates: Arc::new(Updates::new(Arc::new(|_, _| false), clock.clone())),
             clock: clock.clone(),
         };
         let pool = PoolSpec { name: "transfer", workers: 2, queue_bound: 4096 };

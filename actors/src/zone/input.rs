@@ -8,6 +8,7 @@
 
 use super::pipeline::{Reading, RunError, RunOrder, Services};
 use super::refresh::ReceivedZone;
+use super::updates::initial_file;
 use crate::io::zone_files;
 use crate::settings::{ZoneInput, zone_text};
 use crate::stages::publish::write_zone_file;
@@ -43,6 +44,13 @@ pub(super) fn is_passed_through(order: &RunOrder) -> bool {
 
 /// Whether the input read last has its DNSSEC records exactly if it is to be passed through.
 fn is_read_as_wanted(order: &RunOrder) -> bool {
+    if let (ZoneInput::Transfer(inbound), Some(unsigned)) = (&order.settings.input, &order.unsigned)
+        && inbound.is_updated_only()
+        && !unsigned.has_foreign_signatures()
+    {
+        // There is nothing else that it could be read from.
+        return true;
+    }
     let was = match (&order.basis, &order.unsigned) {
         (Some(basis), _) => basis.is_passed_through(),
         (None, Some(unsigned)) => unsigned.has_foreign_signatures(),
@@ -101,10 +109,14 @@ impl Services {
             (ZoneInput::Transfer(_), Some(ReceivedZone::Whole(path))) => {
                 SortSource::Received(path.clone())
             }
-            (ZoneInput::Transfer(_), Some(ReceivedZone::Changed(version))) => {
-                SortSource::Version(version.clone())
+            (
+                ZoneInput::Transfer(_),
+                Some(ReceivedZone::Changed(version) | ReceivedZone::Updated(version)),
+            ) => SortSource::Version(version.clone()),
+            (ZoneInput::Transfer(inbound), None) => {
+                let file = initial_file(inbound, &order.settings.name).ok_or(RunError::NoInput)?;
+                SortSource::File(self.ask(order, &self.fetch, file).await?)
             }
-            (ZoneInput::Transfer(_), None) => return Err(RunError::NoInput),
         };
         let sort = SortInput {
             apex: order.settings.name.clone(),
@@ -117,7 +129,11 @@ impl Services {
             previous: order.stored.as_ref().map(|stored| stored.unsigned.clone()),
         };
         let sorted = self.ask(order, &self.sort, sort).await?;
-        let (sorted, trips) = self.judged(order, sorted).await?;
+        let (sorted, trips) = match order.received {
+            // What was acknowledged is signed: it was judged before.
+            Some(ReceivedZone::Updated(_)) => (sorted, Vec::new()),
+            _ => self.judged(order, sorted).await?,
+        };
         let accepted = match trips.is_empty() {
             true => self.forget_held(order).await.map(|()| None)?,
             false => Some(self.accepted(order, &sorted.version, &trips).await?),

@@ -23,6 +23,8 @@ impl ZoneActor {
         let (services, pool) = (self.services.clone(), self.pool.clone());
         let (zone, policy) = (self.settings.name.clone(), self.settings.policy.name.clone());
         let output = self.settings.output_file().map(Path::to_owned);
+        // What updates have made of a zone is nowhere else.
+        let keeps_input = self.is_updated_only();
         let load = async move {
             let mut state = services.store.open_zone(&zone, &policy).await?;
             let eras = services.store.eras(&zone).await?;
@@ -34,7 +36,7 @@ impl ZoneActor {
             };
             let is_behind = take_serial_of_file(&mut state, in_file, &zone);
             let folder = services.snapshot_folder.clone();
-            let generation = if is_behind { 0 } else { state.generation };
+            let generation = if is_behind && !keeps_input { 0 } else { state.generation };
             let serial = state.output_serial;
             let own = pool.clone();
             let read = move || {
@@ -48,12 +50,12 @@ impl ZoneActor {
                     Err(error) => Err(error.to_string()),
                 },
             };
-            Ok::<_, RunError>((state, read, eras))
+            Ok::<_, RunError>((state, read, is_behind, eras))
         };
         ctx.wait(load.into_actor(self).map(|loaded, actor, ctx| match loaded {
-            Ok((state, read, eras)) => {
+            Ok((state, read, is_behind, eras)) => {
                 actor.history = super::gate::eras::decode(&actor.name, eras.as_deref());
-                actor.loaded(state, read, ctx);
+                actor.loaded(state, read, is_behind, ctx);
             }
             Err(error) => {
                 actor.failed(&error, ctx);
@@ -65,14 +67,17 @@ impl ZoneActor {
         &mut self,
         state: ZoneState,
         read: Result<Option<Recovered>, String>,
+        is_behind: bool,
         ctx: &mut Context<ZoneActor>,
     ) {
         (self.stored, self.basis, self.approved) = (None, None, None);
         self.made_with = None;
         self.journal = ZoneJournal::default();
         self.journal_generation = state.generation;
+        let mut input = None;
         match read {
             Ok(None) => {}
+            Ok(Some(read)) if is_behind => input = Some(read.stored.unsigned),
             Ok(Some(read)) => {
                 if let Some(damage) = read.damage {
                     tracing::error!(target: "backup", zone = %self.name,
@@ -90,7 +95,7 @@ impl ZoneActor {
             Err(error) => tracing::warn!(target: "backup", zone = %self.name, %error,
                 "unable to recover zone {} from backup, performing full sign", self.name),
         }
-        self.unsigned = self.stored.as_ref().map(|stored| stored.unsigned.clone());
+        self.unsigned = self.stored.as_ref().map(|stored| stored.unsigned.clone()).or(input);
         self.set(|status| status.take(&state));
         self.state = Some(state);
         self.begin_refresh(ctx);

@@ -4,8 +4,10 @@ use super::gate::LastVerdict;
 use crate::audit::Specimen;
 use crate::runtime::{Message, Reply};
 use crate::stages::publish::Stored;
+use crate::transfers::updates::UpdateQueue;
 use dnssec::Serial;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Everything a zone can be told.
 #[derive(Debug)]
@@ -28,6 +30,11 @@ pub enum ZoneMessage {
         from: IpAddr,
         /// The serial that he speaks of: a hint.
         serial: Option<Serial>,
+    },
+    /// Event. Updates wait (RFC 2136). Their senders are listed, and their TSIGs were verified.
+    UpdatesWait {
+        /// Where.
+        queue: Arc<UpdateQueue>,
     },
     /// Event. Its settings are other ones: policy, input, output or limits.
     SettingsChanged,

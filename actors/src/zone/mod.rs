@@ -19,6 +19,7 @@ mod saving;
 pub mod signing;
 mod specimen;
 mod status;
+mod updates;
 mod verdicts;
 mod waking;
 
@@ -28,6 +29,7 @@ pub use plan::Basis;
 pub(crate) use refresh::{RECEIVED_SUFFIX, random_per_mille, received_path};
 pub use refresh::{ReceivedZone, RefreshStatus};
 pub use status::{Phase, ZoneStatus};
+pub(crate) use updates::updates_folder;
 
 use crate::enforcer::{EnforcerMessage, KeysEvent, ZoneKeys};
 use crate::runtime::{
@@ -49,6 +51,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use storage::state::ZoneState;
 use tokio::sync::watch;
+use updates::Updating;
 
 /// Pause after the first failed run; doubles with each.
 const PAUSE_FIRST: Duration = Duration::from_secs(60);
@@ -88,6 +91,8 @@ pub struct ZoneActor {
     reading: Reading,
     /// Of a zone that comes by transfer.
     refreshing: Option<Refreshing>,
+    /// Of a zone that is changed by updates.
+    updating: Option<Updating>,
     running: bool,
     /// Somebody wants the input read anew, and the run under way may have read it before that.
     again: bool,
@@ -157,6 +162,7 @@ impl ZoneActor {
             reported: None,
             reading: Reading::Read,
             refreshing: None,
+            updating: None,
             running: false,
             again: false,
             clear_wanted: false,
@@ -439,6 +445,7 @@ impl Supervised for ZoneActor {
         self.reported = None;
         self.reading = Reading::Read;
         self.refreshing = None;
+        self.updating = None;
         self.running = false;
         self.again = false;
         self.clear_wanted = false;
@@ -470,6 +477,7 @@ impl Handler<ZoneMessage> for ZoneActor {
             ZoneMessage::SignNow => self.read_and_sign(ctx),
             ZoneMessage::RunNow => self.want_run(ctx),
             ZoneMessage::Notified { from, serial } => self.notified(from, serial, ctx),
+            ZoneMessage::UpdatesWait { queue } => self.updates_wait(queue, ctx),
             ZoneMessage::Retransfer => self.retransfer(ctx),
             ZoneMessage::SettingsChanged => self.take_settings(ctx),
             ZoneMessage::Clear => {

@@ -15,7 +15,7 @@ pub use remembered::RefreshStatus;
 
 use super::ZoneActor;
 use super::gate::Outcome;
-use super::pipeline::{RunEnd, RunError, RunOrder};
+use super::pipeline::{Reading, RunEnd, RunError, RunOrder};
 use crate::io::transfer_client::received::first_soa;
 use crate::io::zone_files;
 use crate::runtime::{ActorFutureExt, AsyncContext, Context, SpawnHandle, WrapFuture};
@@ -51,6 +51,8 @@ pub enum ReceivedZone {
     Whole(PathBuf),
     /// The zone that was there, changed.
     Changed(Arc<ZoneVersion>),
+    /// The same, by updates that the input breaker has let pass.
+    Updated(Arc<ZoneVersion>),
 }
 
 /// A received zone that waits for a run.
@@ -112,12 +114,19 @@ impl ZoneActor {
     /// Begins to ask the masters, when the zone comes from any and is not asked for yet.
     pub(super) fn begin_refresh(&mut self, ctx: &mut Context<ZoneActor>) {
         let ZoneInput::Transfer(inbound) = &self.settings.input else {
+            self.end_updates();
             return self.end_refresh(ctx);
         };
+        if inbound.is_updated_only() {
+            self.end_refresh(ctx);
+            return self.begin_updates(ctx);
+        }
+        let inbound = inbound.clone();
+        self.end_updates();
         if self.refreshing.is_some() {
             return;
         }
-        let (inbound, services) = (inbound.clone(), self.services.clone());
+        let services = self.services.clone();
         let (zone, path) = (self.settings.name.clone(), self.received_path());
         let look = async move {
             let remembered = services.store.refresh(&zone).await;
@@ -193,6 +202,9 @@ impl ZoneActor {
     /// Goes by new settings.
     pub(super) fn take_inbound(&mut self, ctx: &mut Context<ZoneActor>) {
         let now = self.services.clock.now();
+        if self.is_updated_only() {
+            return self.begin_refresh(ctx);
+        }
         match (&self.settings.input, &mut self.refreshing) {
             (ZoneInput::Transfer(new), Some(refreshing)) if refreshing.inbound != *new => {
                 refreshing.schedule.set_masters(new.masters.len(), now);
@@ -301,6 +313,7 @@ impl ZoneActor {
         matches!(self.settings.input, ZoneInput::Transfer(_))
             && self.unsigned.is_none()
             && !has_pending()
+            && !self.has_initial_file()
     }
 
     /// Whether the last input has the DNSSEC records of its signer exactly if they are wanted.
@@ -315,11 +328,14 @@ impl ZoneActor {
 
     /// What a run is to read.
     pub(super) fn received(&self) -> Option<ReceivedZone> {
-        self.refreshing.as_ref()?.pending.as_ref().map(|pending| pending.zone.clone())
+        let refreshing = self.refreshing.as_ref();
+        let pending = refreshing.and_then(|refreshing| refreshing.pending.as_ref());
+        pending.map(|pending| pending.zone.clone()).or_else(|| self.updated())
     }
 
     /// A run begins with this order.
     pub(super) fn note_received(&mut self, order: &RunOrder) {
+        self.note_updated(order);
         if let Some(refreshing) = &mut self.refreshing {
             let pending = refreshing.pending.as_ref().filter(|_| order.received.is_some());
             refreshing.in_run = pending.map(|pending| pending.number);
@@ -330,9 +346,17 @@ impl ZoneActor {
     pub(super) fn received_ended(&mut self, fate: Fate, ctx: &mut Context<ZoneActor>) {
         match fate {
             Fate::Waits => {}
+            Fate::Unfit if self.updating.is_some() => self.reading = Reading::Read,
             Fate::Unfit => self.received_is_unfit(ctx),
             Fate::Rejected => self.received_is_rejected(ctx),
-            Fate::Used => self.received_is_used(),
+            Fate::Used => {
+                self.received_is_used();
+                self.updates_are_used(ctx);
+            }
+        }
+        if self.is_updated_only() {
+            // Its first content is durable, or was found to stand.
+            self.begin_updates(ctx);
         }
     }
 

@@ -71,6 +71,9 @@ pub const AXFR: RrType = RrType(252);
 /// IXFR as a question's type (RFC 1995).
 pub const IXFR: RrType = RrType(251);
 
+/// OPT (RFC 6891).
+const OPT: RrType = RrType(41);
+
 /// The question; its class is IN.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
@@ -189,9 +192,19 @@ impl Request {
         let [t0, t1, c0, c1] = *fixed.ok_or_else(undecodable)?;
         let question = Question { name, rtype: RrType(u16::from_be_bytes([t0, t1])) };
         let class = u16::from_be_bytes([c0, c1]);
-        let refuse = |fault| Err(Refused::asking(fault, head, &question, None));
+        let opt = wire::additional_of_type(octets, head, OPT);
+        // RFC 6891 §6.1.3: the TTL field has the version and the flags, the class the size.
+        let edns = opt.as_ref().map(|opt| EdnsOffer {
+            udp_octets: opt.class.max(512),
+            dnssec_ok: opt.ttl & 0x8000 != 0,
+        });
+        let refuse = |fault| Err(Refused::asking(fault, head, &question, edns));
         if class != crate::rrtype::CLASS_IN {
             return refuse(RequestFault::Class { class });
+        }
+        let version = opt.map_or(0, |opt| opt.ttl.to_be_bytes()[1]);
+        if version != 0 {
+            return refuse(RequestFault::EdnsVersion { version });
         }
         if question.rtype != RrType::SOA {
             return refuse(RequestFault::ZoneType { rtype: question.rtype });
@@ -202,7 +215,7 @@ impl Request {
             question,
             recursion_desired: head.recursion_desired,
             serial: None,
-            edns: None,
+            edns,
             tsig,
         })
     }

@@ -145,5 +145,20 @@ pub fn skip_questions(message: &[u8], head: &Head) -> Option<usize> {
     })
 }
 
+/// The first record of a type in the additional section; `None` also when a record before it is
+/// torn.
+pub fn additional_of_type(message: &[u8], head: &Head, rtype: RrType) -> Option<RecordPlace> {
+    let mut at = skip_questions(message, head)?;
+    let [_, answers, authorities, additionals] = head.counts.map(u32::from);
+    for number in 0..answers + authorities + additionals {
+        let record = record_at(message, at)?;
+        if number >= answers + authorities && record.rtype == rtype {
+            return Some(record);
+        }
+        at = record.rdata.end;
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests;

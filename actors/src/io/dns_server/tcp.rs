@@ -102,16 +102,20 @@ async fn conversation<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
         match server.desk.reply(&octets, peer, Transport::Tcp) {
             Reply::Silence => return Ok(()),
             Reply::Refusal(answer) | Reply::Message(answer) => {
-                // Answers are made to be at most 65,535 octets long.
-                let framed = [&(answer.len() as u16).to_be_bytes()[..], &answer].concat();
-                writer.write(&framed).await?;
+                writer.write(&framed(&answer)).await?;
             }
+            Reply::Update(pending) => writer.write(&framed(&pending.message().await)).await?,
             Reply::Transfer(outgoing) => transfer(*outgoing, &mut writer, server).await?,
         }
         writer.flush().await?;
         place.rest(server.clock.uptime());
         patience = IDLE_MAX;
     }
+}
+
+/// With the length before it (RFC 1035 §4.2.2); answers are made to be 65,535 octets at most.
+fn framed(answer: &[u8]) -> Vec<u8> {
+    [&(answer.len() as u16).to_be_bytes()[..], answer].concat()
 }
 
 async fn transfer<W: AsyncWrite + Unpin>(

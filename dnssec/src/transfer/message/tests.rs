@@ -151,6 +151,21 @@ fn an_update_keeps_its_records_for_their_reader_rfc2136_2_3() {
     update[2] = 5 << 3;
     let request = Request::decode(&update).unwrap();
     assert_eq!((request.opcode, request.question.name), (Opcode::Update, name("example.")));
+    assert!(request.edns.is_some());
+    // An OPT behind the records: whoever speaks EDNS is answered so, and nobody else.
+    let mut speaks = update[..update.len() - 11].to_vec();
+    speaks[11] = 0;
+    assert_eq!(Request::decode(&speaks).unwrap().edns, None);
+    speaks[7] = 1;
+    speaks[11] = 1;
+    speaks.extend([0, 0, 16, 0, 1, 0, 0, 0, 60, 0, 1, b'x']);
+    speaks.extend([0, 0, 41, 4, 208, 0, 0, 128, 0, 0, 0]);
+    let edns = Request::decode(&speaks).unwrap().edns;
+    assert_eq!(edns, Some(EdnsOffer { udp_octets: 1232, dnssec_ok: true }));
+    let version = speaks.len() - 5;
+    speaks[version] = 1;
+    let fault = RequestFault::EdnsVersion { version: 1 };
+    assert_eq!(refused(&speaks), (fault, Some(Rcode::BADVERS)));
     update[22] = 1;
     let fault = RequestFault::ZoneType { rtype: RrType::A };
     assert_eq!(refused(&update), (fault, Some(Rcode::FORMERR)));
