@@ -141,7 +141,7 @@ fn one_line(text: &str) -> String {
 /// An update of our own: owner below the zone, type, class, TTL, data.
 pub(crate) type Record<'r> = (&'r str, RrType, u16, u32, &'r [u8]);
 
-/// A signed request with these updates, and no prerequisites. `age`: for how long it was on its way.
+/// A signed request with these updates, and no prerequisites. `age`: how long it was on its way.
 pub(crate) fn request(id: u16, updates: &[Record<'_>], age: Duration) -> Vec<u8> {
     let apex = Name::parse(ZONE.as_bytes(), Some(&Name::root())).unwrap();
     let mut message = [id.to_be_bytes(), [5 << 3, 0]].concat();

@@ -85,7 +85,8 @@ fn who_may_not_and_what_may_not_be_is_refused() {
     let secret = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".to_owned();
     let wrong = Key { secret, ..key.clone() };
     let deleted = |what: &str| format!("update delete {what}\n");
-    let dnskey = "256 3 13 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLS4vMDEyMzQ1Njc4OTo7PD0+Pw==";
+    let dnskey = "256 3 13 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLS4vMDEy\
+                  MzQ1Njc4OTo7PD0+Pw==";
     for (who, lines, code) in [
         (None, good.clone(), "REFUSED"),
         (Some(&unlisted), good.clone(), "BADKEY"),

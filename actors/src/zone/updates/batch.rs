@@ -1,7 +1,7 @@
 //! Updates that came together: each judged after the other, saved as one step, then answered.
-//! RFC 2136 §3.2 to §3.5. In: requests, the newest unsigned version. Out: answers, the version after
-//! them. Where the sum of them trips the input breaker, each is looked at alone, and the one that
-//! trips it is refused.
+//! RFC 2136 §3.2 to §3.5. In: requests, the newest unsigned version. Out: answers, the version
+//! after them. Where the sum of them trips the input breaker, each is looked at alone, and the one
+//! that trips it is refused.
 //! Nothing is answered before the step is durable: an answer may rest on an update before it.
 
 use super::kept::Journal;

@@ -1,7 +1,7 @@
 //! The journal of a zone's updates: what was acknowledged, until versions with it are durable.
 //! In: differences of unsigned versions. Out: the same after any crash. An entry is of a batch, its
-//! serials are those of the unsigned zone. Entries stay after they were signed, until the journal is
-//! begun anew; which of them are signed is seen by the serial of the unsigned version.
+//! serials are those of the unsigned zone. Entries stay after they were signed, until the journal
+//! is begun anew; which of them are signed is seen by the serial of the unsigned version.
 //! Limit: `storage::journal`'s for one entry.
 
 use dnssec::zone::ZoneVersion;

@@ -228,7 +228,10 @@ proptest! {
     fn updates_come_to_what_rfc2136_says(
         rounds in prop::collection::vec(
             (
-                prop_oneof![3 => Just(Vec::new()), 1 => prop::collection::vec(prerequisite(), 1..3)],
+                prop_oneof![
+                    3 => Just(Vec::new()),
+                    1 => prop::collection::vec(prerequisite(), 1..3),
+                ],
                 prop::collection::vec(update(), 0..6),
             ),
             5,
