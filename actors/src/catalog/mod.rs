@@ -1,8 +1,8 @@
 //! Catalog zones (RFC 9432): zones come and go with the catalogs that are consumed, and catalogs
 //! are made of the zones that are here.
 //! In: `<CatalogList>` of conf.xml, transfers, NOTIFYs, operators' orders, changes of the list of
-//! zones. Out: zones added and removed by the console's door ([`crate::console::catalog_members`]); zones
-//! for the transfer server; [`board`] for commands.
+//! zones. Out: zones added and removed by the console's door (`console::catalog_members`); catalog
+//! zones for the transfer server; [`board`] for commands.
 //!
 //! Files: [`settings`] what is configured, [`following`] one consumed catalog zone kept fresh,
 //! [`producing`] one produced, [`kept`] what is on the disk, [`board`] where others meet the actor.
@@ -132,20 +132,23 @@ impl Work {
             tracing::error!(target: "catalog", "removals that a restart cut off wait: {error}");
         }
         let (site, clock) = (self.site.clone(), self.site.staff.clock.clone());
+        let mut is_due = true;
         loop {
-            changes.mark_unchanged();
-            self.go_by_settings();
-            self.bring_all().await;
-            self.produce_all().await;
+            if is_due {
+                changes.mark_unchanged();
+                self.go_by_settings();
+                self.bring_all().await;
+                self.produce_all().await;
+            }
             let again = async {
                 match self.waits {
                     true => clock.sleep(AGAIN).await,
                     false => std::future::pending().await,
                 }
             };
-            tokio::select! {
+            is_due = tokio::select! {
                 // The site lives as long as this does.
-                _ = changes.changed() => {}
+                _ = changes.changed() => true,
                 Some(news) = self.news.1.recv() => self.take_news(news),
                 order = site.staff.zones.catalogs().order() => self.take_order(order),
                 Some(ended) = self.tasks.join_next() => {
@@ -155,9 +158,10 @@ impl Work {
                         // A bug: the supervisor starts all of it anew, and counts.
                         std::panic::resume_unwind(error.into_panic());
                     }
+                    false
                 }
-                () = again => {}
-            }
+                () = again => true,
+            };
         }
     }
 
@@ -236,6 +240,9 @@ impl Work {
 
     fn say_problems(&mut self, problems: BTreeMap<Name, CatalogProblem>) {
         let board = self.site.staff.zones.catalogs();
+        for name in self.problems.keys().filter(|name| !problems.contains_key(name)) {
+            board.forget(name);
+        }
         for (name, problem) in &problems {
             if self.problems.get(name) != Some(problem) {
                 tracing::error!(target: "catalog", "catalog {} is left out: {problem}",
@@ -246,15 +253,20 @@ impl Work {
         self.problems = problems;
     }
 
-    fn take_news(&mut self, news: News) {
+    /// Whether zones may not be as the catalogs say now.
+    fn take_news(&mut self, news: News) -> bool {
         let News { catalog: name, kind, confirmed_at, expires_at } = news;
         // One that is gone meanwhile may have sent some.
-        let Some(consumer) = self.consumers.get_mut(&name) else { return };
-        let board = self.site.staff.zones.catalogs();
+        let Some(consumer) = self.consumers.get_mut(&name) else { return false };
+        let (board, now) = (self.site.staff.zones.catalogs(), self.site.staff.clock.now());
+        let had_expired = consumer.expires_at.is_some_and(|at| at <= now);
         consumer.expires_at = expires_at;
         board.show(&name, |view| view.confirmed_at = confirmed_at);
         match kind {
-            NewsKind::Confirmed => board.show(&name, |view| view.refusal = None),
+            NewsKind::Confirmed => {
+                board.show(&name, |view| view.refusal = None);
+                had_expired
+            }
             NewsKind::Refused(text) => {
                 let text = format!("master {text}");
                 let known = board.consumer(&name).and_then(|view| view.refusal);
@@ -262,6 +274,7 @@ impl Work {
                     tracing::error!(target: "catalog", "catalog {}: {text}", zone_text(&name));
                 }
                 board.show(&name, |view| view.refusal = Some(text));
+                false
             }
             NewsKind::Version(version) => {
                 consumer.serial = version.serial().unwrap_or_default();
@@ -280,11 +293,13 @@ impl Work {
                     view.fault = fault;
                 });
                 consumer.catalog = catalog;
+                true
             }
         }
     }
 
-    fn take_order(&mut self, order: Order) {
+    /// Whether zones may not be as the catalogs say now.
+    fn take_order(&mut self, order: Order) -> bool {
         let (name, nudge) = match order {
             Order::Notified { catalog, from, serial } => {
                 (catalog, Nudge::Notified { from, serial })
@@ -294,13 +309,14 @@ impl Work {
                 if let Some(consumer) = self.consumers.get_mut(&catalog) {
                     consumer.accepted = Some(serial);
                 }
-                return;
+                return true;
             }
         };
         if let Some(consumer) = self.consumers.get(&name) {
             // When it is full, it asks anyway.
             let _ = consumer.nudges.try_send(nudge);
         }
+        false
     }
 
     /// Brings zones in line with every catalog in force.

@@ -43,7 +43,7 @@ pub enum CatalogProblem {
     #[error(transparent)]
     Adapter(#[from] AdapterProblem),
     /// Nobody has it.
-    #[error("{} has no <RequestTransfer> in <Inbound>: nobody is asked for the catalog", path.display())]
+    #[error("{} has no <RequestTransfer> in <Inbound>: nobody has the catalog", path.display())]
     NoMaster {
         /// The addns.xml.
         path: PathBuf,
