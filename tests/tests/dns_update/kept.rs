@@ -69,7 +69,7 @@ fn nothing_acknowledged_is_lost_when_it_is_killed_anywhere() {
     println!("{killed} kills, {} updates acknowledged", acknowledged.len());
     assert!(killed > 0 && acknowledged.len() > 10);
     let mut daemon = installation.start();
-    daemon.wait_for(&["[STATS]", ZONE]);
+    daemon.wait_for(&[ZONE, "is served again"]);
     let mut lab = Lab { installation, address, daemon };
     let last = acknowledged.last().unwrap().clone();
     lab.wait_until(true, (&last, "A", "192.0.2.8"));
