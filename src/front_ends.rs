@@ -31,6 +31,16 @@ pub(crate) fn ods(tool: &Tool, program: &str, arguments: &[String]) -> ExitCode 
     ExitCode::from(on_terminal(|terminal| tool::main(tool, program, arguments, terminal)))
 }
 
+/// `anchorite metrics-host`.
+pub(crate) fn metrics_host(arguments: &[String]) -> u8 {
+    on_terminal(|terminal| console::metrics_host::main(arguments, terminal))
+}
+
+/// `check_anchorite`.
+pub(crate) fn plugin(arguments: &[String]) -> u8 {
+    on_terminal(|terminal| console::plugin::main(arguments, terminal))
+}
+
 /// `ods-control`.
 pub(crate) fn control(arguments: &[String]) -> ExitCode {
     match on_terminal(|terminal| control::main(arguments, terminal)) {

@@ -5,6 +5,7 @@ mod arguments;
 mod audit;
 mod audit_host;
 mod audit_proxy;
+mod check_anchorite;
 mod daemons;
 mod front_ends;
 mod hsm;
@@ -36,6 +37,9 @@ fn main() -> ExitCode {
         (_, Some("shell")) => shell::main(&words[2..]),
         (_, Some("completions")) => texts::completions(&words[2..]),
         (_, Some("man")) => texts::man(&words[2..]),
+        ("check_anchorite", _) => check_anchorite::main(&words[1..]),
+        (_, Some("metrics-host")) => check_anchorite::metrics_host(&words[2..]),
+        (_, Some("check_anchorite")) => check_anchorite::main(&words[2..]),
         (_, Some("check")) => kaspcheck::main("anchorite check", &words[2..]),
         ("ods-auditor", _) => audit::ods_auditor::main(&name, &words[1..]),
         (_, Some("ods-auditor")) => audit::ods_auditor::main("ods-auditor", &words[2..]),

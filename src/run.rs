@@ -111,7 +111,7 @@ fn run(settings: &Settings, arguments: &RunArguments) -> Result<(), RunError> {
         let (site, mut wishes) =
             Site::new(running.staff.clone(), arguments.config.clone(), catalogue, read);
         tell_where(&bound, settings);
-        running.add_transfers(bound)?;
+        running.add_health(running.add_transfers(bound)?)?;
         running.add_console(ConsoleParts { sockets: sockets.clone(), site: site.clone() })?;
         running.add_catalogs(site.clone())?;
         tracing::info!(target: "engine", "signer started (version {}), pid {}",

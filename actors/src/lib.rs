@@ -10,6 +10,7 @@ pub mod audit;
 pub mod catalog;
 pub mod console;
 pub mod enforcer;
+pub mod health;
 pub mod io;
 pub mod logging;
 pub mod parent;

@@ -12,6 +12,7 @@ use crate::catalog::CatalogActor;
 use crate::console::site::Site;
 use crate::console::{ConsoleActor, ConsoleParts};
 use crate::enforcer::{EnforcerActor, EnforcerMessage, EnforcerParts};
+use crate::health::{HealthActor, HealthBoard, HealthParts};
 use crate::io::dns_server::Bound;
 use crate::io::folders::private_folder;
 use crate::io::transfer_client::TransferSlots;
@@ -88,6 +89,8 @@ pub struct Staff {
     pub enforcer: Arc<Outbox<EnforcerMessage>>,
     /// Who watches the auditor.
     pub auditor: Arc<ChildRef<AuditorActor>>,
+    /// How everybody is.
+    pub health: HealthBoard,
     /// The time they go by.
     pub clock: Clock,
     /// For work that blocks.
@@ -246,7 +249,8 @@ pub fn start_with(
         zones.add(zone)?;
     }
     let slots = Arc::new(slot_actors.into_values().collect());
-    Ok(Running { root, staff: Staff { slots, zones, enforcer, auditor, clock, pool } })
+    let health = HealthBoard::default();
+    Ok(Running { root, staff: Staff { slots, zones, enforcer, auditor, health, clock, pool } })
 }
 
 fn add_slots(
@@ -300,6 +304,11 @@ where
 }
 
 impl Staff {
+    /// The slots, each with what operators see of it.
+    pub(crate) fn slots(&self) -> &[ChildRef<SlotActor>] {
+        &self.slots
+    }
+
     /// Has every zone read its input and sign now. Before that, tokens that are closed are tried
     /// again: whoever says this may have mended them.
     pub fn sign_all(&self) {
@@ -340,7 +349,10 @@ impl Running {
 
     /// Lets secondaries in, and tells them of new versions. Ports are bound before, while this
     /// process may.
-    pub fn add_transfers(&self, bound: Vec<Bound>) -> Result<(), StartError> {
+    pub fn add_transfers(
+        &self,
+        bound: Vec<Bound>,
+    ) -> Result<ChildRef<TransferActor>, StartError> {
         let pool = PoolSpec {
             name: "transfer",
             workers: self.staff.pool.workers(),
@@ -349,7 +361,15 @@ impl Running {
         let pool = WorkerPool::start(pool).map_err(StartError::Threads)?;
         let (desk, clock) = (self.staff.zones.desk(), self.staff.clock.clone());
         let parts = Arc::new(TransferParts { bound, desk, pool, clock });
-        self.root.add(&tree::transfers(), move || TransferActor::new(parts.clone()))?;
+        Ok(self.root.add(&tree::transfers(), move || TransferActor::new(parts.clone()))?)
+    }
+
+    /// Has somebody look after everybody's health. A system that lives for one version, or in a
+    /// test's time, does without.
+    pub fn add_health(&self, transfers: ChildRef<TransferActor>) -> Result<(), StartError> {
+        let (staff, table) = (self.staff.clone(), self.health().clone());
+        let parts = Arc::new(HealthParts { staff, transfers, table });
+        self.root.add(&tree::health(), move || HealthActor::new(parts.clone()))?;
         Ok(())
     }
 

@@ -11,6 +11,7 @@
 //! ├─ auditor
 //! ├─ zones (one for one, all at once): zone <name> ...
 //! ├─ transfers
+//! ├─ health
 //! ├─ console
 //! └─ catalogs
 //! ```
@@ -92,6 +93,12 @@ pub fn auditor() -> ChildSpec {
 /// health table shows it.
 pub fn transfers() -> ChildSpec {
     ChildSpec { on_limit: OnLimit::GiveUp, ..ChildSpec::new("transfers") }
+}
+
+/// The watcher of everybody's health: when it goes on failing, verdicts are critical by age, and
+/// all else goes on.
+pub fn health() -> ChildSpec {
+    ChildSpec { on_limit: OnLimit::GiveUp, ..ChildSpec::new("health") }
 }
 
 /// The console: when it goes on failing, signing goes on without it.

@@ -84,6 +84,10 @@ fn away(error: &ClientError, words: &[String], terminal: &mut Terminal<'_>) -> u
         let options: Vec<String> = options.cloned().collect();
         return u8::from(!(terminal.start)(&options));
     }
+    if let Some((text, exit_code)) = crate::plugin::away(words, error) {
+        terminal.say(&text);
+        return exit_code;
+    }
     terminal.complain(&format!("{error}\n"));
     error.exit_code()
 }

@@ -14,6 +14,8 @@ pub mod completions;
 pub mod control;
 pub mod ksmutil;
 pub mod man;
+pub mod metrics_host;
+pub mod plugin;
 pub mod screen;
 pub mod shell;
 pub mod ssh;

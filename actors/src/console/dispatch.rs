@@ -8,8 +8,9 @@ use super::output::Output;
 use super::site::Site;
 use super::{
     appliance_commands, audit_log, audit_show, audit_waivers, catalog_commands, enforcer_commands,
-    hints, input_commands, key_commands, ksm_commands, parent_commands, plan_commands,
-    policy_commands, request_commands, show_commands, signer_commands, zone_commands, zone_show,
+    hints, input_commands, key_commands, ksm_commands, monitor_commands, parent_commands,
+    plan_commands, policy_commands, request_commands, show_commands, signer_commands,
+    zone_commands, zone_show,
 };
 use crate::io::privileges::user_name;
 use console_protocol::help;
@@ -65,6 +66,7 @@ fn tables(family: Family) -> &'static [Handlers] {
             request_commands::HANDLERS,
             show_commands::HANDLERS,
             zone_show::HANDLERS,
+            monitor_commands::HANDLERS,
         ],
         Family::Ksmutil => &[ksm_commands::HANDLERS],
     }
@@ -241,6 +243,10 @@ pub(super) fn wrong_arguments(
         Family::Appliance => (stdout, format!("{stderr}Usage: {}", command.usage)),
         Family::Ksmutil => (stdout, format!("{stderr}{}", help::of(command))),
     };
+    // A plugin says it on standard output, and 2 is CRITICAL there.
+    if command.path == "monitor" {
+        return Output::said(format!("MONITOR UNKNOWN - {}", stderr.replace("\n", " ") + "\n"), 3);
+    }
     let exit_code = match command.family {
         Family::Appliance => 2,
         // As `getopt` has it there.

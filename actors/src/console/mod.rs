@@ -53,6 +53,7 @@ mod ksm_update;
 mod ksm_zones;
 mod listing;
 mod look_ahead;
+mod monitor_commands;
 mod output;
 mod parent_commands;
 mod plan_commands;

@@ -22,6 +22,7 @@ pub use identity::{TokenBook, known};
 pub use messages::SlotMessage;
 pub use open::{NewToken, OpenSlot, hosted, hosted_within, open_token};
 pub use room::Room;
+pub use watched::Work;
 
 use crate::runtime::{
     Actor, ActorFutureExt, AsyncContext, Child, Clock, Context, Handler, Reply, SpawnHandle,
@@ -47,8 +48,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(15);
 /// A slot that was open for so long begins with the first pause again; one that opens and fails
 /// in turns does not.
 const WELL_FOR: Duration = Duration::from_secs(60);
-/// A token that has signed nothing for so long is asked for a signature of no use.
-const PROBE_AFTER: Duration = Duration::from_secs(60);
+/// A token that has signed nothing for so long is asked for a signature of no use: one that is dead
+/// is an alarm within half a minute.
+const PROBE_AFTER: Duration = Duration::from_secs(15);
 
 /// Why there is nothing from a slot.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -470,6 +472,8 @@ pub struct SlotObserved {
     pub forecast: Option<Forecast>,
     /// How the members of a repository group are; nobody for a token alone.
     pub members: Vec<MemberStatus>,
+    /// What the open token is and was asked.
+    pub work: Work,
 }
 
 impl Child for SlotActor {
@@ -485,7 +489,12 @@ impl Child for SlotActor {
             State::Open(slot) => slot.members(),
             State::Opening | State::Closed(_) => Vec::new(),
         };
+        let work = match &self.state {
+            State::Open(slot) => slot.work(),
+            State::Opening | State::Closed(_) => Work::default(),
+        };
         SlotObserved {
+            work,
             members,
             repository: self.settings.name.clone(),
             failure,

@@ -45,6 +45,34 @@ struct Seen {
     key: Option<(KeyId, Algorithm)>,
     /// Keys that were not found, with the first look that counts and the uptime then.
     unseen: BTreeMap<KeyId, (Duration, Look)>,
+    work: Work,
+}
+
+/// What the token is and was asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Requests under way, by number: the uptime when each began, and how many signatures it
+    /// wants.
+    pub under_way: BTreeMap<u64, (Duration, usize)>,
+    /// How long the last one took that was answered.
+    pub took: Option<Duration>,
+    /// Signatures made.
+    pub made: u64,
+    /// Requests that failed.
+    pub failed: u64,
+    next: u64,
+}
+
+/// A request under way; it ends with this, a panic included.
+struct UnderWay<'s> {
+    slot: &'s WatchedSlot,
+    number: u64,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.slot.seen().work.under_way.remove(&self.number);
+    }
 }
 
 /// When the token did what it was asked.
@@ -80,11 +108,44 @@ impl WatchedSlot {
         self.seen().signed
     }
 
+    /// What it is and was asked.
+    pub(super) fn work(&self) -> Work {
+        self.seen().work.clone()
+    }
+
+    /// Has the token do something that wants so many signatures, or none.
+    fn at_work<T>(
+        &self,
+        signatures: usize,
+        request: impl FnOnce(&dyn Slot) -> Result<T, SlotError>,
+    ) -> Result<T, SlotError> {
+        let began = self.clock.uptime();
+        let number = {
+            let work = &mut self.seen().work;
+            work.next += 1;
+            work.under_way.insert(work.next, (began, signatures));
+            work.next
+        };
+        let under_way = UnderWay { slot: self, number };
+        let result = request(self.inner.as_ref());
+        drop(under_way);
+        let took = self.clock.uptime().saturating_sub(began);
+        let work = &mut self.seen().work;
+        match &result {
+            Ok(_) => {
+                work.took = Some(took);
+                work.made += signatures as u64;
+            }
+            Err(_) => work.failed += 1,
+        }
+        result
+    }
+
     /// Has the token make a signature, which is verified; one without keys says who it is.
     pub(super) fn probe(&self) -> Result<(), SlotError> {
         let key = self.seen().key.clone();
         let Some((key, algorithm)) = key else {
-            self.inner.info()?;
+            self.info()?;
             self.note_good(None);
             return Ok(());
         };
@@ -170,7 +231,7 @@ fn once() -> Cause {
 
 impl Slot for WatchedSlot {
     fn info(&self) -> Result<TokenInfo, SlotError> {
-        self.inner.info()
+        self.at_work(0, |slot| slot.info())
     }
 
     fn generate(&self, request: &GenerateRequest) -> Result<PublicKey, SlotError> {
@@ -178,15 +239,15 @@ impl Slot for WatchedSlot {
     }
 
     fn list(&self) -> Result<Vec<KeyEntry>, SlotError> {
-        self.inner.list()
+        self.at_work(0, |slot| slot.list())
     }
 
     fn public_key(&self, id: &KeyId, algorithm: Algorithm) -> Result<PublicKey, SlotError> {
-        self.inner.public_key(id, algorithm)
+        self.at_work(0, |slot| slot.public_key(id, algorithm))
     }
 
     fn sign(&self, batch: &SignBatch) -> Result<Packed, SlotError> {
-        match self.inner.sign(batch) {
+        match self.at_work(batch.messages.len(), |slot| slot.sign(batch)) {
             Ok(signatures) => {
                 self.note_good(Some((&batch.key, batch.algorithm)));
                 Ok(signatures)

@@ -299,6 +299,7 @@ impl ZoneActor {
         self.set(|status| {
             status.take(&end.state);
             status.take_end(&end, &keys, next);
+            status.ended_well_at = Some(now);
             status.failures = failures;
         });
         self.history.clone_from(&end.history);

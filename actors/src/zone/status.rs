@@ -50,6 +50,8 @@ pub struct ZoneStatus {
     pub generation: u64,
     /// When the true version was signed.
     pub signed_at: Option<Timestamp>,
+    /// When a run last ended well, whether there was anything to do or not.
+    pub ended_well_at: Option<Timestamp>,
     /// When the next run is due.
     pub next_run: Option<Timestamp>,
     /// Records in the true version, signatures not counted.

@@ -148,6 +148,11 @@ impl Invocation {
         given.find(|(parameter, _)| parameter.long == long)?.1.as_deref()
     }
 
+    /// How often an option was given.
+    pub fn count(&self, long: &str) -> usize {
+        self.options.iter().filter(|(parameter, _)| parameter.long == long).count()
+    }
+
     /// Who may give it: to roll a KSK is for an officer, to roll a ZSK is daily work.
     pub fn role(&self) -> Role {
         let is_zsk = self.value("keytype").is_some_and(|typed| typed.eq_ignore_ascii_case("ZSK"));

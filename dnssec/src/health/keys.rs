@@ -57,10 +57,6 @@ pub(super) fn keys(question: &Question, snapshot: &Snapshot, now: Moment) -> Fou
                 found.trouble(State::Critical, name, text, next);
             }
         }
-        if known.unwritten > 0 && question.only.is_none() {
-            let text = format!("{} signer configurations were not written", known.unwritten);
-            found.trouble(State::Warning, "enforcer", text, "see to the folder, and the log");
-        }
     }
     // Each has its own verdict already; thresholds that are given go by their number.
     let by_number = question.judge(due, (None, None));

@@ -11,8 +11,10 @@ use crate::{Seconds, Timestamp};
 
 /// A slot that says nothing for so long is stuck: it answers from memory.
 const SLOT_SILENT_AFTER: Seconds = Seconds(15);
-/// A request that takes longer than this is worth a warning, and an alarm, in seconds.
-const BUSY_LIMITS: (i64, i64) = (5, 10);
+/// A request that takes longer is stuck, and so is one for signatures beyond the time for them.
+const REQUEST_MAX: Seconds = Seconds(5);
+/// The slowest token makes so many signatures a second.
+const SIGNATURES_LEAST: u64 = 20;
 /// A token that is full sooner than this is worth a warning.
 const FULL_SOON: Seconds = Seconds(90 * 86_400);
 /// A step of the clock of more than this is worth a warning, in seconds, for [`STEP_KNOWN`].
@@ -89,12 +91,14 @@ fn slot_troubles(question: &Question, name: &str, slot: &SlotHealth, found: &mut
         let next = "see to the HSM; when the log says that it waits for you, say anchorite reload";
         found.trouble(State::Critical, name, failure.clone(), next);
     }
-    let busy = slot.busy_for.unwrap_or_default();
-    let limits = (Some(Range::at_most(BUSY_LIMITS.0)), Some(Range::at_most(BUSY_LIMITS.1)));
-    let defaults = Question::default();
-    let text = format!("has not answered a request for {}", span(busy));
-    let next = "see to the HSM and the way there; its process is ended after a while";
-    found.trouble(defaults.judge(signed(busy), limits), name, text, next);
+    let is_stuck = |(length, signatures): &&(Seconds, u64)| {
+        length.0 > REQUEST_MAX.0.saturating_add(signatures / SIGNATURES_LEAST)
+    };
+    if let Some((length, _)) = slot.under_way.iter().filter(is_stuck).max() {
+        let text = format!("has not answered a request for {}", span(*length));
+        let next = "see to the HSM and the way there; its process is ended after a while";
+        found.trouble(State::Critical, name, text, next);
+    }
     if let Some(ms) = slot.answered_in_ms {
         let state = question.judge(signed(Seconds(ms)), (None, None));
         found.trouble(state, name, format!("took {ms} ms to sign"), "see to the HSM's load");

@@ -212,8 +212,8 @@ pub struct SlotHealth {
     pub failure: Option<String>,
     /// When it last made a signature that verified.
     pub last_good: Option<Timestamp>,
-    /// How long it has been at work on its oldest request; `None`: nothing is asked of it.
-    pub busy_for: Option<Seconds>,
+    /// Requests under way: how long, and how many signatures each wants.
+    pub under_way: Vec<(Seconds, u64)>,
     /// How long its last request took, in milliseconds.
     pub answered_in_ms: Option<u64>,
     /// Signatures that it made since it was opened.
@@ -243,8 +243,6 @@ pub struct KeysHealth {
     pub shown_ds: Vec<(String, Vec<Vec<Vec<u8>>>)>,
     /// Zones whose parent's servers do not agree, or are not believed.
     pub disagreements: Vec<(String, String)>,
-    /// Signer configuration files that could not be written.
-    pub unwritten: usize,
 }
 
 /// The auditor.

@@ -229,13 +229,16 @@ fn a_zone_that_does_not_come_out_is_critical_in_time() {
 #[test]
 fn a_token_is_watched_while_it_says_nothing() {
     let slot = |slot: SlotHealth| move |it: &mut Snapshot| it.slots[0].1 = heard(slot);
-    let busy = |seconds| SlotHealth { busy_for: Some(Seconds(seconds)), ..SlotHealth::default() };
-    check(Check::Hsm, slot(busy(5)), "HSM OK - 1 of 1 repositories sign | errors=0c");
+    let busy = |seconds| SlotHealth {
+        under_way: vec![(Seconds(1), 1), (Seconds(seconds), 64)],
+        ..SlotHealth::default()
+    };
+    check(Check::Hsm, slot(busy(8)), "HSM OK - 1 of 1 repositories sign | errors=0c");
     check(
         Check::Hsm,
-        slot(busy(11)),
+        slot(busy(9)),
         "HSM CRITICAL - \
-        SoftHSM: has not answered a request for 11 s | errors=0c",
+        SoftHSM: has not answered a request for 9 s | errors=0c",
     );
     let away = SlotHealth { failure: Some("token is away".to_owned()), ..SlotHealth::default() };
     check(Check::Hsm, slot(away), "HSM CRITICAL - SoftHSM: token is away | errors=0c");

@@ -364,6 +364,25 @@ pub(super) const COMMANDS: &[Command] = &[
         ..LOOK
     },
     Command {
+        path: "monitor",
+        usage: "monitor CHECK [ZONE | REPOSITORY] [-w RANGE] [-c RANGE] [-v]...\n",
+        help: "\n    Say how the appliance is, as a Nagios plugin does: health, signatures,\n    \
+               publish, audit, keys, ds, hsm, input, output, queue or clock. Exit codes: 0\n    \
+               OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN. With -v, -vv, -vvv it says more.\n",
+        parameters: &[WARNING, CRITICAL, VERBOSE],
+        operands: Operands { least: 0, most: 2 },
+        role: Role::Monitor,
+        ..LOOK
+    },
+    Command {
+        path: "metrics",
+        usage: "metrics [--prometheus]\n",
+        help: "Print the same state as OpenMetrics text, or as Prometheus' older text.\n",
+        parameters: &[PROMETHEUS],
+        role: Role::Monitor,
+        ..LOOK
+    },
+    Command {
         path: "help",
         usage: "help [COMMAND]\n",
         help: "List the commands, or explain one.\n",
@@ -376,6 +395,10 @@ pub(super) const COMMANDS: &[Command] = &[
 const BRIEF: Parameter = Parameter { long: "brief", short: 'b', value: None };
 const YES: Parameter = Parameter { long: "yes", short: 'y', value: None };
 const TAR: Parameter = Parameter { long: "tar", short: 't', value: None };
+const WARNING: Parameter = Parameter { long: "warning", short: 'w', value: Some("range") };
+const CRITICAL: Parameter = Parameter { long: "critical", short: 'c', value: Some("range") };
+const VERBOSE: Parameter = Parameter { long: "verbose", short: 'v', value: None };
+const PROMETHEUS: Parameter = Parameter { long: "prometheus", short: 'p', value: None };
 const ZONE: Parameter = Parameter { long: "zone", short: 'z', value: Some("zone") };
 const CKA_ID: Parameter = Parameter { long: "cka_id", short: 'k', value: Some("CKA_ID") };
 const REPOSITORY: Parameter =

@@ -1,0 +1,70 @@
+//! A zone as the health snapshot has it. In: its status, its way out. Out: plain values.
+
+use crate::system::RunningZone;
+use crate::transfers::OutputHealth;
+use crate::zone::{Phase, RefreshStatus};
+use dnssec::Timestamp;
+use dnssec::health::snapshot::{
+    self, HeldHealth, InboundHealth, RefusalHealth, ZoneHealth, ZonePhase, ZoneTerms,
+};
+
+/// A zone that was first seen at `known_since`.
+pub(super) fn health(
+    zone: &RunningZone,
+    known_since: Timestamp,
+    output: Option<OutputHealth>,
+) -> ZoneHealth {
+    let status = zone.status.borrow();
+    let refusal = status.gate.refusal.as_ref().map(|refusal| RefusalHealth {
+        serial: refusal.verdict.serial,
+        at: refusal.verdict.at,
+        reason: refusal.reason.clone(),
+    });
+    let held = status.held_input.as_ref();
+    let held =
+        held.map(|it| HeldHealth { is_rejected: it.is_rejected, reason: it.reasons.join("; ") });
+    ZoneHealth {
+        name: zone.text(),
+        terms: ZoneTerms::of(&zone.settings.policy),
+        phase: match status.phase {
+            Phase::Loading | Phase::WaitingForTransfer | Phase::WaitingForKeys => {
+                ZonePhase::Beginning
+            }
+            Phase::Running => ZonePhase::Running,
+            Phase::Idle => ZonePhase::Idle,
+            Phase::Failed => ZonePhase::Failed,
+            Phase::Quarantined => ZonePhase::Quarantined,
+        },
+        known_since,
+        input_serial: status.input_serial,
+        output_serial: status.output_serial,
+        signed_at: status.signed_at,
+        ended_well: status.ended_well_at,
+        next_run: status.next_run,
+        earliest_expiration: status.earliest_expiration,
+        failure: status.failure.clone(),
+        failures: status.failures,
+        refusal,
+        held,
+        keyset_expires: status.keyset_expires,
+        inbound: status.refresh.as_ref().map(inbound),
+        output: output.map(outbound),
+        notify_failure: status.notify_failure.clone(),
+    }
+}
+
+fn inbound(refresh: &RefreshStatus) -> InboundHealth {
+    let refusals = refresh.refusals.iter();
+    InboundHealth {
+        masters: refresh.masters.len(),
+        confirmed_at: refresh.confirmed_at,
+        expires_at: refresh.expires_at,
+        refusals: refusals.map(|it| (it.master.to_string(), it.since, it.reason.clone())).collect(),
+        serial: refresh.serial,
+    }
+}
+
+fn outbound(output: OutputHealth) -> snapshot::OutputHealth {
+    let OutputHealth { secondaries, behind, late, unseen, ahead, unacknowledged, lag_max } = output;
+    snapshot::OutputHealth { secondaries, behind, late, unseen, ahead, unacknowledged, lag_max }
+}
