@@ -20,6 +20,11 @@ use std::sync::Arc;
 use storage::state::{BackupState, KeyRecord, KeyState};
 
 /// `backup list`.
+/// `backup` and no word, or a wrong one.
+pub(super) fn backup(_: &Site, invocation: &Invocation) -> Output {
+    wrong_arguments(invocation.command, &invocation.rest, String::new(), String::new())
+}
+
 pub(super) fn backup_list(
     site: Arc<Site>,
     invocation: Invocation,

@@ -202,7 +202,10 @@ impl Session {
                 }
                 self.draw();
                 // Enter runs what was found; other keys change it.
-                return if is_given_up { () } else { self.edit(key) };
+                if !is_given_up {
+                    self.edit(key);
+                }
+                return;
             }
         }
         self.draw_search();

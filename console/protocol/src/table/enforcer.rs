@@ -54,6 +54,7 @@ pub(super) const COMMANDS: &[Command] = &[
     keys::KEY_PURGE,
     keys::KEY_ROLLOVER,
     keys::ROLLOVER_LIST,
+    keys::BACKUP,
     keys::BACKUP_LIST,
     keys::BACKUP_PREPARE,
     keys::BACKUP_COMMIT,

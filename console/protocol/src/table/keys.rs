@@ -106,6 +106,14 @@ pub(super) const ROLLOVER_LIST: Command = Command {
     parameters: &[ZONE],
     ..LOOK
 };
+/// Without its second word: says what could be meant.
+pub(super) const BACKUP: Command = Command {
+    path: "backup",
+    usage: texts::BACKUP_USAGE,
+    help: texts::BACKUP_HELP,
+    operands: Operands::ANY,
+    ..LOOK
+};
 pub(super) const BACKUP_LIST: Command = Command {
     path: "backup list",
     usage: texts::BACKUP_USAGE,
