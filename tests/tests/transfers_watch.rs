@@ -59,7 +59,7 @@ fn a_secondary_that_stays_behind_is_an_alarm_until_it_has_the_version() {
     installation.edit("zonelist.xml", &file, &transfer);
     write_addns(&installation, "127.0.0.0/8", target);
     installation.write_zone(ZONE, &small_zone(ZONE, 7, "www IN A 192.0.2.80"));
-    let mut daemon = Daemon::spawn(installation.command_that_says("7"));
+    let mut daemon = installation.start();
     daemon.wait_for(&["[STATS]", ZONE]);
     let first = soa_serial(listener, ZONE, None).expect("it is served");
     secondary.wait_for_serial(first);

@@ -6,8 +6,8 @@
 //! `dnssec::transfer::schedule`'s. Changes, and whether there are any, are asked for by UDP first;
 //! what does not fit, or does not come, by TCP. With TLS there is no UDP.
 //! Never: anything of a message whose TSIG is wrong; clear text where TLS is asked for.
-//! Limits: [`Waits`]; [`OCTETS_LEAST`] in every [`Waits::window`]; records and bytes as the zone's; a
-//! block of the file in memory.
+//! Limits: [`Waits`]; [`OCTETS_LEAST`] in every [`Waits::window`]; records and bytes as the zone's;
+//! a block of the file in memory.
 
 mod frames;
 pub mod received;

@@ -7,3 +7,4 @@ mod digest;
 mod held;
 mod kept;
 mod lab;
+mod refused;

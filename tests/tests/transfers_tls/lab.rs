@@ -118,7 +118,7 @@ pub(crate) fn use_addns(installation: &Installation, side: &str) {
 
 /// Starts the daemon, with every line of its log.
 pub(crate) fn start(installation: &Installation) -> Daemon {
-    Daemon::spawn(installation.command_that_says("7"))
+    installation.start()
 }
 
 /// What `zone show` says.

@@ -39,8 +39,8 @@ fn bind_transfers_is_told_and_is_watched_by_tls() {
     use_addns(&installation, "signed");
     installation.write_zone(ZONE, &small_zone(ZONE, 7, "www IN A 192.0.2.80"));
     let mut daemon = start(&installation);
-    daemon.wait_for(&["[STATS]", ZONE]);
-    daemon.wait_for(&[&format!("{told} knows of serial")]);
+    let knows = format!("{told} knows of serial");
+    daemon.wait_for_all(&[&["[STATS]", ZONE], &[&knows]]);
     let serial = anchorite_tests::peers::soa_serial(plain, ZONE, None).expect("it is served");
     secondary.wait_for_serial(serial);
     daemon.wait_for(&[&format!("secondary {told} shows serial {serial}")]);
@@ -52,8 +52,7 @@ fn bind_transfers_is_told_and_is_watched_by_tls() {
     // The next version: told by TLS, fetched by TLS, the same at both.
     installation.write_zone(ZONE, &small_zone(ZONE, 8, "www IN A 192.0.2.81"));
     daemon.reload();
-    daemon.wait_for(&["[STATS]", ZONE]);
-    daemon.wait_for(&[&format!("{told} knows of serial")]);
+    daemon.wait_for_all(&[&["[STATS]", ZONE], &[&knows]]);
     let serial = anchorite_tests::peers::soa_serial(plain, ZONE, None).expect("it is served");
     secondary.wait_for_serial(serial);
     assert_eq!(secondary.records(), axfr(plain, ZONE, None));

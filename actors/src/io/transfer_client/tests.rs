@@ -286,6 +286,8 @@ async fn only_what_is_signed_counts() {
 async fn ask_slow(records: u16, messages: u16) -> (Result<Transfer, TransferError>, Duration) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
+    let clock = Clock::virtual_at(dnssec::Timestamp(1_000));
+    let pauses = clock.clone();
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut question = vec![0; usize::from(stream.read_u16().await.unwrap())];
@@ -303,7 +305,7 @@ async fn ask_slow(records: u16, messages: u16) -> (Result<Transfer, TransferErro
             // The client may have given up.
             let _ = stream.write_u16(message.len() as u16).await;
             let _ = stream.write_all(&message).await;
-            tokio::time::sleep(Duration::from_secs(30)).await;
+            pauses.sleep(Duration::from_secs(30)).await;
         }
     });
     let folder = tempfile::tempdir().unwrap();
@@ -316,7 +318,6 @@ async fn ask_slow(records: u16, messages: u16) -> (Result<Transfer, TransferErro
         waits: Waits::default(),
     };
     let spec = PoolSpec { name: "test", workers: 1, queue_bound: 16 };
-    let clock = Clock::virtual_at(dnssec::Timestamp(1_000));
     let means = Means { clock: clock.clone(), pool: WorkerPool::start(spec).unwrap() };
     let result = transfer(&order, &means, &|_| {}).await;
     (result, clock.uptime())

@@ -57,6 +57,8 @@ impl AskError {
 fn fitting(how: How, serial: Option<Serial>) -> How {
     match (how, serial) {
         (How::Ixfr { .. }, Some(from)) => How::Ixfr { from },
+        // What we have was held before there was any version: changes to it cannot be applied.
+        (How::Ixfr { from }, None) => How::Axfr { have: Some(from) },
         (how, _) => how,
     }
 }
@@ -86,14 +88,14 @@ impl ZoneActor {
             false => DnssecRecords::Dropped,
         };
         let taking = Taking { dnssec, verifies_digest };
-        let address = order.master.address;
+        let (address, how) = (order.master.address, order.how);
         let asked = async move {
             let _slot = services.transfer_slots.take(address.ip()).await;
             bring(&services, &order, changed, taking, &name).await
         };
         let handle = ctx.spawn(asked.into_actor(self).map(move |brought, actor, ctx| {
             actor.refreshing.iter_mut().for_each(|refreshing| refreshing.asking = None);
-            let end = actor.ask_ended(ask.how, address, brought, ctx);
+            let end = actor.ask_ended(how, address, brought, ctx);
             actor.advance_refresh(Event::Ended(end), ctx);
         }));
         self.refreshing.iter_mut().for_each(|refreshing| refreshing.asking = Some(handle));
