@@ -1,12 +1,14 @@
 //! `ods-enforcer`, `ods-signer`, `ods-control`, `ods-ksmutil` and `anchorite COMMAND` on this
 //! process's own terminal. In: words. Out: exit codes.
 
+use crate::shell::terminal;
 use actors::io::config_files;
 use appliance_config::{FILE_BYTES_MAX, read_conf};
 use console::Terminal;
 use console::appliance;
 use console::control::{self, Outcome};
 use console::ksmutil::{self, Surroundings};
+use console::screen::Sanitised;
 use console::tool::{self, ENFORCER_SOCKET, Tool};
 use std::io::{self, BufRead, BufReader, IsTerminal};
 use std::os::unix::process::CommandExt;
@@ -17,11 +19,30 @@ use std::process::{Command, ExitCode, Stdio};
 pub(crate) const RUNNING: &str = "running";
 
 fn on_terminal<T>(run: impl FnOnce(&mut Terminal<'_>) -> T) -> T {
+    // What stands in zones and logs does nothing to a terminal; programs get it as it is.
+    let (mut stdout, mut stderr) = (io::stdout().lock(), io::stderr());
+    let is_unicode = terminal::is_unicode();
+    let is_for_eyes = (stdout.is_terminal(), stderr.is_terminal());
+    let (mut safe, mut safe_errors);
+    let stdout: &mut dyn io::Write = match is_for_eyes.0 {
+        true => {
+            safe = Sanitised::new(stdout, is_unicode);
+            &mut safe
+        }
+        false => &mut stdout,
+    };
+    let stderr: &mut dyn io::Write = match is_for_eyes.1 {
+        true => {
+            safe_errors = Sanitised::new(stderr, is_unicode);
+            &mut safe_errors
+        }
+        false => &mut stderr,
+    };
     run(&mut Terminal {
         is_interactive: io::stdin().is_terminal(),
         stdin: &mut io::stdin().lock(),
-        stdout: &mut io::stdout().lock(),
-        stderr: &mut io::stderr(),
+        stdout,
+        stderr,
         start: &mut start_daemon,
     })
 }

@@ -4,7 +4,7 @@
 //! When the terminal is gone, also in the middle of an output, it ends with exit code 0.
 
 mod kept;
-mod terminal;
+pub(crate) mod terminal;
 
 use console::shell::{Effect, Session, Settings};
 use console::tool::ENFORCER_SOCKET;

@@ -42,7 +42,7 @@ pub(super) fn size() -> (u16, u16) {
 }
 
 /// Whether it shows UTF-8: not a dumb one, and not without a locale that says so.
-pub(super) fn is_unicode() -> bool {
+pub(crate) fn is_unicode() -> bool {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let is_dumb = set("TERM").is_none_or(|term| term == "dumb");
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set).unwrap_or_default();

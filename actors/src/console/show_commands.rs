@@ -2,7 +2,7 @@
 //! In: states that everybody may see. Out: lists. Never: a wait for work; an actor that does not
 //! show his state within [`GLANCE`] is left out, and said to be silent.
 
-use super::alarms::{Alarm, GLANCE, Level, alarms};
+use super::alarms::alarms;
 use super::dispatch::{Handler, Handlers};
 use super::key_view::{ask_within, failed};
 use super::listing::{Cell, Listing, facts};
@@ -13,22 +13,26 @@ use crate::settings::zone_text;
 use crate::zone::Phase;
 use console_protocol::parse::Invocation;
 use dnssec::enforcer::compatibility_state;
+use dnssec::health::{State, Trouble};
 use dnssec::{Name, Timestamp};
 use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, join_all};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(super) const HANDLERS: Handlers = &[
     ("show status", Handler::Later(|site, words| status(site, words).boxed_local())),
     ("show keys", Handler::Later(|site, words| keys(site, words).boxed_local())),
     ("show hsm", Handler::Later(|site, words| hsm(site, words).boxed_local())),
     ("show tasks", Handler::Later(|site, words| tasks(site, words).boxed_local())),
-    ("show alarms", Handler::Later(|site, words| show_alarms(site, words).boxed_local())),
+    ("show alarms", Handler::Now(show_alarms)),
     ("show version", Handler::Now(version)),
     ("names", Handler::Later(names)),
 ];
 
+/// Longest wait for an actor that shows its state out of memory.
+const GLANCE: Duration = Duration::from_millis(80);
 /// Most names that are given at once.
 const NAMES_MAX: usize = 200;
 
@@ -42,7 +46,7 @@ pub(super) fn box_name() -> String {
 }
 
 async fn status(site: Arc<Site>, invocation: Invocation) -> Output {
-    let alarms = alarms(&site).await;
+    let alarms = alarms(&site);
     if invocation.has("brief") {
         let roles = invocation.roles;
         return Output::done(format!("{} {roles} {}\n", box_name(), alarms.len()));
@@ -60,7 +64,7 @@ async fn status(site: Arc<Site>, invocation: Invocation) -> Output {
         let first: Option<Timestamp> = status.earliest_expiration;
         expires = [expires, first].into_iter().flatten().min();
     }
-    let critical = alarms.iter().filter(|alarm| alarm.level == Level::Critical).count();
+    let critical = alarms.iter().filter(|alarm| alarm.state == State::Critical).count();
     let columns = [
         ("Box", "box"),
         ("Version", "version"),
@@ -204,12 +208,12 @@ async fn tasks(site: Arc<Site>, invocation: Invocation) -> Output {
     output
 }
 
-async fn show_alarms(site: Arc<Site>, invocation: Invocation) -> Output {
-    let rows = alarms(&site).await.into_iter().map(|Alarm { level, what, text, next }| {
-        vec![Cell::text(level.word()), Cell::text(what), Cell::text(next), Cell::text(text)]
+fn show_alarms(site: &Site, invocation: &Invocation) -> Output {
+    let rows = alarms(site).into_iter().map(|Trouble { state, what, text, next }| {
+        vec![Cell::text(state.word()), Cell::text(what), Cell::text(text), Cell::text(next)]
     });
-    let columns = &[("Level", "level"), ("What", "what"), ("Type next", "next"), ("Why", "why")];
-    Listing { columns, rows: rows.collect() }.output(&invocation, "There are no alarms.\n")
+    let columns = &[("Level", "level"), ("What", "what"), ("Why", "why"), ("Next", "next")];
+    Listing { columns, rows: rows.collect() }.output(invocation, "There are no alarms.\n")
 }
 
 fn version(_: &Site, invocation: &Invocation) -> Output {

@@ -62,9 +62,9 @@ pub(super) async fn make(site: &Site) -> Result<Bundle, BundleError> {
             status.failure.as_deref().unwrap_or("-"),
         );
     }
-    let alarms = alarms(site).await;
-    let line = |alarm: &super::alarms::Alarm| {
-        format!("{} {}: {}\n", alarm.level.word(), alarm.what, alarm.text)
+    let alarms = alarms(site);
+    let line = |alarm: &dnssec::health::Trouble| {
+        format!("{} {}: {}\n", alarm.state.word(), alarm.what, alarm.text)
     };
     let alarms: String = alarms.iter().map(line).collect();
     let version = format!(
