@@ -129,6 +129,9 @@ pub(crate) struct RunArguments {
     /// End when every zone has been read and signed once.
     #[arg(long)]
     pub once: bool,
+    /// Send log lines to syslog, to the facility of conf.xml's <Syslog>, instead of standard error.
+    #[arg(long)]
+    pub syslog: bool,
 }
 
 /// What `anchorite audit` is told.

@@ -49,6 +49,7 @@ pub(crate) fn main(arguments: &AuditProxyArguments) -> ExitCode {
         set_time: None,
         announce: false,
         once: false,
+        syslog: false,
     };
     run::main_with(&arguments, |settings| {
         if !ds.is_empty() {

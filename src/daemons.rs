@@ -163,6 +163,7 @@ fn start(catalogue: &Catalogue, wanted: Wanted) -> ExitCode {
             set_time: wanted.set_time,
             announce: false,
             once: wanted.is_once,
+            syslog: !wanted.is_once,
         });
         return match code == ExitCode::SUCCESS {
             true => ExitCode::SUCCESS,

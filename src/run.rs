@@ -12,8 +12,10 @@ use actors::io::control_socket::{ControlSocket, ControlSocketError};
 use actors::io::dns_server::{Bound, ListenError};
 use actors::io::leftovers;
 use actors::io::pid_files::PidFiles;
-use actors::io::privileges::{self, PrivilegesError};
+use actors::io::privileges::{self, PrivilegesError, Terminal};
 use actors::io::signals::{Signal, Signals};
+use actors::io::syslog::{self, Syslog};
+use actors::logging::{self, Destination};
 use actors::runtime::{Clock, LeapError, System};
 use actors::settings::{Settings, ZoneSettings, read_settings_with};
 use actors::system::{self, RunningZone};
@@ -37,14 +39,28 @@ pub(crate) fn main_with(arguments: &RunArguments, amend: impl FnOnce(&mut Settin
         }
     };
     amend(&mut settings);
-    actors::logging::start(arguments.verbosity.unwrap_or(settings.verbosity));
+    let verbosity = arguments.verbosity.unwrap_or(settings.verbosity);
+    let destination = destination(arguments.syslog, &settings);
+    let is_syslog = matches!(destination, Destination::Syslog(_));
+    logging::start_to(verbosity, destination);
     for notice in notices {
         match notice.is_error() {
             true => tracing::error!(target: "config", "{notice}"),
             false => tracing::warn!(target: "config", "{notice}"),
         }
     }
-    match run(&settings, arguments) {
+    // Whoever started a daemon in the background gets its terminal back when it runs.
+    let leaves = arguments.announce && is_syslog;
+    let terminal = leaves.then(privileges::leave_terminal).transpose();
+    let result = terminal.map_err(RunError::Terminal).and_then(|mut terminal| {
+        let result = run(&settings, arguments, &mut terminal);
+        if let (Err(error), Some(terminal)) = (&result, &mut terminal) {
+            // He may not read it; it is in the log, too.
+            let _ = writeln!(terminal.stderr, "anchorite: {error}");
+        }
+        result
+    });
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(target: "engine", "{error}");
@@ -77,6 +93,8 @@ enum RunError {
     Catalogue(#[from] CatalogueError),
     #[error(transparent)]
     ControlSocket(#[from] ControlSocketError),
+    #[error("cannot leave the terminal: {0}")]
+    Terminal(#[source] std::io::Error),
     #[error("cannot take signals over: {0}")]
     Signals(#[from] std::io::Error),
     #[error("--set-time {typed}: expected YYYY-MM-DD-HH:MM:SS, or now")]
@@ -87,7 +105,27 @@ enum RunError {
     GaveUp(String),
 }
 
-fn run(settings: &Settings, arguments: &RunArguments) -> Result<(), RunError> {
+/// Syslog where it is wanted, configured and there.
+fn destination(is_wanted: bool, settings: &Settings) -> Destination {
+    let facility = settings.facility.as_deref().and_then(syslog::facility);
+    let Some(facility) = facility.filter(|_| is_wanted) else { return Destination::StandardError };
+    match Syslog::open(Path::new(syslog::SOCKET), facility) {
+        Ok(syslog) => Destination::Syslog(syslog),
+        Err(error) => {
+            eprintln!(
+                "anchorite: no syslog at {}, so log lines come here: {error}",
+                syslog::SOCKET
+            );
+            Destination::StandardError
+        }
+    }
+}
+
+fn run(
+    settings: &Settings,
+    arguments: &RunArguments,
+    terminal: &mut Option<Terminal>,
+) -> Result<(), RunError> {
     // Ports below 1024 are root's to give.
     let bound = Bound::all(&settings.listeners)?;
     privileges::run_as(&settings.run_as)?;
@@ -117,7 +155,7 @@ fn run(settings: &Settings, arguments: &RunArguments) -> Result<(), RunError> {
         tracing::info!(target: "engine", "signer started (version {}), pid {}",
             env!("CARGO_PKG_VERSION"), std::process::id());
         if arguments.announce {
-            announce();
+            announce(terminal.take());
         }
         let once = all_have_run(running.staff.zones.all(), arguments.once);
         tokio::pin!(reason, once);
@@ -199,7 +237,12 @@ fn reading(conf_file: &Path) -> ReadSettings {
 }
 
 /// Tells whoever started this process that it runs.
-fn announce() {
+/// Says so to whoever started it, and lets him go.
+fn announce(terminal: Option<Terminal>) {
+    let line = format!("{}\n", crate::front_ends::RUNNING);
     // He may not wait for it.
-    let _ = writeln!(std::io::stdout(), "{}", crate::front_ends::RUNNING);
+    let _ = match terminal {
+        Some(mut terminal) => terminal.stdout.write_all(line.as_bytes()),
+        None => std::io::stdout().write_all(line.as_bytes()),
+    };
 }

@@ -1,16 +1,18 @@
-//! Log lines in OpenDNSSEC's form: `ods-signerd: [module] text`, to standard error.
+//! Log lines in OpenDNSSEC's form: `ods-signerd: [module] text`, to standard error or to syslog.
 //! In: tracing events; the target becomes the module. Out: lines. Level 0 to 7 as in
 //! `<Verbosity>`: 0 to 2 errors, 3 and above also information, 5 and above debugging.
 //! Control characters in fields never reach the terminal as they are.
-//! Not yet: syslog.
 
+use crate::io::syslog::{Severity, Syslog};
 use std::fmt::{self, Write as _};
+use std::io::{self, Write};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use tracing::field::{Field, Visit};
-use tracing::{Event, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::writer::MakeWriter;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
@@ -95,11 +97,87 @@ fn filter(verbosity: u64) -> LevelFilter {
     }
 }
 
+/// Where log lines go.
+#[derive(Debug)]
+pub enum Destination {
+    /// To this process's standard error.
+    StandardError,
+    /// To the machine's syslog daemon.
+    Syslog(Syslog),
+}
+
+/// One line on its way.
+#[derive(Debug)]
+pub enum LineWriter<'a> {
+    /// To standard error.
+    StandardError(io::Stderr),
+    /// To syslog.
+    Syslog {
+        /// The daemon.
+        syslog: &'a Syslog,
+        /// How urgent it is.
+        severity: Severity,
+    },
+}
+
+impl Write for LineWriter<'_> {
+    /// A whole line at once: so the formatter writes.
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        match self {
+            LineWriter::StandardError(stderr) => stderr.write_all(octets)?,
+            LineWriter::Syslog { syslog, severity } => {
+                let line = String::from_utf8_lossy(octets);
+                let line = line.trim_end_matches('\n');
+                let (ident, text) = line.split_once(": ").unwrap_or(("ods-signerd", line));
+                let time = jiff::Zoned::now().strftime("%b %e %H:%M:%S").to_string();
+                syslog.send(*severity, &time, ident, text);
+            }
+        }
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Destination {
+    fn writer(&self, severity: Severity) -> LineWriter<'_> {
+        match self {
+            Destination::StandardError => LineWriter::StandardError(io::stderr()),
+            Destination::Syslog(syslog) => LineWriter::Syslog { syslog, severity },
+        }
+    }
+}
+
+impl<'a> MakeWriter<'a> for Destination {
+    type Writer = LineWriter<'a>;
+
+    fn make_writer(&'a self) -> LineWriter<'a> {
+        self.writer(Severity::Information)
+    }
+
+    fn make_writer_for(&'a self, event: &Metadata<'_>) -> LineWriter<'a> {
+        self.writer(match *event.level() {
+            Level::ERROR => Severity::Error,
+            Level::WARN => Severity::Warning,
+            Level::INFO => Severity::Information,
+            _ => Severity::Debug,
+        })
+    }
+}
+
 /// Sends log lines to standard error from now on. To be called once, by a program's main.
 pub fn start(verbosity: u64) {
+    start_to(verbosity, Destination::StandardError);
+}
+
+/// Sends log lines there from now on. To be called once, by a program's main.
+pub fn start_to(verbosity: u64, destination: Destination) {
     let (level, handle) = reload::Layer::new(filter(verbosity));
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
+        .with_writer(destination)
+        .with_ansi(false)
         .event_format(OpenDnssecFormat);
     let subscriber = Registry::default().with(level).with(lines);
     // A second start, as in tests, keeps the first.

@@ -1,6 +1,6 @@
 //! `ods-control`, which starts, stops and passes on. In: words. Out: its lines and exit codes.
 //! OpenDNSSEC's is a script around two daemons; here both are one, so that what starts or stops
-//! one starts or stops the other, and the second of the two finds it done.
+//! one starts or stops the other.
 
 use crate::Terminal;
 use crate::tool::{self, ENFORCER, SIGNER, Tool};
@@ -32,7 +32,12 @@ pub fn main(arguments: &[String], terminal: &mut Terminal<'_>) -> Outcome {
         "enforcer" => pass(&ENFORCER, rest, terminal),
         "signer" => pass(&SIGNER, rest, terminal),
         "start" => match pass(&ENFORCER, &with("start", rest), terminal) {
-            0 => pass(&SIGNER, &with("start", rest), terminal),
+            0 => {
+                // It was the signer, too.
+                terminal.say("Starting signer engine...\n");
+                terminal.say(&tool::banner(&SIGNER));
+                run(&SIGNER, &["running".to_owned()], terminal)
+            }
             failed => failed,
         },
         "stop" => stop(terminal),
@@ -57,9 +62,10 @@ fn pass(tool: &Tool, words: &[String], terminal: &mut Terminal<'_>) -> u8 {
             } else {
                 "Starting signer engine...\n"
             });
-            // Whether it runs already is answered by the question after it.
-            run(tool, words, terminal);
-            run(tool, &["running".to_owned()], terminal)
+            match run(tool, words, terminal) {
+                0 => run(tool, &["running".to_owned()], terminal),
+                failed => failed,
+            }
         }
         Some("stop") if !is_enforcer => {
             terminal.say("Stopping signer engine..\n");

@@ -38,6 +38,8 @@ pub struct Tool {
     slow_words: &'static str,
     start_failed_words: &'static str,
     start_failed_code: u8,
+    /// What it calls its daemon.
+    daemon: &'static str,
 }
 
 /// Where the enforcer's commands go unless `-s` says otherwise.
@@ -64,6 +66,7 @@ Supported options:
     slow_words: "enforcer needs more time to stop...\n",
     start_failed_words: "Error: Daemon reported a failure starting. Please consult the logfiles.\n",
     start_failed_code: 1,
+    daemon: "OpenDNSSEC key and signing policy enforcer",
 };
 
 /// `ods-signer`.
@@ -86,6 +89,7 @@ Supported options:
     slow_words: "signer needs more time to stop...\n",
     start_failed_words: "Failed to start signer engine\n",
     start_failed_code: 1,
+    daemon: "OpenDNSSEC signer engine",
 };
 
 /// Runs a tool under the name `program` and returns its exit code.
@@ -148,7 +152,7 @@ fn is_stop(words: &[String]) -> bool {
 /// The daemon is not there: it may be started, but nothing else can be done.
 fn away(tool: &Tool, error: &ClientError, words: &[String], terminal: &mut Terminal<'_>) -> u8 {
     match words.split_first() {
-        Some((first, options)) if first == "start" => match (terminal.start)(options) {
+        Some((first, options)) if first == "start" => match start(tool, options, terminal) {
             true => 0,
             false => {
                 terminal.complain(tool.start_failed_words);
@@ -160,6 +164,16 @@ fn away(tool: &Tool, error: &ClientError, words: &[String], terminal: &mut Termi
             error.exit_code()
         }
     }
+}
+
+/// What the daemon says of itself when it starts.
+pub(crate) fn banner(tool: &Tool) -> String {
+    format!("{} version {VERSION}\n", tool.daemon)
+}
+
+fn start(tool: &Tool, options: &[String], terminal: &mut Terminal<'_>) -> bool {
+    terminal.say(&banner(tool));
+    (terminal.start)(options)
 }
 
 /// After `stop`: which process, and not a word before it is gone.

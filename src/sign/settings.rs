@@ -82,6 +82,7 @@ pub(super) fn job(arguments: &SignArguments) -> Result<Job, ArgumentError> {
         audit_log_kept: dnssec::Seconds(400 * 86_400),
         keeps_approved: false,
         auditor: Auditor::Process(HostProgram::of_this_program()),
+        facility: None,
         verbosity: verbosity(arguments),
         allow_deprecated: arguments.allow_deprecated,
         enforcer: EnforcerSettings::default(),

@@ -1,6 +1,6 @@
 //! Handlers of `ods-signer`'s commands, in OpenDNSSEC 2.1's words (catalogue 1.7).
 //! In: the zones' states. Out: lists, orders to zones.
-//! As there, everything is said on standard output. Not here yet: `sign --serial`.
+//! As there, everything is said on standard output.
 
 use super::dispatch::{Handler, Handlers, wrong_arguments};
 use super::enforcer_commands::{reload, running};
@@ -12,7 +12,8 @@ use crate::zone::{Phase, ZoneMessage};
 use console_protocol::help;
 use console_protocol::messages::FrontEnd;
 use console_protocol::parse::Invocation;
-use dnssec::Timestamp;
+use dnssec::serial::enforce_serial;
+use dnssec::{Serial, Timestamp};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use std::sync::Arc;
@@ -55,13 +56,32 @@ fn sign(site: &Site, invocation: &Invocation) -> Output {
         site.staff.sign_all();
         return Output::done("All zones scheduled for immediate re-sign.\n");
     }
-    match site.zone(zone) {
-        Some(running) => {
-            running.tell(ZoneMessage::SignNow);
-            Output::done(format!("Zone {zone} scheduled for immediate re-sign.\n"))
-        }
-        None => Output::said(format!("Error: Zone {zone} not found.\n"), 1),
+    let wrong = |what| wrong_arguments(invocation.command, &invocation.rest, what, String::new());
+    if invocation.operands.len() > 1 {
+        return wrong(format!("Error: Expecting <zone> --serial <nr>, got {}.\n", invocation.rest));
     }
+    let serial = match invocation.value("serial").map(|typed| (typed, typed.parse::<u32>())) {
+        Some((typed, Err(_))) => return wrong(format!("Error: Expecting serial, got {typed}.\n")),
+        Some((_, Ok(serial))) => Some(Serial(serial)),
+        None => None,
+    };
+    let Some(running) = site.zone(zone) else {
+        return Output::said(format!("Error: Zone {zone} not found.\n"), 1);
+    };
+    let last = running.status.borrow().output_serial;
+    let (message, refusal) = match serial {
+        Some(serial) if enforce_serial(serial, last).is_ok() => {
+            (ZoneMessage::SignWith { serial }, String::new())
+        }
+        // It is signed all the same, with the serial of the policy.
+        Some(Serial(serial)) => {
+            let text = format!("Error: Unable to enforce serial {serial} for zone {zone}.\n");
+            (ZoneMessage::SignNow, text)
+        }
+        None => (ZoneMessage::SignNow, String::new()),
+    };
+    running.tell(message);
+    Output::done(format!("{refusal}Zone {zone} scheduled for immediate re-sign.\n"))
 }
 
 fn clear(site: &Site, invocation: &Invocation) -> Output {
@@ -79,11 +99,12 @@ fn clear(site: &Site, invocation: &Invocation) -> Output {
 fn retransfer(site: &Site, invocation: &Invocation) -> Output {
     let zone = typed(invocation);
     let Some(running) = site.zone(zone) else {
-        return Output::said(format!("Error: Zone {zone} not found.\n"), 1);
+        // Success, as there.
+        return Output::done(format!("Error: Zone {zone} not found.\n"));
     };
     if running.status.borrow().refresh.is_none() {
         let text = format!("Error: Zone {zone} not configured to use DNS input adapter.\n");
-        return Output::said(text, 1);
+        return Output::done(text);
     }
     running.tell(ZoneMessage::Retransfer);
     Output::done(format!("Zone {zone} being re-transfered.\n"))
@@ -131,7 +152,7 @@ pub(super) fn flush(site: &Site, _: &Invocation) -> Output {
 fn update(site: Arc<Site>, invocation: Invocation) -> LocalBoxFuture<'static, Output> {
     async move {
         let zone = typed(&invocation);
-        if zone.is_empty() {
+        if invocation.has("all") {
             return update_all(&site).await;
         }
         if let Some(running) = site.zone(zone) {

@@ -21,6 +21,7 @@ pub mod signals;
 pub mod signed_files;
 pub mod signer_files;
 pub mod soa_query;
+pub mod syslog;
 pub mod tls;
 pub mod transfer_client;
 pub mod zone_files;

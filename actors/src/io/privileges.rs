@@ -1,11 +1,17 @@
-//! Gives up the rights of root: the program becomes the user and group of `<Privileges>`.
-//! In: names. Out: nothing, or why not. Before threads, files and tokens: what is made belongs to
+//! Gives up the rights of root: the program becomes the user and group of `<Privileges>`; and the
+//! terminal that it was started at. In: names. Out: nothing, or why not. Before threads, files and tokens: what is made belongs to
 //! that user, and slot hosts are his too.
 
 use crate::settings::RunAs;
 use nix::errno::Errno;
-use nix::unistd::{Gid, Group, Uid, User, getegid, geteuid, initgroups, setgid, setuid};
+use nix::unistd::{
+    Gid, Group, Uid, User, dup2_stderr, dup2_stdin, dup2_stdout, getegid, geteuid, initgroups,
+    setgid, setuid,
+};
 use std::ffi::CString;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
 
 /// Why the program did not become somebody else. It must not go on.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +54,30 @@ pub enum PrivilegesError {
 pub fn user_name(id: u32) -> Option<String> {
     // One that cannot be asked for is as good as none.
     User::from_uid(Uid::from_raw(id)).ok().flatten().map(|user| user.name)
+}
+
+/// The terminal, or the pipes, of whoever started this process.
+#[derive(Debug)]
+pub struct Terminal {
+    /// What was standard output.
+    pub stdout: File,
+    /// What was standard error.
+    pub stderr: File,
+}
+
+/// Points standard input, output and error to /dev/null for this process and those that it starts,
+/// so that whoever waits for the end of what they write is done when [`Terminal`] is dropped.
+///
+/// # Errors
+/// There is no /dev/null, or there are no file descriptors left.
+pub fn leave_terminal() -> io::Result<Terminal> {
+    let stdout = io::stdout().as_fd().try_clone_to_owned()?.into();
+    let stderr = io::stderr().as_fd().try_clone_to_owned()?.into();
+    let null = File::options().read(true).write(true).open("/dev/null")?;
+    dup2_stdin(&null)?;
+    dup2_stdout(&null)?;
+    dup2_stderr(&null)?;
+    Ok(Terminal { stdout, stderr })
 }
 
 /// Becomes that user, with his groups, and that group. Nothing named: nothing is done.

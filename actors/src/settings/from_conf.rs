@@ -325,6 +325,7 @@ fn settings(
         audit_log_kept: conf.signer.audit_log_kept,
         auditor: Auditor::Process(HostProgram::of_this_program()),
         verbosity: conf.logging.verbosity,
+        facility: conf.logging.facility.clone(),
         run_as,
     })
 }

@@ -69,6 +69,8 @@ pub struct Settings {
     pub audit_log_kept: Seconds,
     /// `<Verbosity>`: log level, 0 to 7.
     pub verbosity: u64,
+    /// `<Syslog>`'s `<Facility>`, such as `local0`. `None`: there is no `<Syslog>`.
+    pub facility: Option<String>,
     /// `<Privileges>`: as whom the program runs. Both subtrees are one process here: what
     /// `<Enforcer>` says counts, and where that says nothing, `<Signer>`.
     pub run_as: RunAs,

@@ -12,7 +12,7 @@ use crate::runtime::WorkerPool;
 use chunks::{SignedLists, sign_changed, sign_due, sign_messages, sign_whole};
 use dnssec::Serial;
 use dnssec::policy::SerialMode;
-use dnssec::serial::next_serial;
+use dnssec::serial::{SerialError, enforce_serial, next_serial};
 use dnssec::signing::apex::{LastPlan, MADE_LAST, is_last_kept, plan_soa, plan_zonemd};
 use dnssec::signing::plan::{Messages, SigningRun};
 use dnssec::signing::reuse::{PublishedKey, Renewal};
@@ -70,6 +70,9 @@ pub struct SignInput {
     pub input_serial: Serial,
     /// The last published serial.
     pub previous_serial: Option<Serial>,
+    /// The serial that somebody wants the version to have; one that is not newer than the last
+    /// published counts for nothing.
+    pub serial_wanted: Option<Serial>,
     /// Whether the input has a serial that was not seen before: reason enough for a version
     /// where the mode is `keep`.
     pub is_new_input: bool,
@@ -116,15 +119,11 @@ impl Stage for Sign {
             Extent::Due(version) => sign_due(pool, &input, version)?,
             Extent::Changed(version, changed) => sign_changed(pool, &input, version, changed)?,
         };
+        let is_same_data = is_same_data && wanted_serial(&input).is_none();
         if is_same_data && counts.made == 0 && is_unchanged(&input, &names, &hashes) {
             return Ok(SignOutput::Unchanged);
         }
-        let serial = next_serial(
-            input.serial_mode,
-            input.input_serial,
-            input.previous_serial,
-            input.times.now,
-        )?;
+        let serial = serial_of(&input)?;
         let mut names = names;
         let run = run_of(&input, input.previous.as_deref());
         let soa = plan_soa(&run, &names[0], serial)?;
@@ -139,6 +138,23 @@ impl Stage for Sign {
             version.names = names.into();
         }
         Ok(SignOutput::Signed { version: Arc::new(version), counts })
+    }
+}
+
+/// The serial that somebody asked for, where it can be had (RFC 1982).
+fn wanted_serial(input: &SignInput) -> Option<Serial> {
+    enforce_serial(input.serial_wanted?, input.previous_serial).ok()
+}
+
+fn serial_of(input: &SignInput) -> Result<Serial, SerialError> {
+    match wanted_serial(input) {
+        Some(wanted) => Ok(wanted),
+        None => next_serial(
+            input.serial_mode,
+            input.input_serial,
+            input.previous_serial,
+            input.times.now,
+        ),
     }
 }
 

@@ -14,6 +14,12 @@ use std::sync::Arc;
 pub enum ZoneMessage {
     /// Command. Read the input now and sign (`ods-signer sign`).
     SignNow,
+    /// Command. The same, and the next version gets this serial if it is newer than the last one
+    /// (`ods-signer sign --serial`). Not saved: a restart before that version forgets it.
+    SignWith {
+        /// The serial.
+        serial: Serial,
+    },
     /// Command. Do now what is scheduled for later, with the input that was read last
     /// (`ods-signer flush`, `update`).
     RunNow,

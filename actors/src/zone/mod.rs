@@ -43,8 +43,9 @@ use crate::stages::publish::{Stored, ZoneJournal};
 use ::audit::PublishedVersion;
 use audit_host::Copy;
 use compaction::Compaction;
-use dnssec::Timestamp;
+use dnssec::serial::enforce_serial;
 use dnssec::zone::ZoneVersion;
+use dnssec::{Serial, Timestamp};
 use pipeline::{Reading, RunEnd, RunError, RunOrder, Services};
 use refresh::{Fate, Refreshing};
 use std::sync::Arc;
@@ -96,6 +97,8 @@ pub struct ZoneActor {
     running: bool,
     /// Somebody wants the input read anew, and the run under way may have read it before that.
     again: bool,
+    /// The serial that somebody wants the next version to have.
+    serial_wanted: Option<Serial>,
     /// Somebody wants all signatures made anew, and no run has begun since.
     clear_wanted: bool,
     /// The run under way makes them.
@@ -161,6 +164,7 @@ impl ZoneActor {
             keys: None,
             reported: None,
             reading: Reading::Read,
+            serial_wanted: None,
             refreshing: None,
             updating: None,
             running: false,
@@ -277,6 +281,7 @@ impl ZoneActor {
             journal_generation: self.journal_generation,
             generation_next: self.generation_next(),
             progress: self.progress.clone(),
+            serial_wanted: self.serial_wanted,
         }
     }
 
@@ -305,6 +310,10 @@ impl ZoneActor {
         self.history.clone_from(&end.history);
         // Keys that came while the run was under way.
         let has_new_keys = self.keys.as_ref().is_some_and(|newest| *newest != keys);
+        // It was used, or a newer one was.
+        let last = end.state.output_serial;
+        self.serial_wanted =
+            self.serial_wanted.filter(|wanted| enforce_serial(*wanted, last).is_ok());
         self.take_generation(end.state.generation);
         self.state = Some(end.state);
         self.stored = Some(end.stored);
@@ -476,6 +485,10 @@ impl Handler<ZoneMessage> for ZoneActor {
     fn handle(&mut self, message: ZoneMessage, ctx: &mut Context<ZoneActor>) {
         match message {
             ZoneMessage::SignNow => self.read_and_sign(ctx),
+            ZoneMessage::SignWith { serial } => {
+                self.serial_wanted = Some(serial);
+                self.read_and_sign(ctx);
+            }
             ZoneMessage::RunNow => self.want_run(ctx),
             ZoneMessage::Notified { from, serial } => self.notified(from, serial, ctx),
             ZoneMessage::UpdatesWait { queue } => self.updates_wait(queue, ctx),

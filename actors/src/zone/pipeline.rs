@@ -31,6 +31,7 @@ use crate::transfers::Publications;
 use ::audit::{Expectations, FindingId, PublishedVersion};
 use audit_host::{Copy, Judge};
 use dnssec::Name;
+use dnssec::Serial;
 use dnssec::denial::foreign::is_signed_elsewhere;
 use dnssec::signing::SigningTimes;
 use dnssec::signing::apex::{ApexPlan, dnskeys_of};
@@ -169,6 +170,8 @@ pub struct RunOrder {
     pub generation_next: u64,
     /// Where it is counted how far the run is.
     pub progress: Arc<Progress>,
+    /// The serial that somebody wants the version to have.
+    pub serial_wanted: Option<Serial>,
 }
 
 /// What came of a run.
@@ -320,7 +323,8 @@ impl Services {
             {
                 let version = stored.version.clone();
                 let renewals = renewals_of(&version, times, works_ahead(order));
-                return Ok(renewals.iter().any(Option::is_some).then_some(Extent::Due(version)));
+                let is_due = renewals.iter().any(Option::is_some) || order.serial_wanted.is_some();
+                return Ok(is_due.then_some(Extent::Due(version)));
             }
             (Some((previous, last)), Touched::Owners(touched)) => {
                 let mut touched = touched.clone();

@@ -95,6 +95,7 @@ impl Services {
             serial_mode: order.settings.policy.zone.serial,
             input_serial,
             previous_serial: order.state.output_serial,
+            serial_wanted: order.serial_wanted,
             is_new_input: order.state.input_serial != Some(input_serial),
         };
         loop {

@@ -17,10 +17,11 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         path: "sign",
         usage: "\
-sign <zone>                 Read zone and schedule for immediate (re-)sign.\n\
+sign <zone> [--serial <nr>] Read zone and schedule for immediate (re-)sign.\n                            \
+If a serial is given, that serial is used in the output zone.\n\
 sign --all                  Read all zones and schedule all for immediate (re-)sign.\n",
         parameters: &[ALL, SERIAL],
-        operands: Operands::ONE_OR_NONE,
+        operands: Operands::ANY,
         ..DAILY
     },
     Command {
@@ -28,12 +29,6 @@ sign --all                  Read all zones and schedule all for immediate (re-)s
         usage: "\
 clear <zone>                Delete the internal storage of this zone.\n                            \
 All signatures will be regenerated on the next re-sign.\n",
-        operands: Operands::ONE_OR_NONE,
-        ..DAILY
-    },
-    Command {
-        path: "retransfer",
-        usage: "retransfer <zone>           Retransfer the zone from the master.\n",
         operands: Operands::ONE_OR_NONE,
         ..DAILY
     },
@@ -53,6 +48,12 @@ All signatures will be regenerated on the next re-sign.\n",
 update <zone>               Update this zone signer configurations.\n\
 update [--all]              Update zone list and all signer configurations.\n",
         parameters: &[ALL],
+        operands: Operands::ONE_OR_NONE,
+        ..DAILY
+    },
+    Command {
+        path: "retransfer",
+        usage: "retransfer <zone>           Retransfer the zone from the master.\n",
         operands: Operands::ONE_OR_NONE,
         ..DAILY
     },
