@@ -1,8 +1,8 @@
-//! The table of conf.xml: OpenDNSSEC 1.1 to 2.1, and our own elements.
-//! Ours: `<BuiltIn/>`, `<KeyFile>` and `<Directory>` of a repository (the built-in token), its
-//! `<TokenSerial>` and `<ModuleParameters>`,
-//! `<RepositoryGroup>`, `<CatalogList>` (RFC 9432), `<AllowDeprecatedAlgorithms/>` of the enforcer (RFC 9905), `<Limits>` of
-//! the signer, and `<TLS>` of its interfaces.
+//! The table of conf.xml: OpenDNSSEC 1.1 to 2.1, and our own elements. Ours: `<BuiltIn/>`,
+//! `<KeyFile>` and `<Directory>` of a repository (the built-in token), its `<TokenSerial>` and
+//! `<ModuleParameters>`, `<RepositoryGroup>`, `<CatalogList>` (RFC 9432),
+//! `<AllowDeprecatedAlgorithms/>` of the enforcer (RFC 9905), `<Limits>` of the signer, and
+//! `<TLS>` of its interfaces.
 
 use dnssec::zone::load::RRSET_RECORD_COUNT_MAX;
 
