@@ -58,12 +58,14 @@ const NAMES: &[&str] = &[
 /// Where file systems are mounted.
 const MOUNT_POINTS: &[&str] = &["data", "dev", "proc", "run", "sys"];
 /// Users: the daemon's, under our name and under the one that Debian's conf.xml uses; the one who
-/// writes logs; the operator at the console, whose group may use the daemon's control socket.
+/// writes logs; the SSH host's, which at the daemon's control socket may only pass on what others
+/// may; the operator at the console, whose group may use that socket.
 const PASSWD: &str = "\
 root:x:0:0:root:/:/sbin/nologin
 anchorite:x:900:900:signer:/var/lib/opendnssec:/sbin/nologin
 opendnssec:x:900:900:signer:/var/lib/opendnssec:/sbin/nologin
 logger:x:901:901:logs:/:/sbin/nologin
+anchorite-ssh:x:902:900:ssh:/:/sbin/nologin
 operator:x:1000:900:operator:/:/sbin/nologin
 nobody:x:65534:65534:nobody:/:/sbin/nologin
 ";

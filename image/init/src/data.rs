@@ -18,6 +18,7 @@ use nix::unistd::Pid;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -294,7 +295,9 @@ fn run(mut command: Command, watchdog: &mut Watchdog) -> io::Result<i32> {
 /// fails.
 pub(crate) fn write_durably(path: &Path, contents: &[u8]) -> io::Result<()> {
     let new = path.with_extension("new");
-    let mut file = File::create(&new)?;
+    // Settings hold hashes of passphrases, which only root has to see.
+    let mut options = File::options();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
     io::Write::write_all(&mut file, contents)?;
     file.sync_all()?;
     fs::rename(&new, path)?;

@@ -12,6 +12,7 @@ mod control;
 mod data;
 mod disks;
 mod kernel_log;
+mod lock_out;
 mod logger;
 mod network;
 mod pid1;
@@ -22,6 +23,7 @@ mod setup;
 mod signals;
 mod status;
 mod supervision;
+mod users;
 mod watchdog;
 mod wizard;
 

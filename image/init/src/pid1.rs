@@ -166,6 +166,7 @@ impl Pid1 {
 
     fn is_set_up(&mut self, settings: Settings) {
         boot::set_hostname(&settings.hostname);
+        setup::write_keys(&settings);
         self.settings = Some(settings);
         self.stage = Stage::Ready;
     }
@@ -175,9 +176,17 @@ impl Pid1 {
         self.settings.as_ref().map_or(DEFAULT_NAME, |settings| &settings.hostname)
     }
 
+    /// Whether services of that role are to run now.
+    fn wants(&self, role: Role) -> bool {
+        let has_keys = self.settings.as_ref().is_some_and(|s| !s.ssh_keys.is_empty());
+        // Nobody could come in without a key, so nobody has to be asked.
+        role.is_wanted(self.stage) && (role != Role::Remote || has_keys)
+    }
+
     fn start_services(&mut self) {
+        let wanted = Role::ALL.map(|role| (role, self.wants(role)));
         for service in &mut self.services {
-            if service.spec.role.is_wanted(self.stage) {
+            if wanted.contains(&(service.spec.role, true)) {
                 service.start_if_due(self.log.as_ref());
             }
         }
@@ -188,7 +197,7 @@ impl Pid1 {
 
     /// How long nothing has to be done.
     fn next_due(&self) -> Duration {
-        let wanted = self.services.iter().filter(|service| service.spec.role.is_wanted(self.stage));
+        let wanted = self.services.iter().filter(|service| self.wants(service.spec.role));
         let due = wanted.filter_map(Service::due).min();
         let until = due.map(|due| due.saturating_duration_since(Instant::now()));
         until.unwrap_or(watchdog::PERIOD).min(watchdog::PERIOD)

@@ -15,6 +15,8 @@ pub(crate) const SIGNER: u32 = 900;
 pub(crate) const SIGNER_GROUP: u32 = 900;
 /// Who writes the logs.
 pub(crate) const LOGGER: u32 = 901;
+/// Who answers SSH clients.
+pub(crate) const SSH_HOST: u32 = 902;
 /// Who is at a console.
 pub(crate) const OPERATOR: u32 = 1000;
 

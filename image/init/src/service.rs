@@ -3,7 +3,7 @@
 //! the logger.
 
 use crate::kernel_log::{error, notice};
-use crate::request::{LOGGER, ROOT, SIGNER, SIGNER_GROUP};
+use crate::request::{LOGGER, ROOT, SIGNER, SIGNER_GROUP, SSH_HOST};
 use crate::signals;
 use crate::supervision::{BackOff, Role};
 use nix::errno::Errno;
@@ -61,6 +61,24 @@ pub(crate) const SPECS: &[Spec] = &[
         role: Role::Signer,
         command: &["/usr/bin/anchorite", "run", "--config", "/etc/opendnssec/conf.xml"],
         user: SIGNER,
+        group: SIGNER_GROUP,
+        terminal: None,
+    },
+    Spec {
+        name: "ssh",
+        role: Role::Remote,
+        command: &[
+            "/usr/bin/anchorite",
+            "ssh-host",
+            "--listen",
+            "[::]:22",
+            "--host-key",
+            "/data/ssh/host_key",
+            "--authorized-keys",
+            "/run/ssh/authorized_keys",
+        ],
+        user: SSH_HOST,
+        // The group may open the daemon's control socket; there, this user may nothing by itself.
         group: SIGNER_GROUP,
         terminal: None,
     },
@@ -184,7 +202,7 @@ impl Service {
                 process.stdin(log.read.try_clone()?).stdout(Stdio::null());
                 process.stderr(kernel_log()?).process_group(0);
             }
-            (_, Some(log)) if self.spec.role == Role::Signer => {
+            (Role::Signer | Role::Remote, Some(log)) => {
                 process.stdin(Stdio::null()).stdout(log.write.try_clone()?);
                 process.stderr(log.write.try_clone()?).process_group(0);
             }

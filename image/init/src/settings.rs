@@ -1,4 +1,4 @@
-//! The box's own settings: its name and its network. The same text is the file of a set-up disk
+//! The box's own settings: its name, its network, and who may come to it (users.rs). The same text is the file of a set-up disk
 //! (`anchorite.setup`), what the wizard hands in, and what is kept on the data partition.
 //!
 //! ```text
@@ -9,16 +9,19 @@
 //! address = 192.0.2.10/24   (static only)
 //! gateway = 192.0.2.1       (static only; may be missing)
 //! nameserver = 192.0.2.53   (up to three; with dhcp: before those of the lease)
+//! user = ann admin,officer PASSPHRASE        (or its hash; at a console)
+//! ssh-key = role="admin" ssh-ed25519 AAAA... ann
 //! ```
 //!
 //! In: text of at most [`OCTETS_MAX`] bytes. Out: settings, or the line and what is wrong with it.
 //! Nothing is taken of a text with a fault.
 
+use crate::users::{KEYS_MAX, PASSPHRASE_MIN, USERS_MAX, User, ssh_key};
 use std::fmt::{self, Write};
 use std::net::{IpAddr, Ipv4Addr};
 
 /// Longest text.
-pub(crate) const OCTETS_MAX: usize = 16 * 1024;
+pub(crate) const OCTETS_MAX: usize = 64 * 1024;
 /// What the resolver looks at (resolv.conf(5)).
 pub(crate) const NAMESERVERS_MAX: usize = 3;
 /// A label of the DNS, RFC 1035 section 2.3.4.
@@ -26,13 +29,17 @@ const LABEL_OCTETS_MAX: usize = 63;
 /// IFNAMSIZ without the final zero.
 const INTERFACE_OCTETS_MAX: usize = 15;
 
-/// Name and network of the box.
+/// Name and network of the box, and who may come to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
     pub(crate) hostname: String,
     pub(crate) interface: Option<String>,
     pub(crate) network: Network,
     pub(crate) nameservers: Vec<IpAddr>,
+    /// Who may log in at a console.
+    pub(crate) users: Vec<User>,
+    /// Lines of the file of keys that may come in over SSH.
+    pub(crate) ssh_keys: Vec<String>,
 }
 
 /// How the box gets its address.
@@ -86,6 +93,12 @@ pub(crate) enum Fault {
     Twice(String),
     #[error("more than {NAMESERVERS_MAX} nameservers")]
     NameserversTooMany,
+    #[error("more than {USERS_MAX} users")]
+    UsersTooMany,
+    #[error("more than {KEYS_MAX} keys")]
+    KeysTooMany,
+    #[error("the passphrase cannot be hashed")]
+    Hashing,
     #[error("{value}: expected {expected}")]
     Value { value: String, expected: Expected },
 }
@@ -99,11 +112,25 @@ pub(crate) enum Expected {
     AddressWithPrefix,
     Ipv4Address,
     Address,
+    User,
+    UserName,
+    Roles,
+    Passphrase,
+    Hash,
+    SshKey,
 }
 
 impl fmt::Display for Expected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Expected::User => "NAME ROLES PASSPHRASE",
+            Expected::UserName => "a name of letters, digits, hyphens, dots, at most 32",
+            Expected::Roles => "roles of monitor, auditor, operator, admin, officer",
+            Expected::Passphrase => {
+                return write!(f, "a passphrase of {PASSPHRASE_MIN} characters or more");
+            }
+            Expected::Hash => "a hash of argon2id with at most 64 MiB and 16 passes",
+            Expected::SshKey => "a line like role=\"admin\" ssh-ed25519 AAAA... NAME",
             Expected::Hostname => "a name of letters, digits and hyphens, at most 63",
             Expected::Network => "dhcp or static",
             Expected::Interface => "the name of a network interface, like eth0",
@@ -131,6 +158,8 @@ struct Found {
     address: Option<(Ipv4Addr, u8)>,
     gateway: Option<Ipv4Addr>,
     nameservers: Vec<IpAddr>,
+    users: Vec<User>,
+    ssh_keys: Vec<String>,
 }
 
 enum Kind {
@@ -142,12 +171,23 @@ enum Kind {
 pub(crate) fn parse(text: &str) -> Result<Settings, SettingsError> {
     let mut found = Found::default();
     for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
-        let line = line.split('#').next().unwrap_or_default().trim();
+        let line = without_comment(line);
         if !line.is_empty() {
             found.take(line).map_err(|fault| SettingsError::Line { line: number, fault })?;
         }
     }
     found.settings()
+}
+
+/// A passphrase and a key may have any character in them, so comments stand on lines of their own
+/// there.
+fn without_comment(line: &str) -> &str {
+    let line = line.trim();
+    let key = line.split('=').next().unwrap_or_default().trim();
+    match key {
+        "user" | "ssh-key" => line,
+        _ => line.split('#').next().unwrap_or_default().trim(),
+    }
 }
 
 impl Found {
@@ -165,6 +205,24 @@ impl Found {
                     return Err(Fault::NameserversTooMany);
                 }
                 self.nameservers.push(address(value)?);
+                Ok(())
+            }
+            "user" => {
+                let user = User::parse(value)?;
+                if self.users.len() == USERS_MAX {
+                    return Err(Fault::UsersTooMany);
+                }
+                if self.users.iter().any(|other| other.name == user.name) {
+                    return Err(Fault::Twice(format!("user {}", user.name)));
+                }
+                self.users.push(user);
+                Ok(())
+            }
+            "ssh-key" => {
+                if self.ssh_keys.len() == KEYS_MAX {
+                    return Err(Fault::KeysTooMany);
+                }
+                self.ssh_keys.push(ssh_key(value)?);
                 Ok(())
             }
             _ => Err(Fault::UnknownKey(key.to_owned())),
@@ -188,7 +246,8 @@ impl Found {
             }
         };
         let (interface, nameservers) = (self.interface, self.nameservers);
-        Ok(Settings { hostname, interface, network, nameservers })
+        let (users, ssh_keys) = (self.users, self.ssh_keys);
+        Ok(Settings { hostname, interface, network, nameservers, users, ssh_keys })
     }
 }
 
@@ -271,6 +330,30 @@ pub(crate) fn address(value: &str) -> Result<IpAddr, Fault> {
 impl Settings {
     /// The text that reads back as these settings.
     pub(crate) fn to_text(&self) -> String {
+        let mut text = self.of_the_box();
+        for user in &self.users {
+            let _ = writeln!(text, "user = {}", user.to_text());
+        }
+        for key in &self.ssh_keys {
+            let _ = writeln!(text, "ssh-key = {key}");
+        }
+        text
+    }
+
+    /// The same to look at: without hashes.
+    pub(crate) fn shown(&self) -> String {
+        let mut text = self.of_the_box();
+        for user in &self.users {
+            let _ = writeln!(text, "user = {} {}", user.name, user.roles);
+        }
+        for key in &self.ssh_keys {
+            let _ = writeln!(text, "ssh-key = {key}");
+        }
+        text
+    }
+
+    /// Name and network as text.
+    fn of_the_box(&self) -> String {
         let mut text = format!("hostname = {}\n", self.hostname);
         // Writing to a string does not fail.
         if let Some(interface) = &self.interface {
@@ -310,6 +393,24 @@ mod tests {
     }
 
     #[test]
+    fn users_and_keys_read_back_and_no_passphrase_is_kept() {
+        let key = "role=\"admin\" ssh-ed25519 \
+                   AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ ann # 1";
+        let text = format!(
+            "hostname = a\nnetwork = dhcp\nuser = ann admin a long passphrase\n# x\nssh-key = {key}\n"
+        );
+        let settings = parse(&text).unwrap();
+        assert!(settings.users[0].is_passphrase("a long passphrase"));
+        assert_eq!(settings.ssh_keys, [key]);
+        let kept = settings.to_text();
+        assert!(!kept.contains("a long passphrase") && kept.contains("$argon2id$"), "{kept}");
+        assert_eq!(parse(&kept).unwrap(), settings);
+        assert!(!settings.shown().contains("argon2id"), "{}", settings.shown());
+        let twice = "user = ann admin long enough this is\n".repeat(2);
+        check_refused(&twice, "line 2: user ann is there twice");
+    }
+
+    #[test]
     fn masks() {
         let mask = |prefix_bits| {
             let address = Ipv4Addr::new(192, 0, 2, 1);
@@ -344,6 +445,16 @@ mod tests {
         check_refused("nameserver = x", "line 1: x: expected an IP address");
         let four = "nameserver = ::1\n".repeat(4);
         check_refused(&four, "line 4: more than 3 nameservers");
+        let expected = "line 1: user: expected NAME ROLES PASSPHRASE";
+        check_refused(
+            "user = ann admin # secret",
+            "line 1: passphrase: expected a passphrase of \
+                       12 characters or more",
+        );
+        check_refused("user = ann", expected);
+        let expected =
+            "line 1: ssh-key: expected a line like role=\"admin\" ssh-ed25519 AAAA... NAME";
+        check_refused("ssh-key = ssh-ed25519 AAAA", expected);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::boot::make_folder;
 use crate::data;
 use crate::disks;
 use crate::kernel_log::{error, notice};
-use crate::request::{LOGGER, ROOT, SIGNER, SIGNER_GROUP};
+use crate::request::{LOGGER, ROOT, SIGNER, SIGNER_GROUP, SSH_HOST};
 use crate::settings::{self, Settings, SettingsError};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::{Gid, Uid, chown};
@@ -22,6 +22,7 @@ const SETTINGS: &str = "/data/etc/appliance.conf";
 const CONFIGURATION: &str = "/data/etc/opendnssec";
 const CONFIGURATION_OF_IMAGE: &str = "/usr/share/anchorite/opendnssec";
 const UNSIGNED: &str = "/data/opendnssec/unsigned";
+const KEYS_FOLDER: &str = "/run/ssh";
 const SETUP_FILE: &str = "anchorite.setup";
 const SETUP_MOUNT: &str = "/run/setup-disk";
 const FILE_OCTETS_MAX: u64 = 1 << 30;
@@ -63,6 +64,24 @@ pub(crate) fn make_folders() {
         make_folder(&format!("/data/opendnssec/{name}"), 0o750, SIGNER, SIGNER_GROUP);
     }
     make_folder("/data/opendnssec/tokens/softhsm", 0o700, SIGNER, SIGNER_GROUP);
+    // The host key, and nobody else's business.
+    make_folder("/data/ssh", 0o700, SSH_HOST, SIGNER_GROUP);
+}
+
+/// Writes the keys that may come in over SSH to where the SSH host reads them at each login. Root
+/// keeps the file; the settings have them durably.
+pub(crate) fn write_keys(settings: &Settings) {
+    make_folder(KEYS_FOLDER, 0o755, ROOT, ROOT);
+    let path = Path::new(KEYS_FOLDER).join("authorized_keys");
+    let new = path.with_extension("new");
+    let text: String = settings.ssh_keys.iter().map(|key| format!("{key}\n")).collect();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    let written = fs::write(&new, text)
+        .and_then(|()| fs::set_permissions(&new, mode))
+        .and_then(|()| fs::rename(&new, &path));
+    if let Err(cause) = written {
+        error(&format!("{}: {cause}; nobody comes in over SSH", path.display()));
+    }
 }
 
 /// The settings of a box that is set up.

@@ -38,6 +38,7 @@ impl BackOff {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Role {
     Console,
+    Remote,
     Signer,
     Network,
     Logger,
@@ -45,12 +46,13 @@ pub(crate) enum Role {
 
 impl Role {
     /// All, in the order of stopping.
-    pub(crate) const ALL: [Role; 4] = [Role::Console, Role::Signer, Role::Network, Role::Logger];
+    pub(crate) const ALL: [Role; 5] =
+        [Role::Console, Role::Remote, Role::Signer, Role::Network, Role::Logger];
 
     /// How long a service may take to end by itself; then it is killed.
     pub(crate) fn stop_limit(self) -> Duration {
         match self {
-            Role::Console => Duration::from_millis(500),
+            Role::Console | Role::Remote => Duration::from_millis(500),
             // It finishes what it is saving; a kill would lose nothing either, but costs time at
             // the next start.
             Role::Signer => Duration::from_secs(20),
@@ -63,6 +65,8 @@ impl Role {
     pub(crate) fn pause_max(self) -> Duration {
         match self {
             Role::Console => Duration::from_secs(1),
+            // An administrator may be waiting at the other end, too.
+            Role::Remote => Duration::from_secs(5),
             Role::Signer | Role::Network | Role::Logger => Duration::from_secs(30),
         }
     }
@@ -72,7 +76,7 @@ impl Role {
         match self {
             Role::Console => true,
             Role::Logger => state != Stage::NoData,
-            Role::Signer | Role::Network => state == Stage::Ready,
+            Role::Remote | Role::Signer | Role::Network => state == Stage::Ready,
         }
     }
 }
@@ -133,9 +137,9 @@ mod tests {
     #[test]
     fn what_runs_when() {
         let running = |stage| Role::ALL.map(|role| u8::from(role.is_wanted(stage)));
-        // Console, signer, network, logger.
-        assert_eq!(running(Stage::NoData), [1, 0, 0, 0]);
-        assert_eq!(running(Stage::New), [1, 0, 0, 1]);
-        assert_eq!(running(Stage::Ready), [1, 1, 1, 1]);
+        // Console, remote, signer, network, logger.
+        assert_eq!(running(Stage::NoData), [1, 0, 0, 0, 0]);
+        assert_eq!(running(Stage::New), [1, 0, 0, 0, 1]);
+        assert_eq!(running(Stage::Ready), [1, 1, 1, 1, 1]);
     }
 }

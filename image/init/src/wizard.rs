@@ -1,19 +1,33 @@
-//! The set-up dialogue of a console. Pure: in: lines that somebody typed; out: the next question,
-//! what was wrong with an answer, and at the end settings. An empty line takes what stands in
-//! brackets; `back` asks the last question again.
+//! The set-up dialogue of a console. Pure but for the salt of a new hash: in: lines that somebody
+//! typed; out: the next question, what was wrong with an answer, and at the end settings. An empty
+//! line takes what stands in brackets; `back` asks the last question again. Users and keys that are
+//! there stay; where there are none, the first administrator is asked for.
 
 use crate::settings::{self, NAMESERVERS_MAX, Network, Settings, SettingsError};
+use crate::users::{self, PASSPHRASE_MIN, User};
 use std::net::{IpAddr, Ipv4Addr};
 
+/// The first user, who may everything; more come by a set-up file.
+const FIRST_USER: &str = "admin";
+const FIRST_ROLES: &str = "admin,officer";
+
 /// A dialogue.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Wizard {
     step: Step,
     hostname: String,
+    interface: Option<String>,
     is_static: bool,
     address: Option<(Ipv4Addr, u8)>,
     gateway: Option<Ipv4Addr>,
     nameservers: Vec<IpAddr>,
+    /// Whether there were users, and keys, before.
+    has_users: bool,
+    has_keys: bool,
+    users: Vec<User>,
+    ssh_keys: Vec<String>,
+    /// What was typed the first time.
+    passphrase: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +37,9 @@ enum Step {
     Address,
     Gateway,
     Nameservers,
+    Passphrase,
+    Again,
+    Key,
     Confirm,
 }
 
@@ -38,16 +55,39 @@ pub(crate) enum Next {
 }
 
 impl Wizard {
-    /// Begins at the first question.
-    pub(crate) fn new() -> Wizard {
+    /// Begins at the first question; `before` are the settings that there are.
+    pub(crate) fn new(before: Option<Settings>) -> Wizard {
+        let before = before.unwrap_or(Settings {
+            hostname: "anchorite".to_owned(),
+            interface: None,
+            network: Network::Dhcp,
+            nameservers: Vec::new(),
+            users: Vec::new(),
+            ssh_keys: Vec::new(),
+        });
+        let fixed = match before.network {
+            Network::Static(fixed) => Some(fixed),
+            Network::Dhcp => None,
+        };
         Wizard {
             step: Step::Hostname,
-            hostname: "anchorite".to_owned(),
-            is_static: false,
-            address: None,
-            gateway: None,
-            nameservers: Vec::new(),
+            hostname: before.hostname,
+            interface: before.interface,
+            is_static: fixed.is_some(),
+            address: fixed.map(|fixed| (fixed.address, fixed.prefix_bits)),
+            gateway: fixed.and_then(|fixed| fixed.gateway),
+            nameservers: before.nameservers,
+            has_users: !before.users.is_empty(),
+            has_keys: !before.ssh_keys.is_empty(),
+            users: before.users,
+            ssh_keys: before.ssh_keys,
+            passphrase: String::new(),
         }
+    }
+
+    /// Whether the answer is not to be shown while it is typed.
+    pub(crate) fn asks_for_secret(&self) -> bool {
+        matches!(self.step, Step::Passphrase | Step::Again)
     }
 
     /// The question that is open.
@@ -71,8 +111,16 @@ impl Wizard {
                 let usual = if names.is_empty() { "none".to_owned() } else { names.join(" ") };
                 format!("Nameservers, up to {NAMESERVERS_MAX}, or none [{usual}]: ")
             }
+            Step::Passphrase => format!(
+                "Passphrase for the user {FIRST_USER}, {PASSPHRASE_MIN} characters or more: "
+            ),
+            Step::Again => "The same once more: ".to_owned(),
+            Step::Key => match self.ssh_keys.first() {
+                Some(_) => "SSH public key of the administrator, or none [as typed]: ".to_owned(),
+                None => "SSH public key of the administrator, or none [none]: ".to_owned(),
+            },
             Step::Confirm => match self.settings() {
-                Ok(settings) => format!("\n{}\nUse these, yes or no? ", settings.to_text()),
+                Ok(settings) => format!("\n{}\nUse these, yes or no? ", settings.shown()),
                 Err(fault) => format!("\n{fault}\nThat cannot be used; no starts again: "),
             },
         }
@@ -101,6 +149,7 @@ impl Wizard {
     fn keep(&self) -> Result<(), String> {
         match self.step {
             Step::Address if self.address.is_none() => Err("An address is needed.".to_owned()),
+            Step::Passphrase | Step::Again => Err("A passphrase is needed.".to_owned()),
             _ => Ok(()),
         }
     }
@@ -137,6 +186,27 @@ impl Wizard {
                 }
                 self.nameservers = servers;
             }
+            Step::Passphrase if line.chars().count() < PASSPHRASE_MIN => {
+                return Err(format!("{PASSPHRASE_MIN} characters or more, please."));
+            }
+            Step::Passphrase => self.passphrase = line.to_owned(),
+            Step::Again if line != self.passphrase => {
+                self.step = Step::Passphrase;
+                return Err("These were not the same; once more.".to_owned());
+            }
+            Step::Again => {
+                let user = User::new(FIRST_USER, FIRST_ROLES, line).map_err(fault)?;
+                self.users = vec![user];
+                self.passphrase.clear();
+            }
+            Step::Key if line == "none" => self.ssh_keys.clear(),
+            Step::Key => {
+                // Whoever types a key without options means one for everything.
+                let options = format!("role=\"{FIRST_ROLES}\" ");
+                let bare = line.starts_with("ssh-") || line.starts_with("ecdsa-");
+                let whole = if bare { options + line } else { line.to_owned() };
+                self.ssh_keys = vec![users::ssh_key(&whole).map_err(fault)?];
+            }
             Step::Confirm => {}
         }
         Ok(())
@@ -159,7 +229,10 @@ impl Wizard {
             Step::Network if self.is_static => Step::Address,
             Step::Address => Step::Gateway,
             Step::Network | Step::Gateway => Step::Nameservers,
-            Step::Nameservers | Step::Confirm => Step::Confirm,
+            Step::Nameservers if !self.has_users => Step::Passphrase,
+            Step::Passphrase => Step::Again,
+            Step::Nameservers | Step::Again if !self.has_keys => Step::Key,
+            Step::Nameservers | Step::Again | Step::Key | Step::Confirm => Step::Confirm,
         }
     }
 
@@ -170,7 +243,9 @@ impl Wizard {
             Step::Gateway => Step::Address,
             Step::Nameservers if self.is_static => Step::Gateway,
             Step::Nameservers => Step::Network,
-            Step::Confirm => Step::Nameservers,
+            Step::Confirm if !self.has_keys => Step::Key,
+            Step::Again | Step::Confirm | Step::Key if !self.has_users => Step::Passphrase,
+            Step::Passphrase | Step::Again | Step::Key | Step::Confirm => Step::Nameservers,
         }
     }
 
@@ -183,7 +258,9 @@ impl Wizard {
             None => Network::Dhcp,
         };
         let (hostname, nameservers) = (self.hostname.clone(), self.nameservers.clone());
-        Ok(Settings { hostname, interface: None, network, nameservers })
+        let (users, ssh_keys) = (self.users.clone(), self.ssh_keys.clone());
+        let interface = self.interface.clone();
+        Ok(Settings { hostname, interface, network, nameservers, users, ssh_keys })
     }
 }
 
@@ -191,27 +268,57 @@ impl Wizard {
 mod tests {
     use super::*;
 
+    const PASSPHRASE: &str = "a long passphrase";
+    const KEY: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ ann";
+
     fn play(answers: &[&str]) -> (Wizard, Vec<Next>) {
-        let mut wizard = Wizard::new();
+        let mut wizard = Wizard::new(None);
         let next = answers.iter().map(|answer| wizard.answer(answer)).collect();
         (wizard, next)
     }
 
     #[test]
     fn empty_lines_take_what_is_usual() {
-        let (_, next) = play(&["", "", "", "yes"]);
+        let (_, next) = play(&["", "", "", PASSPHRASE, PASSPHRASE, "", "yes"]);
         let Some(Next::Done(settings)) = next.last() else { panic!("{next:?}") };
-        assert_eq!(settings.to_text(), "hostname = anchorite\nnetwork = dhcp\n");
+        let expected = "hostname = anchorite\nnetwork = dhcp\nuser = admin admin,officer\n";
+        assert_eq!(settings.shown(), expected);
+        assert!(settings.users[0].is_passphrase(PASSPHRASE));
+    }
+
+    #[test]
+    fn the_first_administrator_and_his_key() {
+        let answers = ["", "", "", "short", PASSPHRASE, "another passphrase", PASSPHRASE];
+        let (mut wizard, next) = play(&answers);
+        assert!(matches!(next[3], Next::Again(_)) && matches!(next[5], Next::Again(_)));
+        assert!(wizard.asks_for_secret());
+        wizard.answer(PASSPHRASE);
+        assert!(!wizard.asks_for_secret());
+        assert!(matches!(wizard.answer("ssh-ed25519 AAAA"), Next::Again(_)));
+        wizard.answer(KEY);
+        let Next::Done(settings) = wizard.answer("yes") else { panic!() };
+        assert_eq!(settings.ssh_keys, [format!("role=\"admin,officer\" {KEY}")]);
+        // The next time they stay, and nobody is asked for them.
+        let mut wizard = Wizard::new(Some(settings.clone()));
+        for answer in ["signer2", "", ""] {
+            wizard.answer(answer);
+        }
+        let Next::Done(later) = wizard.answer("yes") else { panic!("{}", wizard.question()) };
+        assert_eq!((later.users, later.ssh_keys), (settings.users, settings.ssh_keys));
+        assert_eq!(later.hostname, "signer2");
     }
 
     #[test]
     fn a_fixed_address() {
-        let answers = ["ns", "static", "192.0.2.10/24", "192.0.2.1", "::1, 192.0.2.53", "y"];
-        let (_, next) = play(&answers);
+        let answers = ["ns", "static", "192.0.2.10/24", "192.0.2.1", "::1, 192.0.2.53"];
+        let rest = [PASSPHRASE, PASSPHRASE, "none", "y"];
+        let (_, next) = play(&[&answers[..], &rest].concat());
         let Some(Next::Done(settings)) = next.last() else { panic!("{next:?}") };
         let expected = "hostname = ns\nnetwork = static\naddress = 192.0.2.10/24\n\
-                        gateway = 192.0.2.1\nnameserver = ::1\nnameserver = 192.0.2.53\n";
-        assert_eq!(settings.to_text(), expected);
+                        gateway = 192.0.2.1\nnameserver = ::1\nnameserver = 192.0.2.53\n\
+                        user = admin admin,officer\n";
+        assert_eq!(settings.shown(), expected);
     }
 
     #[test]
@@ -229,8 +336,11 @@ mod tests {
     fn back_and_no() {
         let (wizard, _) = play(&["a", "static", "192.0.2.10/24", "back", "back", "dhcp"]);
         assert!(wizard.question().starts_with("Nameservers"));
-        let (wizard, next) = play(&["a", "dhcp", "", "perhaps", "no"]);
-        assert!(matches!(next[3], Next::Again(_)));
+        let (wizard, next) = play(&["a", "dhcp", "", PASSPHRASE, PASSPHRASE, "", "perhaps", "no"]);
+        assert!(matches!(next[6], Next::Again(_)));
+        let (wizard_again, _) =
+            play(&["a", "dhcp", "", PASSPHRASE, PASSPHRASE, "", "back", "back"]);
+        assert!(wizard_again.asks_for_secret());
         assert_eq!(wizard.question(), "Name of this box [a]: ");
     }
 
@@ -238,7 +348,8 @@ mod tests {
     fn a_gateway_that_no_longer_fits_cannot_be_confirmed() {
         let answers =
             ["a", "static", "192.0.2.10/24", "192.0.2.1", "back", "back", "10.0.0.2/8", "", ""];
-        let (mut wizard, _) = play(&answers);
+        let rest = [PASSPHRASE, PASSPHRASE, ""];
+        let (mut wizard, _) = play(&[&answers[..], &rest].concat());
         assert!(wizard.question().contains("is not in the network"), "{}", wizard.question());
         assert!(matches!(wizard.answer("yes"), Next::Again(_)));
     }
