@@ -45,6 +45,7 @@ const NEEDS: &[(Proof, &str)] = &[
     (Program("ods-signerd"), "opendnssec-signer"),
     (Program("ods-hsmutil"), "libhsm-bin"),
     (Program("openssl"), "openssl"),
+    (Program("ssh"), "openssh-client"),
     (Program("cpio"), "cpio"),
 ];
 
