@@ -26,7 +26,7 @@ fn at_a_terminal() {
     typist.wait_for("> ");
     // A page is full: help is longer than a screen.
     typist.press("help\r");
-    typist.wait_for("--More--");
+    typist.wait_for("-- more:");
     typist.press("q");
     typist.wait_for("> ");
     typist.press("zone ?");
