@@ -68,7 +68,7 @@ enum AskError {
     #[error(transparent)]
     Message(#[from] Box<Fault>),
     #[error("what was transferred is no zone: {0}")]
-    Zone(#[from] LoadError),
+    Zone(#[from] Box<LoadError>),
     #[error("{0} is not in the catalog zone")]
     OutOfZone(Box<Name>),
     #[error(transparent)]
@@ -233,7 +233,7 @@ fn load(apex: &Name, path: &Path, limits: Limits) -> Result<ZoneVersion, AskErro
         for message in messages(&block) {
             let taken =
                 each_record(message, |owner, rtype, ttl, rdata| match owner.is_at_or_below(apex) {
-                    true => Ok(loader.add(owner, rtype, ttl, rdata, NO_PLACE)?),
+                    true => Ok(loader.add(owner, rtype, ttl, rdata, NO_PLACE).map_err(Box::new)?),
                     false => Err(AskError::OutOfZone(Box::new(owner.clone()))),
                 });
             taken.map_err(|error| match error {
@@ -242,5 +242,5 @@ fn load(apex: &Name, path: &Path, limits: Limits) -> Result<ZoneVersion, AskErro
             })?;
         }
     }
-    Ok(loader.finish()?.version)
+    Ok(loader.finish().map_err(Box::new)?.version)
 }

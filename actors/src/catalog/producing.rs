@@ -33,7 +33,7 @@ pub(super) struct Producer {
 #[derive(Debug, thiserror::Error)]
 enum ProduceError {
     #[error(transparent)]
-    List(#[from] ListFault),
+    List(#[from] Box<ListFault>),
     #[error(transparent)]
     Keep(#[from] KeepError),
     #[error(transparent)]
@@ -116,11 +116,10 @@ impl Producer {
 }
 
 fn is_same(produced: &Produced, zones: &BTreeMap<Name, String>) -> bool {
-    let pairs = produced.zones.iter().map(|listed| (&listed.zone, listed.groups.as_slice()));
-    let is_one = |((zone, groups), (name, policy)): ((&Name, &[Vec<u8>]), (&Name, &String))| {
-        zone == name && groups == [policy.as_bytes()]
+    let is_one = |(listed, (name, policy)): (&Listed, (&Name, &String))| {
+        listed.zone == *name && listed.groups.as_slice() == [policy.as_bytes()]
     };
-    produced.zones.len() == zones.len() && pairs.zip(zones).all(is_one)
+    produced.zones.len() == zones.len() && produced.zones.iter().zip(zones).all(is_one)
 }
 
 /// The next version, kept on the disk. Blocks.
@@ -135,7 +134,8 @@ fn make(
         Some(served) => Some(served),
         None => match kept::read_produced(&folder, &catalog) {
             Some(produced) => {
-                let version = version_of(&catalog, produced.serial, &produced.zones)?;
+                let version =
+                    version_of(&catalog, produced.serial, &produced.zones).map_err(Box::new)?;
                 Some((produced, Arc::new(version)))
             }
             None => None,
@@ -148,7 +148,8 @@ fn make(
         return Ok(Made { produced, version, before: None });
     }
     let produced = next(known.as_ref().map(|(produced, _)| produced), now, zones);
-    let version = Arc::new(version_of(&catalog, produced.serial, &produced.zones)?);
+    let version =
+        Arc::new(version_of(&catalog, produced.serial, &produced.zones).map_err(Box::new)?);
     kept::write_produced(&folder, &catalog, &produced)?;
     Ok(Made { produced, version, before: known.map(|(_, version)| version) })
 }

@@ -40,7 +40,7 @@ pub(crate) enum ZoneFault {
     #[error("is in zonelist.xml without this catalog, and stays as it is there")]
     Manual,
     #[error("belongs to catalog {0}, which does not give it to this one")]
-    OfAnother(Name),
+    OfAnother(Box<Name>),
     #[error("is a catalog zone")]
     IsCatalog,
     #[error("its policy {0} is not known")]
@@ -100,7 +100,7 @@ pub(crate) async fn bring(site: &Site, own: &InForce<'_>) -> Result<Outcome, Bri
         return Ok(outcome);
     }
     for (zone, owner) in std::mem::take(&mut plan.clashes) {
-        let fault = owner.map_or(ZoneFault::Manual, ZoneFault::OfAnother);
+        let fault = owner.map_or(ZoneFault::Manual, |owner| ZoneFault::OfAnother(Box::new(owner)));
         outcome.faults.insert(zone, fault);
     }
     if !entry.removes_delegated {
