@@ -11,7 +11,7 @@ use crate::incremental::{
     Random, World, contents, full_audit, only_in, ordered_blocks, random_change, set_serial,
     start_source, tamper, tidy, without_repetitions,
 };
-use crate::naive::Deviation;
+use crate::naive::{Deviation, Signer};
 use audit::{
     Approval, Approved, Denial, Difference, DsSet, DsSource, Expectations, Horizon, Judgement,
     NotIncremental, PublishedVersion, Report, Severity, Verdict, remember,
@@ -50,6 +50,29 @@ struct Walk {
     serial: u32,
     now: u64,
     key_count: u8,
+    /// What the signer has, and what it had for the version that was passed on.
+    has: Having,
+    had: Having,
+}
+
+/// Keys by their seeds, and parameters of denial.
+#[derive(Debug, Clone)]
+struct Having {
+    ksk: u8,
+    zsk: u8,
+    idle: Vec<u8>,
+    salt: [u8; 2],
+    denial: Denial,
+}
+
+impl Having {
+    fn signer(&self) -> Signer {
+        let mut signer = Signer::new(self.denial.clone());
+        (signer.ksk, signer.zsk) = (Key::new(self.ksk, 257), Key::new(self.zsk, 256));
+        signer.idle = self.idle.iter().map(|seed| Key::new(*seed, 256).rdata).collect();
+        signer.salt = self.salt;
+        signer
+    }
 }
 
 /// How often what happened.
@@ -63,13 +86,15 @@ struct Seen {
 
 impl Walk {
     fn new(denial: Denial, random: &mut Random) -> Walk {
-        let world = World::new(denial, start_source(), random);
+        let world = World::new(denial.clone(), start_source(), random);
         let expectations = said_by(&world.signed, &surroundings(NOW, &[]));
         let (report, approved) = full(&world.signed, &expectations);
         let approved = approved.unwrap_or_else(|| panic!("{:?}", report.findings));
         let mut history = Vec::new();
         remember(&mut history, report.keys, NOW, 600);
-        Walk { world, approved, history, serial: 10, now: NOW, key_count: 2 }
+        let has = Having { ksk: 1, zsk: 2, idle: Vec::new(), salt: SALT, denial };
+        let had = has.clone();
+        Walk { world, approved, history, serial: 10, now: NOW, key_count: 2, has, had }
     }
 
     fn expectations(&self, zone: &[Rr]) -> Expectations {
@@ -122,19 +147,23 @@ impl Walk {
             }
             1 => {
                 signer.salt = [random.below(250) as u8, 1];
+                self.has.salt = signer.salt;
                 if let Denial::Nsec3 { salt, .. } = &mut signer.denial {
                     *salt = signer.salt.to_vec();
                 }
+                self.has.denial = signer.denial.clone();
                 "another salt"
             }
             2 => {
                 signer.denial = random.pick(&[Denial::Nsec, nsec3(false), nsec3(true)]);
+                self.has.denial = signer.denial.clone();
                 "another kind of denial"
             }
             3 => {
                 self.key_count += 1;
                 let next = Key::new(self.key_count, 256);
                 signer.idle.push(next.rdata);
+                self.has.idle.push(self.key_count);
                 "a key comes"
             }
             4 => {
@@ -142,17 +171,22 @@ impl Walk {
                 let next = Key::new(self.key_count, 256);
                 let last = std::mem::replace(&mut signer.zsk, next);
                 signer.idle.retain(|rdata| *rdata != signer.zsk.rdata);
+                self.has.idle.retain(|seed| *seed != self.key_count);
                 if last.rdata != signer.zsk.rdata {
                     signer.idle.push(last.rdata);
+                    self.has.idle.push(self.has.zsk);
                 }
+                self.has.zsk = self.key_count;
                 "a key takes over"
             }
             5 => {
                 signer.idle.clear();
+                self.has.idle.clear();
                 "idle keys go"
             }
             6 => {
-                signer.ksk = Key::new(100 + random.below(2) as u8, 257);
+                self.has.ksk = 100 + random.below(2) as u8;
+                signer.ksk = Key::new(self.has.ksk, 257);
                 "another key-signing key"
             }
             _ => "nothing else",
@@ -182,12 +216,14 @@ impl Walk {
                 remember(&mut self.history, report.keys, self.now, 600);
                 (self.world.source, self.world.signed) = (source, honest);
                 self.approved = approved;
+                self.had = self.has.clone();
             }
             // A step too far for caches, or a change that is not for a signer to make good: it goes
             // back to what was good.
             None => {
                 self.serial -= 1;
-                self.world.signer = crate::naive::Signer::new(self.world.signer.denial.clone());
+                self.has = self.had.clone();
+                self.world.signer = self.has.signer();
             }
         }
     }
