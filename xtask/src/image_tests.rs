@@ -33,7 +33,8 @@ pub(crate) fn run(extent: Extent) -> Outcome {
         is_the_same_again(profile)?;
     }
     let mut tests = cargo();
-    tests.args(["test", "-p", "anchorite-tests", "--features", "boot", "--test", "boot", "--"]);
+    tests.args(["test", "-p", "anchorite-tests", "--features", "boot,nagios"]);
+    tests.args(["--test", "boot", "--test", "nagios", "--"]);
     // Each machine takes a processor; two at a time only make both slow.
     tests.args(["--test-threads", "1"]);
     if extent == Extent::Quick {

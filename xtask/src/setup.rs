@@ -47,6 +47,8 @@ const NEEDS: &[(Proof, &str)] = &[
     (Program("openssl"), "openssl"),
     (Program("ssh"), "openssh-client"),
     (Program("cpio"), "cpio"),
+    (File("/usr/sbin/nagios4"), "nagios4-core"),
+    (File("/usr/lib/nagios/plugins/check_by_ssh"), "monitoring-plugins-basic"),
 ];
 
 /// NSS's softoken, the second PKCS#11 module that tests use.

@@ -245,7 +245,8 @@ pub(super) fn wrong_arguments(
     };
     // A plugin says it on standard output, and 2 is CRITICAL there.
     if command.path == "monitor" {
-        return Output::said(format!("MONITOR UNKNOWN - {}", stderr.replace("\n", " ") + "\n"), 3);
+        let complaint = stderr.lines().next().unwrap_or_default();
+        return Output::said(format!("MONITOR UNKNOWN - {complaint}\n"), 3);
     }
     let exit_code = match command.family {
         Family::Appliance => 2,
