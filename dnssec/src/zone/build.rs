@@ -176,19 +176,23 @@ impl ChunkBuilder {
         self.end_rrset();
     }
 
-    /// Closes the chunk and begins the next.
+    /// Closes the chunk and begins the next. Its bytes go to a place of just their length: one that
+    /// grew with them leaves a gap when it is cut, for each of thousands of chunks.
     pub fn finish(&mut self) -> Chunk {
-        let built = std::mem::take(self);
-        let mut bytes = built.bytes;
-        let entries_end = bytes.len();
-        bytes.reserve_exact(4 * built.offsets.len() + super::chunk::TRAILER_LENGTH);
+        let mut built = std::mem::take(self);
+        let entries_end = built.bytes.len();
         for offset in &built.offsets {
-            bytes.extend(offset.to_be_bytes());
+            built.bytes.extend(offset.to_be_bytes());
         }
-        bytes.extend(built.record_count.to_be_bytes());
-        bytes.extend(built.signature_count.to_be_bytes());
-        bytes.extend(built.earliest_expiration.unwrap_or(0).to_be_bytes());
-        bytes.extend((built.offsets.len() as u32).to_be_bytes());
-        Chunk::from_builder(bytes.into_boxed_slice(), entries_end, built.offsets.len(), built.tally)
+        built.bytes.extend(built.record_count.to_be_bytes());
+        built.bytes.extend(built.signature_count.to_be_bytes());
+        built.bytes.extend(built.earliest_expiration.unwrap_or(0).to_be_bytes());
+        built.bytes.extend((built.offsets.len() as u32).to_be_bytes());
+        let bytes: Box<[u8]> = built.bytes.as_slice().into();
+        let chunk = Chunk::from_builder(bytes, entries_end, built.offsets.len(), built.tally);
+        built.bytes.clear();
+        built.offsets.clear();
+        (self.bytes, self.offsets) = (built.bytes, built.offsets);
+        chunk
     }
 }
