@@ -8,7 +8,7 @@
 //! without an HSM, through SoftHSM. The peers' keys are made beforehand; anchorite
 //! starts from an empty state folder each time, so making its two keys is included. Anchorite is
 //! shown twice: `cold-sign` is its stages without the audit, as the peers do not audit; `anchorite`
-//! is the product, which always does. Limits: cold signing only; file to file.
+//! is the product, which always does. Limits: cold signing only, file to file; transfers beside them.
 
 mod opendnssec;
 mod pace;
@@ -16,6 +16,7 @@ mod promises;
 mod signers;
 mod subjects;
 mod table;
+mod transfers;
 mod verifiers;
 
 use std::fs;
@@ -84,6 +85,7 @@ pub(crate) fn run(extent: Extent) -> Outcome {
         }
     }
     if extent == Extent::Full {
+        measured.extend(transfers::transfers()?);
         measured.push(pace::bytes_per_record(&folder)?);
     }
     judge(&promises, &measured, extent)
