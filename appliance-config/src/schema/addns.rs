@@ -1,7 +1,7 @@
 //! The tables of addns.xml (OpenDNSSEC 1.4 to 2.1) and zonefetch.xml (1.1 to 1.3).
 //! Ours in addns.xml: `<AllowUpdate>` and `<InitialFile>` of `<Inbound>` (RFC 2136), `<Watch>` of
-//! `<Outbound>`, and `<TLS>` of a `<Remote>` (RFC 9103). Order is fixed, as in OpenDNSSEC's grammar.
-//! That a list is not empty is checked with the values, which know how long it may be.
+//! `<Outbound>`, and `<TLS>` of a `<Remote>` (RFC 9103). Order is fixed, as in OpenDNSSEC's
+//! grammar. That a list is not empty is checked with the values, which know how long it may be.
 
 use super::{Content, Rule};
 

@@ -73,8 +73,8 @@ fn told(trips: &[Trip]) -> String {
 enum SaveError {
     #[error(transparent)]
     Journal(#[from] JournalError),
-    #[error(transparent)]
-    Sum(#[from] PatchError),
+    #[error("{0}")]
+    Sum(Box<PatchError>),
 }
 
 impl Refusal {
@@ -207,7 +207,7 @@ impl Batch {
         if self.begins_anew {
             self.journal.forget(folder, zone);
         }
-        let sum = patch::composed(&draft.steps)?;
+        let sum = patch::composed(&draft.steps).map_err(|error| SaveError::Sum(Box::new(error)))?;
         let from = self.base.serial().unwrap_or_default();
         let to = draft.newest.serial().unwrap_or_default();
         Ok(self.journal.append(folder, zone, (from, to), sum, self.now)?)
