@@ -47,6 +47,7 @@ shell            the signer's commands: zones, keys, what it is doing
 status           the box: services, addresses, memory, how long the start took
 log [LINES]      the end of the signer's log
 setup            name and network, once more
+kill SERVICE     ends one that hangs; it starts again (see status for the names)
 reboot, poweroff
 exit             logs out
 ";
@@ -242,12 +243,16 @@ impl Console {
             ["log", lines] if lines.parse::<usize>().is_ok() => {
                 self.log(lines.parse().unwrap_or(LOG_LINES));
             }
-            ["reboot" | "poweroff" | "setup"] if !user.is_admin() => {
+            ["reboot" | "poweroff" | "setup"] | ["kill", _] if !user.is_admin() => {
                 self.say(&format!("{} is for the role admin.\n", words[0]));
             }
             ["reboot" | "poweroff"] => {
                 notice(&format!("{} by {}", words[0], user.name));
                 self.tell(&ask(words[0]));
+            }
+            ["kill", service] => {
+                notice(&format!("{service} is killed by {}", user.name));
+                self.tell(&ask(&format!("kill\n{service}")));
             }
             ["setup"] => {
                 let before = setup::saved().unwrap_or(None);

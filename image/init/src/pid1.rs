@@ -250,6 +250,7 @@ impl Pid1 {
             Request::PowerOff => Ok("switching off\n".to_owned()),
             Request::Reboot => Ok("starting again\n".to_owned()),
             Request::SetUp(text) => self.set_up(text),
+            Request::Kill(name) => self.kill(name),
             Request::RepairData | Request::EraseData if self.stage != Stage::NoData => {
                 Err("the data partition is in use".to_owned())
             }
@@ -261,6 +262,17 @@ impl Pid1 {
                 let opened = data::erase(&mut self.watchdog);
                 self.data_reopened(opened)
             }
+        }
+    }
+
+    fn kill(&mut self, name: &str) -> Result<String, String> {
+        match self.services.iter().find(|service| service.spec.name == name) {
+            Some(service) if service.process().is_some() => {
+                service.kill();
+                Ok(format!("{name} is killed\n"))
+            }
+            Some(_) => Err(format!("{name} does not run")),
+            None => Err("there is no such service; status lists them".to_owned()),
         }
     }
 

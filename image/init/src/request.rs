@@ -33,6 +33,8 @@ pub(crate) enum Request {
     Reboot,
     /// New settings, as text.
     SetUp(String),
+    /// Kills a service, by its name; it starts again.
+    Kill(String),
     /// Checks the file system of the data partition and mends what it can.
     RepairData,
     /// Makes the data partition anew. Everything is lost.
@@ -61,6 +63,7 @@ impl Request {
             "poweroff" => Request::PowerOff,
             "reboot" => Request::Reboot,
             "setup" => Request::SetUp(body.to_owned()),
+            "kill" => Request::Kill(body.trim().to_owned()),
             "repair-data" => Request::RepairData,
             "erase-data" => Request::EraseData,
             other => return Err(RequestError::Unknown(other.chars().take(32).collect())),
@@ -75,6 +78,7 @@ impl Request {
             Request::State | Request::Status | Request::PowerOff | Request::Reboot => {
                 [ROOT, SIGNER, OPERATOR].contains(&user)
             }
+            Request::Kill(_) => user == ROOT,
             Request::SetUp(_) | Request::RepairData | Request::EraseData => {
                 [ROOT, OPERATOR].contains(&user)
             }
@@ -100,6 +104,8 @@ mod tests {
         assert_eq!(Request::parse(b"poweroff", SIGNER), Ok(Request::PowerOff));
         let refused = Err(RequestError::NotAllowed { user: SIGNER });
         assert_eq!(Request::parse(b"erase-data", SIGNER), refused);
+        assert_eq!(Request::parse(b"kill\nssh", SIGNER), refused);
+        assert_eq!(Request::parse(b"kill\nssh", ROOT), Ok(Request::Kill("ssh".to_owned())));
         let refused = Err(RequestError::NotAllowed { user: LOGGER });
         assert_eq!(Request::parse(b"state", LOGGER), refused);
     }

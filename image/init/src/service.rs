@@ -235,6 +235,11 @@ impl Service {
         self.signal(signal);
     }
 
+    /// Kills it. That counts as a failure of its own.
+    pub(crate) fn kill(&self) {
+        self.signal(Signal::SIGKILL);
+    }
+
     fn wait_before_next(&mut self) -> Duration {
         let pause = self.back_off.ended_after(self.since.elapsed());
         self.due = Instant::now() + pause;

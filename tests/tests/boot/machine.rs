@@ -35,6 +35,8 @@ pub(crate) struct Machine {
     seen: usize,
     control: BufReader<UnixStream>,
     started: Instant,
+    /// Port of this machine that leads to the box's SSH.
+    ssh_port: u16,
 }
 
 /// A file of the image.
@@ -79,7 +81,12 @@ impl Machine {
             qemu.arg("-chardev").arg(format!("socket,id={name},path={}", path.display()));
         }
         qemu.args(["-serial", "chardev:serial", "-mon", "chardev=control,mode=control"]);
-        qemu.args(["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="]);
+        // Free a moment ago; QEMU takes no port of the system's choice.
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let ssh_port = free.local_addr().unwrap().port();
+        drop(free);
+        let network = format!("user,id=net,hostfwd=tcp:127.0.0.1:{ssh_port}-:22");
+        qemu.args(["-netdev", &network, "-device", "virtio-net-pci,netdev=net,romfile="]);
         qemu.args(["-device", "virtio-rng-pci"]);
         match how {
             Start::Kernel => {
@@ -110,6 +117,7 @@ impl Machine {
             seen: 0,
             control: BufReader::new(control),
             started,
+            ssh_port,
         };
         machine.control_answer(|message| message.get("QMP").is_some());
         machine.control("qmp_capabilities");
@@ -155,6 +163,51 @@ impl Machine {
     /// Types a line.
     pub(crate) fn type_line(&mut self, line: &str) {
         self.serial.write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+
+    /// Logs in, and leaves the signer's shell for the commands about the box.
+    #[track_caller]
+    pub(crate) fn log_in(&mut self, name: &str, user: &str, passphrase: &str) {
+        self.wait_for(&format!("{name} login: "));
+        self.type_line(user);
+        self.wait_for("Passphrase: ");
+        self.type_line(passphrase);
+        self.wait_for(&format!("{name} (admin,officer)"));
+        self.wait_for("> ");
+        // The shell's own line end: it reads keys, not lines.
+        self.type_keys("exit\r");
+        self.wait_for(&format!("{name} box> "));
+    }
+
+    /// Types keys.
+    pub(crate) fn type_keys(&mut self, keys: &str) {
+        self.serial.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Runs a command over SSH with a key. Exit code, standard output and standard error.
+    pub(crate) fn ssh(&self, key: &Path, line: &str) -> (Option<i32>, String, String) {
+        let mut ssh = Command::new("ssh");
+        ssh.args(["-F", "/dev/null", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR", "-i"]).arg(key);
+        ssh.args(["-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=accept-new"]);
+        ssh.args(["-o", "HostKeyAlias=box", "-o", "ConnectTimeout=30"]);
+        ssh.arg("-o").arg(format!("UserKnownHostsFile={}.known", key.display()));
+        ssh.args(["-p", &self.ssh_port.to_string(), "127.0.0.1", line]).stdin(Stdio::null());
+        let output = ssh.output().expect("cargo xtask setup installs it");
+        let text = |octets| String::from_utf8_lossy(octets).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    }
+
+    /// The same until it works; a service may be starting again.
+    #[track_caller]
+    pub(crate) fn ssh_until(&self, key: &Path, line: &str, wanted: &str) -> String {
+        let deadline = Instant::now() + WAIT;
+        loop {
+            let (code, out, err) = self.ssh(key, line);
+            if code == Some(0) && out.contains(wanted) {
+                return out;
+            }
+            assert!(Instant::now() < deadline, "{line}: {code:?} {out} {err}");
+        }
     }
 
     /// Types a command, and gives what it writes before the next `prompt`.

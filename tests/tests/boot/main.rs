@@ -6,6 +6,13 @@ mod machine;
 
 use anchorite_tests::judges::repository_file;
 use machine::{Machine, Start, blank_disk, image, setup_disk};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The passphrase of everybody in these tests.
+const PASS: &str = "correct horse battery staple";
+/// The prompt of the commands about the box.
+const BOX1: &str = "box1 box> ";
 
 const ZONE: &str = "$TTL 3600\n@ SOA ns hostmaster 1 3600 600 86400 300\n@ NS ns\n\
                     ns A 192.0.2.1\nwww A 192.0.2.2\n";
@@ -20,20 +27,36 @@ fn zonelist(zone: &str) -> String {
     )
 }
 
-/// The last column of the zone's lines.
-fn key_tags(list: &str) -> Vec<String> {
-    let lines = list.lines().filter(|line| line.starts_with("a.example"));
-    lines.filter_map(|line| line.split_whitespace().last()).map(str::to_owned).collect()
+/// A key for SSH in that folder: its file, and its line for the settings.
+fn ssh_key(folder: &Path) -> (PathBuf, String) {
+    let file = folder.join("key");
+    let mut keygen = Command::new("ssh-keygen");
+    keygen.args(["-q", "-t", "ed25519", "-N", "", "-C", "ann", "-f"]).arg(&file);
+    assert!(keygen.status().unwrap().success());
+    let public = std::fs::read_to_string(folder.join("key.pub")).unwrap();
+    (file, format!("ssh-key = role=\"admin,officer\" {public}"))
+}
+
+/// The numbers that `status` gives for a service: its process, and how often it was started.
+fn service(status: &str, name: &str) -> (u32, u32) {
+    let begin = format!("service    {name}: process ");
+    let line = status.lines().find_map(|line| line.trim_end().strip_prefix(&begin));
+    let line = line.unwrap_or_else(|| panic!("{name} does not run: {status}"));
+    let number = |word: Option<&str>| word.and_then(|word| word.parse().ok()).unwrap();
+    (number(line.split(' ').next()), number(line.split(' ').next_back()))
 }
 
 #[test]
 fn quick_set_up_by_file_signs_and_keeps_its_data() {
     let folder = tempfile::tempdir().unwrap();
     let (data, setup) = (folder.path().join("data"), folder.path().join("setup"));
+    let (key, key_line) = ssh_key(folder.path());
     blank_disk(&data, 512);
     let read = |path: &str| std::fs::read_to_string(repository_file(path)).unwrap();
+    let settings =
+        format!("hostname = box1\nnetwork = dhcp\nuser = ann admin,officer {PASS}\n{key_line}");
     let files: [(&str, &str); 5] = [
-        ("anchorite.setup", "hostname = box1\nnetwork = dhcp\n"),
+        ("anchorite.setup", &settings),
         ("opendnssec/conf.xml", &read("image/files/conf.xml")),
         ("opendnssec/kasp.xml", &read("examples/default/kasp.xml")),
         ("opendnssec/zonelist.xml", &zonelist("a.example")),
@@ -41,38 +64,46 @@ fn quick_set_up_by_file_signs_and_keeps_its_data() {
     ];
     setup_disk(&setup, &files);
     let mut machine = Machine::start(Start::Kernel, &[&data, &setup]);
-    machine.wait_for("box1> ");
+    machine.wait_for("box1 login: ");
     eprintln!("prompt after {:?}", machine.age());
-    machine.command_until("log", "box1> ", "[STATS] a.example");
+    machine.type_line("ann");
+    machine.wait_for("Passphrase: ");
+    machine.type_line("a wrong passphrase");
+    machine.wait_for("Wrong name or passphrase.");
+    machine.log_in("box1", "ann", PASS);
+    machine.command_until("log", BOX1, "[STATS] a.example");
     eprintln!("signed after {:?}", machine.age());
-    let running = machine.command("running", "box1> ");
-    assert!(running.contains("Engine running."), "{running}");
-    let zones = machine.command("zone list", "box1> ");
-    assert!(zones.contains("a.example"), "{zones}");
-    let keys = key_tags(&machine.command("key list --verbose", "box1> "));
-    assert_eq!(keys.len(), 2, "a KSK and a ZSK: {keys:?}");
-    let status = machine.command_until("status", "box1> ", "10.0.2.15 on");
+    let status = machine.command_until("status", BOX1, "10.0.2.15 on");
     eprintln!("{status}");
+
+    // The same commands over SSH; whoever has no key stays out.
+    machine.ssh_until(&key, "running", "Engine running.");
+    eprintln!("SSH answers after {:?}", machine.age());
+    let (code, zones, err) = machine.ssh(&key, "zone list");
+    assert!(code == Some(0) && zones.contains("a.example"), "{zones} {err}");
+    let keys = machine.ssh(&key, "key list -p").1;
+    assert_eq!(keys.lines().filter(|line| line.starts_with("a.example")).count(), 2, "{keys}");
+    let (code, _, err) = machine.ssh(&folder.path().join("none"), "running");
+    assert!(code == Some(255) && err.contains("Permission denied"), "{err}");
+
     // Whatever ends the signer, PID 1 starts it again, and says so on the console.
-    // Its lines and the answer to the command come in any order.
-    machine.type_line("stop");
-    machine.wait_for("stop");
-    machine.wait_for_all(&["anchorite ended (Exited(", "it starts again in 100ms", "box1> "]);
-    machine.command_until("running", "box1> ", "Engine running.");
-    let status = machine.command("status", "box1> ");
-    let signer = status.lines().find(|line| line.contains("anchorite: process"));
-    assert!(signer.is_some_and(|line| line.trim_end().ends_with("starts 2")), "{status}");
+    assert_eq!(machine.ssh(&key, "stop").0, Some(0));
+    machine.wait_for_all(&["anchorite ended (Exited(", "it starts again in 100ms"]);
+    machine.ssh_until(&key, "running", "Engine running.");
+    let status = machine.command_until("status", BOX1, "service    ssh: process");
+    assert_eq!(service(&status, "anchorite").1, 2, "{status}");
+    assert_eq!(service(&status, "ssh").1, 1, "{status}");
     machine.press_power_button();
     machine.wait_until_off();
 
     let mut machine = Machine::start(Start::Kernel, &[&data]);
-    machine.wait_for("box1> ");
+    machine.log_in("box1", "ann", PASS);
     eprintln!("second start: prompt after {:?}", machine.age());
-    machine.command_until("running", "box1> ", "Engine running.");
-    let log = machine.command("log 500", "box1> ");
+    let log = machine.command("log 500", BOX1);
     assert!(log.contains("signer shutdown"), "the power button ended the signer in order: {log}");
-    let found = key_tags(&machine.command("key list --verbose", "box1> "));
-    assert_eq!(found, keys, "the same keys");
+    // With the same host key, or the client would refuse it.
+    machine.ssh_until(&key, "running", "Engine running.");
+    assert_eq!(machine.ssh(&key, "key list -p").1, keys, "the same keys");
     machine.type_line("reboot");
     machine.wait_until_off();
 }
@@ -92,17 +123,63 @@ fn quick_the_wizard_sets_a_new_box_up() {
         ("static", "IPv4 address and prefix, like 192.0.2.10/24: "),
         ("10.0.2.77/24", "Gateway [none]: "),
         ("10.0.2.2", "or none [none]: "),
-        ("10.0.2.3", "Use these, yes or no? "),
-        ("yes", "box2> "),
+        ("10.0.2.3", "Passphrase for the user admin, 12 characters or more: "),
     ];
     for (answer, next) in answers {
         machine.command(answer, next);
     }
-    machine.command_until("status", "box2> ", "10.0.2.77 on");
-    machine.command_until("running", "box2> ", "Engine running.");
-    let unknown = machine.command("make coffee", "box2> ");
-    assert!(unknown.contains("(exit status: "), "{unknown}");
+    // What is typed now is not shown.
+    for (answer, next) in [
+        ("too short", "12 characters or more: "),
+        (PASS, "The same once more: "),
+        (PASS, "SSH public key of the administrator, or none [none]: "),
+    ] {
+        machine.type_line(answer);
+        let shown = machine.wait_for(next);
+        assert!(!shown.contains(answer), "{shown}");
+    }
+    machine.command("none", "Use these, yes or no? ");
+    machine.type_line("yes");
+    machine.log_in("box2", "admin", PASS);
+    machine.command_until("status", "box2 box> ", "10.0.2.77 on");
+    machine.command("make coffee", "`help` lists what there is here");
+    machine.wait_for("box2 box> ");
+    // Back into the signer's shell, and out of it.
+    machine.type_line("shell");
+    machine.wait_for("box2 (admin,officer)");
+    machine.wait_for("> ");
+    machine.type_keys("exit\r");
+    machine.wait_for("box2 box> ");
     machine.type_line("poweroff");
+    machine.wait_until_off();
+}
+
+#[test]
+fn every_process_that_is_killed_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, setup) = (folder.path().join("data"), folder.path().join("setup"));
+    let (key, key_line) = ssh_key(folder.path());
+    blank_disk(&data, 256);
+    let settings =
+        format!("hostname = box1\nnetwork = dhcp\nuser = ann admin,officer {PASS}\n{key_line}");
+    setup_disk(&setup, &[("anchorite.setup", &settings)]);
+    let mut machine = Machine::start(Start::Kernel, &[&data, &setup]);
+    machine.log_in("box1", "ann", PASS);
+    machine.ssh_until(&key, "running", "Engine running.");
+    for name in ["anchorite", "ssh", "network", "logger"] {
+        let status = machine.command("status", BOX1);
+        let (process, starts) = service(&status, name);
+        machine.type_line(&format!("kill {name}"));
+        machine.wait_for_all(&[&format!("{name} ended (Signaled("), "it starts again in"]);
+        let again = format!("starts {}", starts + 1);
+        let status = machine.command_until("status", BOX1, &again);
+        assert_ne!(service(&status, name).0, process, "{status}");
+    }
+    machine.ssh_until(&key, "running", "Engine running.");
+    // The console's own process: the login is there again.
+    machine.type_line("kill console-ttyS0");
+    machine.log_in("box1", "ann", PASS);
+    machine.press_power_button();
     machine.wait_until_off();
 }
 
