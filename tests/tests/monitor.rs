@@ -47,6 +47,8 @@ fn wait_for(installation: &Installation, check: &str, beginning: &str, most: Dur
 fn started(installation: &Installation) -> Daemon {
     let mut daemon = installation.start();
     daemon.wait_for(&["[STATS]", ZONE]);
+    // What is shown may be some seconds old.
+    wait_for(installation, "signatures", "SIGNATURES OK - first", Duration::from_secs(30));
     wait_for(installation, "health", "HEALTH OK", Duration::from_secs(30));
     daemon
 }
@@ -130,7 +132,9 @@ fn what_is_wrong_is_unknown_and_a_daemon_that_is_away_critical() {
     let (text, code) = said(&installation, "check_anchorite", &["signatures", "-w", "99999999:"]);
     assert_eq!(code, 1, "{text}");
     daemon.stop();
-    for (name, words) in [("check_anchorite", &["keys"][..]), ("anchorite", &["monitor", "keys"][..])] {
+    for (name, words) in
+        [("check_anchorite", &["keys"][..]), ("anchorite", &["monitor", "keys"][..])]
+    {
         let (text, code) = said(&installation, name, words);
         assert_eq!(text, "KEYS CRITICAL - the daemon does not run; say \"anchorite start\"\n");
         assert_eq!(code, 2);

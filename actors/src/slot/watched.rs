@@ -12,8 +12,8 @@ use hsm::absence::{Look, TokenIdentity, Verdict, judge};
 use hsm::error::Cause;
 use hsm::group::MemberStatus;
 use hsm::{
-    GenerateRequest, KeyEntry, MechanismChoice, Packed, Place, SignBatch, Slot, SlotError,
-    TokenInfo,
+    Disposition, GenerateRequest, KeyEntry, MechanismChoice, Packed, Place, SignBatch, Slot,
+    SlotError, TokenInfo,
 };
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -136,6 +136,8 @@ impl WatchedSlot {
                 work.took = Some(took);
                 work.made += signatures as u64;
             }
+            // What it was right to refuse, such as a key that is not there, is no failure.
+            Err(error) if error.disposition() == Disposition::Refuse => {}
             Err(_) => work.failed += 1,
         }
         result
