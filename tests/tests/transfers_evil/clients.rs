@@ -10,6 +10,7 @@ use anchorite_tests::peers;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 
+use crate::is_full;
 use crate::random::Random;
 
 const ZONE: &str = "example.com";
@@ -158,37 +159,80 @@ async fn who_is_not_listed_gets_nothing() {
     victim.serves("a stranger asked").await;
 }
 
+/// Datagrams of a flood: what is right, what is refused, what is never answered, and noise.
+struct Flood {
+    kinds: Vec<Vec<u8>>,
+    sockets: Vec<UdpSocket>,
+    random: Random,
+    sent: usize,
+}
+
+impl Flood {
+    async fn new() -> Flood {
+        let mut sockets = Vec::new();
+        for address in [LISTED, Ipv4Addr::new(127, 9, 9, 9)] {
+            sockets.push(UdpSocket::bind((address, 0)).await.unwrap());
+        }
+        let kinds = vec![
+            question(SOA)[2..].to_vec(),
+            question(AXFR)[2..].to_vec(),
+            // A response, which must not be answered; NOTIFY; an opcode that nobody serves.
+            [&[0, 7, 0x80], &question(SOA)[5..]].concat(),
+            [&[0, 7, 0x20], &question(SOA)[5..]].concat(),
+            [&[0, 7, 0x78], &question(SOA)[5..]].concat(),
+        ];
+        Flood { kinds, sockets, random: Random::new(), sent: 0 }
+    }
+
+    async fn send(&mut self, to: SocketAddr) {
+        let octets = match self.random.below(self.kinds.len() + 1) {
+            kind if kind < self.kinds.len() => self.kinds[kind].clone(),
+            _ => {
+                let length = self.random.below(600);
+                self.random.octets(length)
+            }
+        };
+        // A full buffer of the system is the flood's own problem.
+        let _ = self.sockets[self.sent % 2].send_to(&octets, to).await;
+        self.sent += 1;
+    }
+}
+
 #[tokio::test]
 async fn a_flood_of_datagrams() {
     let victim = Victim::start();
     let before = victim.memory();
-    let mut random = Random::new();
-    let sockets = [LISTED, Ipv4Addr::new(127, 9, 9, 9)];
-    let mut bound = Vec::new();
-    for address in sockets {
-        bound.push(UdpSocket::bind((address, 0)).await.unwrap());
-    }
-    let kinds: Vec<Vec<u8>> = vec![
-        question(SOA)[2..].to_vec(),
-        question(AXFR)[2..].to_vec(),
-        // A response, which must not be answered; NOTIFY; an opcode that nobody serves.
-        [&[0, 7, 0x80], &question(SOA)[5..]].concat(),
-        [&[0, 7, 0x20], &question(SOA)[5..]].concat(),
-        [&[0, 7, 0x78], &question(SOA)[5..]].concat(),
-    ];
+    let mut flood = Flood::new().await;
     for number in 0..20_000 {
-        let octets = match random.below(kinds.len() + 1) {
-            kind if kind < kinds.len() => kinds[kind].clone(),
-            _ => {
-                let length = random.below(600);
-                random.octets(length)
-            }
-        };
-        // A full buffer of the system is the flood's own problem.
-        let _ = bound[number % 2].send_to(&octets, victim.address).await;
+        flood.send(victim.address).await;
         if number % 5_000 == 4_999 {
             victim.serves("under a flood").await;
         }
     }
+    victim.check_memory(before);
+}
+
+/// Ten thousand datagrams a second, while a listed secondary asks for the zone again and again:
+/// for a second, or with `EVIL=full` for a minute.
+#[tokio::test]
+async fn a_flood_that_goes_on() {
+    let victim = Victim::start();
+    let (before, address) = (victim.memory(), victim.address);
+    let length = Duration::from_secs(if is_full() { 60 } else { 1 });
+    let mut flood = Flood::new().await;
+    let flooding = tokio::spawn(async move {
+        let (began, mut tick) = (Instant::now(), tokio::time::interval(Duration::from_millis(10)));
+        while began.elapsed() < length {
+            tick.tick().await;
+            for _ in 0..100 {
+                flood.send(address).await;
+            }
+        }
+        println!("{} datagrams in {:?}", flood.sent, began.elapsed());
+    });
+    while !flooding.is_finished() {
+        victim.serves("under a flood that goes on").await;
+    }
+    flooding.await.unwrap();
     victim.check_memory(before);
 }

@@ -28,7 +28,9 @@ pub(crate) enum Sends {
     /// The first octets, then the second for ever.
     ForEver(Vec<u8>, Vec<u8>),
     /// These octets, one after the other with a pause between, for ever.
-    BitByBit(Vec<u8>),
+    BitByBit(Vec<u8>, Duration),
+    /// One part after the other, made when it is sent; then the end of the connection.
+    Parts(Box<dyn Iterator<Item = Vec<u8>> + Send>),
 }
 
 /// Longest answer that is waited for in these tests.
@@ -88,22 +90,34 @@ pub(crate) async fn ask(
     key: Option<&Arc<TsigKey>>,
     script: impl Fn(&[u8]) -> Sends + Send + 'static,
 ) -> Outcome {
+    let limits = Limits { record_count_max: RECORDS_MAX, ..Limits::default() };
+    let waits = Waits {
+        // Nothing listens there by UDP.
+        datagram: PATIENCE / 10,
+        connection: PATIENCE * 10,
+        message: PATIENCE,
+        transfer: PATIENCE * 20,
+        ..Waits::default()
+    };
+    ask_within(how, key, (limits, waits), script).await
+}
+
+/// The same with other limits.
+pub(crate) async fn ask_within(
+    how: How,
+    key: Option<&Arc<TsigKey>>,
+    (limits, waits): (Limits, Waits),
+    script: impl Fn(&[u8]) -> Sends + Send + 'static,
+) -> Outcome {
     let address = start(script).await;
     let folder = tempfile::tempdir().unwrap();
     let order = TransferOrder {
         zone: zone(),
         master: Remote { address, key: key.cloned(), tls: None },
         how,
-        limits: Limits { record_count_max: RECORDS_MAX, ..Limits::default() },
+        limits,
         path: folder.path().join("example.received"),
-        waits: Waits {
-            // Nothing listens there by UDP.
-            datagram: PATIENCE / 10,
-            connection: PATIENCE * 10,
-            message: PATIENCE,
-            transfer: PATIENCE * 20,
-            ..Waits::default()
-        },
+        waits,
     };
     let spec = PoolSpec { name: "evil", workers: 1, queue_bound: 16 };
     let means = Means { clock: Clock::system(), pool: WorkerPool::start(spec).unwrap() };
@@ -151,11 +165,17 @@ async fn send(stream: &mut TcpStream, sends: Sends) -> std::io::Result<()> {
                 stream.write_all(&again).await?;
             }
         }
-        Sends::BitByBit(octets) => {
+        Sends::Parts(parts) => {
+            for part in parts {
+                stream.write_all(&part).await?;
+            }
+            Ok(())
+        }
+        Sends::BitByBit(octets, pause) => {
             for octet in octets.iter().cycle() {
                 stream.write_u8(*octet).await?;
                 // Until the client goes, or for a moment.
-                if timeout(PATIENCE / 6, stream.read_u8()).await.is_ok() {
+                if timeout(pause, stream.read_u8()).await.is_ok() {
                     return Ok(());
                 }
             }

@@ -162,7 +162,7 @@ async fn whoever_never_ends_is_left() {
     refused("not a word", AXFR, |_| Sends::AndHangs(Vec::new())).await;
     refused("half a length", AXFR, |_| Sends::AndHangs(vec![1])).await;
     refused("an octet at a time", AXFR, |question| {
-        Sends::BitByBit(framed(&messages(question, &whole())))
+        Sends::BitByBit(framed(&messages(question, &whole())), PATIENCE / 6)
     })
     .await;
 }
