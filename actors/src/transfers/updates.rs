@@ -155,8 +155,8 @@ mod tests {
         (UpdateJob { message: vec![0; octets], from, key, reply }, answer)
     }
 
-    #[test]
-    fn a_zone_is_told_once_and_takes_all() {
+    #[tokio::test(start_paused = true)]
+    async fn a_zone_is_told_once_and_takes_all() {
         let told = Arc::new(AtomicUsize::default());
         let counted = told.clone();
         let queues = Arc::new(Mutex::new(None));
