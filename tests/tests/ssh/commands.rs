@@ -84,7 +84,7 @@ fn an_end_by_kill_is_not_noticed_by_the_signer_and_the_host_stays_the_same() {
     let socket = front.installation.socket();
     let mut local = std::process::Command::new(anchorite_tests::program::anchorite());
     assert!(local.args(["-s", &socket, "sign", "a.example"]).status().unwrap().success());
-    daemon.wait_for(&["[STATS] a.example 2"]);
+    daemon.wait_for(&["[STATS] a.example"]);
     // With the same host key: the client would refuse another under the same name.
     let host = front.host();
     assert_eq!(front.run(&host, "ann", "zone list").0, 0);

@@ -68,8 +68,6 @@ fn nothing_is_forwarded() {
     };
     let (code, out, err) = run(&["-W", &format!("127.0.0.1:{port}"), "127.0.0.1"]);
     assert!(code == 255 && out.is_empty() && err.contains("forwarding failed"), "{code} {err}");
-    let (code, _, err) = run(&["-W", &front.installation.socket(), "127.0.0.1"]);
-    assert!(code == 255, "{code} {err}");
     let remote = format!("0:127.0.0.1:{port}");
     let fatal = "ExitOnForwardFailure=yes";
     let (code, _, err) = run(&["-o", fatal, "-N", "-R", &remote, "127.0.0.1"]);
