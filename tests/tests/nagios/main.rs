@@ -51,6 +51,8 @@ impl Site {
         }
         let softhsm = "/usr/lib/softhsm/libsofthsm2.so";
         installation.edit("conf.xml", softhsm, &module().display().to_string());
+        // Without a backup, health would be a warning, rightly.
+        installation.edit("conf.xml", "<RequireBackup/>", "");
         let master = Setup::primary(Software::Nsd, FETCHED, &zone_text(1)).start();
         let site = Site { installation, token, master };
         site.write_zones();
