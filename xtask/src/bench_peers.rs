@@ -8,7 +8,7 @@
 //! without an HSM, through SoftHSM. The peers' keys are made beforehand; anchorite
 //! starts from an empty state folder each time, so making its two keys is included. Anchorite is
 //! shown twice: `cold-sign` is its stages without the audit, as the peers do not audit; `anchorite`
-//! is the product, which always does. Limits: cold signing only, file to file; transfers beside them.
+//! is the product, which always does. Limits: cold signing only, file to file; and transfers.
 
 mod opendnssec;
 mod pace;

@@ -3,9 +3,9 @@
 //! ten delegations; the daemon fetches, signs, has it audited, makes it durable, and tells a
 //! secondary, who is this program, too. RFC 1995, RFC 1996, RFC 5936.
 //! In, by environment: NAMES (1,000,000 delegations), CHANGES (1000), PARTS (all): words of
-//! `changes`, `zonemd`, `file`, `peers`. Out: lines `median-ms N` and `p99-ms N`, a histogram, memory
-//! of all processes at 100 changes and at the end, sizes of IXFR and AXFR, a hundred secondaries at
-//! once; the same with a ZONEMD; the first transfer of the zone beside a file and beside peers.
+//! `changes`, `zonemd`, `file`, `peers`. Out: lines `median-ms N` and `p99-ms N`, a histogram,
+//! memory of all processes at 100 changes and at the end, sizes of IXFR and AXFR, a hundred
+//! secondaries at once; the same with a ZONEMD; the first transfer beside a file and beside peers.
 //! Never: an assertion about time. Loopback only.
 
 mod master;
@@ -146,7 +146,8 @@ impl Run {
                 (0..SECONDARY_COUNT).for_each(|_| drop(scope.spawn(ask)));
             });
             println!(
-                "{SECONDARY_COUNT} secondaries at once, {}: {:.2} s, {before:.0} MB before, {:.0} after",
+                "{SECONDARY_COUNT} secondaries at once, {}: {:.2} s, {before:.0} MB before, {:.0} \
+                 after",
                 if since.is_some() { "IXFR of all changes" } else { "AXFR" },
                 began.elapsed().as_secs_f64(),
                 self.subject.megabytes("VmRSS")[0]
@@ -199,7 +200,8 @@ fn beside_peers(names: u64) {
         let mut peer = Setup::secondary(software, ZONE, master.address).start();
         peer.wait_for_serial(zone.serial().0);
         println!(
-            "{software:?} as a secondary, unsigned: serves after {:.2} s; AXFR {:.2} s; peak {:.0} MB",
+            "{software:?} as a secondary, unsigned: serves after {:.2} s; AXFR {:.2} s; \
+             peak {:.0} MB",
             began.elapsed().as_secs_f64(),
             master.axfr_time().as_secs_f64(),
             peer.pids().into_iter().map(|pid| megabytes(pid, "VmHWM")).sum::<f64>()
