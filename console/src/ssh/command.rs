@@ -12,6 +12,9 @@ use russh::{ChannelMsg, Sig};
 /// Octets of standard input that are kept, for an answer to a question.
 const INPUT_OCTETS_MAX: usize = 1024;
 
+/// Exit code of `running` when the daemon does not.
+const NOT_RUNNING: u8 = 209;
+
 /// What is typed while a command runs.
 #[derive(Default)]
 struct Input {
@@ -54,6 +57,12 @@ async fn ask(talk: &mut Talk, request: Request) -> Option<u8> {
     let mut input = Input::default();
     let mut daemon = match Daemon::ask(&talk.settings.control_socket, &request).await {
         Ok(daemon) => daemon,
+        // The one question to which this is an answer.
+        Err(ClientError::Connect { .. }) if request.words == ["running"] => {
+            let text = b"Engine not running.\n".to_vec();
+            talk.write.send(Piece::Stdout(text)).await.ok()?;
+            return Some(NOT_RUNNING);
+        }
         Err(error) => return complain(talk, &error).await,
     };
     loop {

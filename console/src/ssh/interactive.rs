@@ -61,8 +61,13 @@ pub(super) async fn run(talk: &mut Talk, screen: Option<Screen>) -> Option<u8> {
     let idle = async { while timeout(IDLE_MAX, touched.notified()).await.is_ok() {} };
     tokio::pin!(idle);
     let ended = loop {
-        shell.ask(talk).await;
+        // What the session is given may make it ask, and an answer that fails at once may make it
+        // want more.
         shell.feed();
+        while shell.asked.is_some() {
+            shell.ask(talk).await;
+            shell.feed();
+        }
         if let (Some(exit_code), true) = (shell.exit_code, shell.output.is_empty()) {
             break Some(exit_code);
         }
@@ -135,7 +140,7 @@ impl Shell {
 
     /// Sends what the session has asked for.
     async fn ask(&mut self, talk: &Talk) {
-        while let Some(request) = self.asked.take() {
+        if let Some(request) = self.asked.take() {
             let request = talk.on_behalf(request);
             let asking = Daemon::ask(&talk.settings.control_socket, &request);
             match timeout(ASK_MAX, asking).await {

@@ -15,7 +15,8 @@ fn half_open_connections_and_noise_keep_nobody_out() {
     host.process.wait_for(&["no login yet, and others wait"]);
     drop(half_open);
     // Noise in place of a greeting, and behind one.
-    let noise: Vec<u8> = (0..20_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let noise: Vec<u8> =
+        (0..20_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let greeting = b"SSH-2.0-noise\r\n".to_vec();
     let kex_of_nothing = [0, 0, 0, 12, 10, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     let endless_packet = [0xff, 0xff, 0xff, 0xff, 4, 20];

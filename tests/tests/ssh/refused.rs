@@ -27,7 +27,7 @@ fn only_listed_keys_of_good_kinds_come_in() {
     let mut host = front.host();
     for name in ["ann", "p256", "p521", "rsa"] {
         // The daemon does not run, which is what somebody learns who is in.
-        assert_eq!(front.run(&host, name, "running").0, 201, "{name}");
+        assert_eq!(front.run(&host, name, "running").0, 209, "{name}");
     }
     check_denied(front.run(&host, "stranger", "running"));
     check_denied(front.run(&host, "short", "running"));
@@ -80,7 +80,7 @@ fn nothing_is_forwarded() {
     let agent = UnixListener::bind(front.installation.path("agent")).unwrap();
     agent.set_nonblocking(true).unwrap();
     let (code, _, _) = run(&["-A", "-o", "IdentityAgent=none", "127.0.0.1", "running"]);
-    assert_eq!(code, 201);
+    assert_eq!(code, 209);
     assert!(agent.accept().is_err(), "the agent was asked");
     secret.set_nonblocking(true).unwrap();
     assert!(secret.accept().is_err(), "something was forwarded");
