@@ -88,7 +88,7 @@ fn in_memory(command: &mut Command) -> &mut Command {
 /// Whether programs may be run from this folder, and files are welcome.
 fn has_room(folder: &Path) -> bool {
     let Ok(system) = statvfs(folder) else { return false };
-    let room = system.blocks_available() as u64 * system.fragment_size() as u64;
+    let room = system.blocks_available() * system.fragment_size();
     !system.flags().contains(FsFlags::ST_NOEXEC) && room >= ROOM_OCTETS
 }
 
