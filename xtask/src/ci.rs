@@ -28,7 +28,8 @@ const SETUP: Step = ("setup", setup::run);
 const FORMAT: Step = ("format", || run_command(cargo().args(["fmt", "--all", "--check"])));
 const CLIPPY: Step = ("clippy", || {
     let mut clippy = cargo();
-    clippy.args(["clippy", "--workspace", "--all-targets", "--features", "anchorite-tests/boot,anchorite-tests/nagios"]);
+    clippy.args(["clippy", "--workspace", "--all-targets"]);
+    clippy.args(["--features", "anchorite-tests/boot,anchorite-tests/nagios"]);
     run_command(clippy.args(["--", "-D", "warnings"]))
 });
 const TIDY: Step = ("tidy", tidy::run);
