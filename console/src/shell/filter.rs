@@ -246,7 +246,7 @@ mod tests {
         let typed = [vec!["grep".to_owned(), "x".to_owned()]];
         assert!(matches!(Filters::parse(&typed), Err(FilterError::Unknown { .. })));
         check(
-            &format!("x | match (a{{1000}}){{1000}}"),
+            "x | match (a{1000}){1000}",
             concat!(
                 "(a{1000}){1000} is no regular expression: ",
                 "Compiled regex exceeds size limit of 1048576 bytes."
