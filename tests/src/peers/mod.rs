@@ -14,6 +14,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::daemon::{Daemon, WAIT};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 /// Which server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,7 +205,34 @@ pub struct Peer {
     place: Place,
 }
 
+/// A server that was killed.
+pub struct Killed {
+    setup: Setup,
+    place: Place,
+}
+
+impl Killed {
+    /// Starts it at the same addresses, and waits until it answers.
+    #[track_caller]
+    pub fn start(self) -> Peer {
+        let mut peer = self.setup.start_at(self.place);
+        assert!(peer.answers(), "{}", peer.log());
+        peer
+    }
+}
+
 impl Peer {
+    /// Kills it with all its processes, as a machine that loses its power.
+    pub fn kill(self) -> Killed {
+        for process in self.pids() {
+            // One may have ended with another.
+            let _ = kill(Pid::from_raw(process), Signal::SIGKILL);
+        }
+        let Peer { daemon, setup, place } = self;
+        daemon.kill();
+        Killed { setup, place }
+    }
+
     /// Where it answers, by UDP and TCP.
     pub fn address(&self) -> SocketAddr {
         self.place.address
