@@ -1,6 +1,6 @@
 //! The shell for an SSH client, at a terminal or with a script as its input. In: what is typed;
-//! answers of the daemon. Out: what the shell writes. The shell itself (`crate::shell`) does no I/O:
-//! this carries its octets and its requests.
+//! answers of the daemon. Out: what the shell writes. The shell itself (`crate::shell`) does no
+//! I/O: this carries its octets and its requests.
 //!
 //! Limits: [`IDLE_MAX`] without input; [`SCRIPT_OCTETS_MAX`] and [`OUTPUT_OCTETS_MAX`] that wait;
 //! [`ASK_MAX`] for the daemon to take a command.

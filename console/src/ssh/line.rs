@@ -1,5 +1,5 @@
-//! The command line of `ssh BOX COMMAND` as what is to be done. Pure: in: text; out: a request, or a
-//! text to show. The names of OpenDNSSEC's tools and `anchorite` may stand in front, as on any
+//! The command line of `ssh BOX COMMAND` as what is to be done. Pure: in: text; out: a request, or
+//! a text to show. The names of OpenDNSSEC's tools and `anchorite` may stand in front, as on any
 //! machine.
 
 use crate::shell::words;

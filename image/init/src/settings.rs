@@ -1,5 +1,5 @@
-//! The box's own settings: its name, its network, and who may come to it (users.rs). The same text is the file of a set-up disk
-//! (`anchorite.setup`), what the wizard hands in, and what is kept on the data partition.
+//! The box's own settings: its name, its network, and who may come to it (users.rs). The
+//! same text is the file of a set-up disk (`anchorite.setup`), what the wizard hands in, and what is kept on the data partition.
 //!
 //! ```text
 //! # a comment
@@ -397,7 +397,8 @@ mod tests {
         let key = "role=\"admin\" ssh-ed25519 \
                    AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ ann # 1";
         let text = format!(
-            "hostname = a\nnetwork = dhcp\nuser = ann admin a long passphrase\n# x\nssh-key = {key}\n"
+            "hostname = a\nnetwork = dhcp\nuser = ann admin a long passphrase\n# x\n\
+             ssh-key = {key}\n"
         );
         let settings = parse(&text).unwrap();
         assert!(settings.users[0].is_passphrase("a long passphrase"));
