@@ -1,5 +1,6 @@
 //! The box's own settings: its name, its network, and who may come to it (users.rs). The
-//! same text is the file of a set-up disk (`anchorite.setup`), what the wizard hands in, and what is kept on the data partition.
+//! same text is the file of a set-up disk (`anchorite.setup`), what the wizard hands in, and what is
+//! kept on the data partition.
 //!
 //! ```text
 //! # a comment
