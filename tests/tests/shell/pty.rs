@@ -2,18 +2,19 @@
 //! Every wait is for a text, and has the deadline of other tests.
 
 use anchorite_tests::daemon::WAIT;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::{Winsize, openpty};
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus};
-use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
 pub(crate) struct Pty {
-    master: Option<File>,
+    master: File,
     child: Child,
-    pieces: Receiver<Vec<u8>>,
     seen: String,
 }
 
@@ -21,27 +22,16 @@ impl Pty {
     pub(crate) fn start(mut command: Command, rows: u16) -> Pty {
         let size = Winsize { ws_row: rows, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
         let pty = openpty(&size, None).unwrap();
+        // Or the program would hold its own terminal open.
+        fcntl(&pty.master, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).unwrap();
         let slave = || pty.slave.try_clone().unwrap();
         command.stdin(slave()).stdout(slave()).stderr(slave()).process_group(0);
         let child = command.spawn().unwrap();
-        drop(command);
-        drop(pty.slave);
-        let master = File::from(pty.master);
-        let mut reader = master.try_clone().unwrap();
-        let (sender, pieces) = channel();
-        std::thread::spawn(move || {
-            let mut octets = [0; 4096];
-            while let Ok(count @ 1..) = reader.read(&mut octets) {
-                if sender.send(octets[..count].to_vec()).is_err() {
-                    return;
-                }
-            }
-        });
-        Pty { master: Some(master), child, pieces, seen: String::new() }
+        Pty { master: File::from(pty.master), child, seen: String::new() }
     }
 
     pub(crate) fn types(&mut self, keys: &str) {
-        self.master.as_mut().unwrap().write_all(keys.as_bytes()).unwrap();
+        self.master.write_all(keys.as_bytes()).unwrap();
     }
 
     /// Waits for a text; gives what came up to its end.
@@ -54,18 +44,20 @@ impl Pty {
                 return std::mem::replace(&mut self.seen, rest);
             }
             let left = until.saturating_duration_since(Instant::now());
-            match self.pieces.recv_timeout(left) {
-                Ok(piece) => self.seen.push_str(&String::from_utf8_lossy(&piece)),
-                Err(_) => panic!("no {text:?} in {:?}", self.seen),
-            }
+            let mut polled = [PollFd::new(self.master.as_fd(), PollFlags::POLLIN)];
+            let is_ready = poll(&mut polled, PollTimeout::try_from(left).unwrap()).unwrap() > 0;
+            let mut octets = [0; 4096];
+            let count = if is_ready { self.master.read(&mut octets).unwrap_or(0) } else { 0 };
+            assert!(count > 0, "no {text:?} in {:?}", self.seen);
+            self.seen.push_str(&String::from_utf8_lossy(&octets[..count]));
         }
     }
 
-    /// Takes the terminal away, reader and all.
-    pub(crate) fn hang_up(mut self) -> ExitStatus {
-        self.master = None;
-        self.pieces = channel().1;
-        self.child.wait().unwrap()
+    /// Takes the terminal away.
+    pub(crate) fn hang_up(self) -> ExitStatus {
+        let Pty { master, mut child, .. } = self;
+        drop(master);
+        child.wait().unwrap()
     }
 
     pub(crate) fn ended(mut self) -> ExitStatus {
