@@ -63,7 +63,14 @@ async fn ask(talk: &mut Talk, request: Request) -> Option<u8> {
             talk.write.send(Piece::Stdout(text)).await.ok()?;
             return Some(NOT_RUNNING);
         }
-        Err(error) => return complain(talk, &error).await,
+        Err(error) => match crate::plugin::away(&request.words, &error) {
+            // For check_by_ssh: a daemon that is away is CRITICAL.
+            Some((text, exit_code)) => {
+                talk.write.send(Piece::Stdout(text.into_bytes())).await.ok()?;
+                return Some(exit_code);
+            }
+            None => return complain(talk, &error).await,
+        },
     };
     loop {
         let piece = match hear(talk, &mut daemon, &mut input).await {
