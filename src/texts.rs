@@ -1,5 +1,5 @@
-//! `anchorite completions SHELL` and `anchorite man [COMMAND | --write FOLDER]`: what is made out of
-//! the table of commands. In: words. Out: a script, a page, or a folder of pages. Exit codes: 0
+//! `anchorite completions SHELL` and `anchorite man [COMMAND | --write FOLDER]`: what is made out
+//! of the table of commands. In: words. Out: a script, a page, or a folder of pages. Exit codes: 0
 //! done, 1 cannot write, 2 wrong words.
 
 use crate::arguments::PROGRAMS;

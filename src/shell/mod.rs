@@ -202,8 +202,8 @@ impl Host<'_> {
         self.connection = None;
         let path = &self.told.socket;
         let text = format!(
-            "The daemon cannot be reached: {error} ({path}).\nIs it not running? \"anchorite start\" \
-             starts it, in a shell of the system."
+            "The daemon cannot be reached: {error} ({path}).\nIs it not running? \
+             \"anchorite start\" starts it, in a shell of the system."
         );
         self.effects.extend(self.session.failed(&text, AWAY));
     }

@@ -28,7 +28,8 @@ const LINES: usize = 10;
 pub enum FilterError {
     /// There is none of that name.
     #[error(
-        "there is no filter {word}; there are match, except, begin, count, first, last, json, csv and no-more"
+        "there is no filter {word}; there are match, except, begin, count, first, last, json, csv, \
+             no-more"
     )]
     Unknown {
         /// What was typed.

@@ -247,7 +247,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_edits_panic(edits in proptest::collection::vec((0_usize..16, any::<char>()), 0..200)) {
+        fn no_edits_panic(
+            edits in proptest::collection::vec((0_usize..16, any::<char>()), 0..200),
+        ) {
             let mut line = Line::default();
             for (edit, char) in edits {
                 let edits: [fn(&mut Line); 15] = [

@@ -318,7 +318,8 @@ proptest! {
             prop_oneof![
                 proptest::collection::vec(any::<u8>(), 0..40),
                 proptest::sample::select(vec![
-                    &b"queue\r"[..], b"zones\r", b"\x12z", b"\t", b"?", b"\x1b[A", b"\x15", b"sig\t",
+                    &b"queue\r"[..], b"zones\r", b"\x12z", b"\t", b"?", b"\x1b[A", b"\x15",
+                    b"sig\t",
                     b" | match x\r", b"\x03", "ä日\u{202e}".as_bytes(),
                 ]).prop_map(<[u8]>::to_vec),
             ],
@@ -341,7 +342,8 @@ proptest! {
                     Effect::Write(octets) => {
                         let text = String::from_utf8(octets).unwrap();
                         let is_safe = |char| {
-                            "\r\n\u{8}\u{7}".contains(char) || screen::is_printable(char, is_unicode)
+                            "\r\n\u{8}\u{7}".contains(char)
+                                || screen::is_printable(char, is_unicode)
                         };
                         prop_assert!(text.chars().all(is_safe), "{:?}", text);
                     }

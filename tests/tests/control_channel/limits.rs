@@ -82,7 +82,8 @@ fn a_user_who_may_open_the_socket_is_an_operator() {
     set_permissions(&socket, Permissions::from_mode(0o666)).unwrap();
     as_nobody(&["zones"]).is("There are 0 zones configured\n");
     as_nobody(&["flush"]).is("All tasks scheduled immediately.\n");
-    let refused = format!("stop: this needs the role admin, and user {NOBODY} is operator,officer\n");
+    let who = format!("user {NOBODY} is operator,officer");
+    let refused = format!("stop: this needs the role admin, and {who}\n");
     as_nobody(&["stop"]).ends("", &refused, 1);
     let said = run(&mut ours("anchorite"), &["-s", &socket, "running"], "");
     said.is("Engine running.\n");

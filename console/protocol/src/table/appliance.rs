@@ -106,8 +106,8 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         path: "names",
         usage: "names KIND [PREFIX]\n",
-        help: "\n    List zones, policies, repositories or keys (tags), one a line, that begin\n    \
-               so; for completion. 200 at most.\n",
+        help: "\n    List zones, policies, repositories or keys (tags) that begin so, one a\n    \
+               line; for completion. 200 at most.\n",
         operands: Operands { least: 1, most: 2 },
         ..LOOK
     },
@@ -128,8 +128,8 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         path: "request support-bundle",
         usage: "request support-bundle [--tar]\n",
-        help: "\n    List what a bundle for those who help holds: versions, configuration without\n    \
-               PINs and secrets, states, the end of the log; with --tar, give it.\n",
+        help: "\n    List what a bundle for those who help holds: versions, configuration\n    \
+               without PINs and secrets, states, the end of the log; with --tar, give it.\n",
         parameters: &[TAR],
         role: Role::Admin,
         ..LOOK
@@ -233,8 +233,8 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         path: "zone list",
         usage: "zone list [--json]\n",
-        help: "\n    List the zones: policy, state, serials, and what is wrong with masters and\n    \
-               secondaries.\n",
+        help: "\n    List the zones: policy, state, serials, and what is wrong with masters\n    \
+               and secondaries.\n",
         parameters: &[JSON],
         ..LOOK
     },
