@@ -3,8 +3,8 @@
 //! In: an address, the control socket, requests. Out: `GET /metrics` and nothing else (RFC 9112
 //! section 3): OpenMetrics to whoever accepts it, else Prometheus' older text; 503 when the daemon
 //! is away. No TLS and no user: keep it on loopback or behind a proxy.
-//! Limits: [`REQUEST_OCTETS_MAX`], [`REQUEST_TIME_MAX`], [`CONNECTIONS_MAX`]; one answer to a
-//! connection.
+//! Limits: [`REQUEST_OCTETS_MAX`], [`READS_MAX`] reads of [`READ_TIME_MAX`],
+//! [`CONNECTIONS_MAX`]; one answer to a connection.
 
 use crate::Terminal;
 use crate::client::Connection;
@@ -15,12 +15,16 @@ use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Longest request, in octets.
 const REQUEST_OCTETS_MAX: usize = 8 << 10;
-/// Longest time for a request to come in, and for an answer to be taken.
-const REQUEST_TIME_MAX: Duration = Duration::from_secs(5);
+/// A request comes in so many pieces at most.
+const READS_MAX: usize = 8;
+/// Longest wait for a piece.
+const READ_TIME_MAX: Duration = Duration::from_secs(1);
+/// Longest wait for a client that does not take its answer.
+const WRITE_TIME_MAX: Duration = Duration::from_secs(5);
 /// Connections at a time; one more is closed.
 const CONNECTIONS_MAX: usize = 8;
 /// Pause after a connection that could not be taken.
@@ -99,7 +103,8 @@ impl Drop for Taken {
 }
 
 fn converse(mut stream: TcpStream, socket: &str) -> io::Result<()> {
-    stream.set_write_timeout(Some(REQUEST_TIME_MAX))?;
+    stream.set_write_timeout(Some(WRITE_TIME_MAX))?;
+    stream.set_read_timeout(Some(READ_TIME_MAX))?;
     let answer = match read_head(&mut stream)? {
         None => answer("431 Request Header Fields Too Large", PROMETHEUS, "too long\n"),
         Some(head) => reply(&head, |words| ask(socket, words)),
@@ -109,12 +114,14 @@ fn converse(mut stream: TcpStream, socket: &str) -> io::Result<()> {
 
 /// The request up to its empty line; `None`: it is too long.
 fn read_head(stream: &mut TcpStream) -> io::Result<Option<String>> {
-    let begin = Instant::now();
+    let mut reads = 0;
     let mut head = Vec::new();
     let mut octets = [0; 1024];
     while !head.windows(4).any(|four| four == b"\r\n\r\n") {
-        let left = REQUEST_TIME_MAX.checked_sub(begin.elapsed()).filter(|left| !left.is_zero());
-        stream.set_read_timeout(Some(left.ok_or(io::ErrorKind::TimedOut)?))?;
+        if reads == READS_MAX {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        reads += 1;
         match stream.read(&mut octets)? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
             count => head.extend_from_slice(&octets[..count]),

@@ -1,6 +1,6 @@
-//! `monitor`, `check_anchorite` and the metrics at a running daemon: the same text and the same exit
-//! code from both, within 100 ms although the token hangs; the examples of the manual's page; wrong
-//! arguments; the way by HTTP.
+//! `monitor`, `check_anchorite` and the metrics at a running daemon: the same text and the same
+//! exit code from both, at once although the token hangs; the examples of the manual's page;
+//! wrong arguments; the way by HTTP.
 
 use anchorite_tests::daemon::{Daemon, Installation};
 use anchorite_tests::fault_module::{FaultyToken, module};

@@ -158,7 +158,7 @@ fn faults_show_within_half_a_minute_and_go_with_their_mend() {
     site.tell(&["sign", FILED]);
     nagios.wait(&well, MENDED_WITHIN);
 
-    // Its master is gone: first a warning, then an alarm after half of the time that the zone lives.
+    // Its master is gone: a warning, and an alarm after half of the time that the zone lives.
     let gone = master.kill();
     nagios.wait(&[("input", WARNING), ("publish", OK)], WITHIN);
     nagios.wait(&[("input", CRITICAL), ("health", CRITICAL)], MENDED_WITHIN);
