@@ -1,6 +1,6 @@
 //! For those who watch from outside: `check_anchorite`, the plugin for Nagios and its kin, under
-//! this name or as a first word, and `anchorite metrics-host` for Prometheus. In: words. Out: a line on
-//! standard output and exit codes 0 to 3; metrics by HTTP.
+//! this name or as a first word, and `anchorite metrics-host` for Prometheus. In: words. Out: a
+//! line on standard output and exit codes 0 to 3; metrics by HTTP.
 
 use std::process::ExitCode;
 

@@ -1,7 +1,7 @@
 //! A report as plugin text: Monitoring Plugins guidelines, sections "Plugin Output for Nagios" and
 //! "Performance data". In: a report, how much to say (`-v` up to three times). Out: text of
-//! printable ASCII; performance data on the first line only, as lines behind it may have a second part that
-//! not everybody reads alike.
+//! printable ASCII; performance data on the first line only, as lines behind it may have a second
+//! part that not everybody reads alike.
 //! Limits: [`FIRST_LINE_MAX`], [`SUMMARY_MAX`], [`DETAIL_MAX`].
 
 use super::{Measure, Report, Trouble, Unit};
