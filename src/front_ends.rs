@@ -116,12 +116,12 @@ pub(crate) fn command_into(
 }
 
 /// Starts `anchorite run` with these options in a process group of its own, so that no Ctrl-C
-/// meant for this one reaches it, and waits until it runs or has failed. Its log lines go on to
-/// the standard error of this process.
+/// meant for this one reaches it, and waits until it runs or has failed. Its log lines go to
+/// syslog; where there is none, to the standard error of this process.
 pub(crate) fn start_daemon(options: &[String]) -> bool {
     let started = std::env::current_exe().and_then(|program| {
         let mut command = Command::new(program);
-        command.arg0("anchorite").args(["run", "--announce"]).args(options);
+        command.arg0("anchorite").args(["run", "--announce", "--syslog"]).args(options);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0).spawn()
     });
     match started {

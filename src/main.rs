@@ -15,8 +15,8 @@ mod run;
 mod shell;
 mod sign;
 mod slot_host;
-mod texts;
 mod ssh_host;
+mod texts;
 
 use console::tool::{ENFORCER, SIGNER};
 use console_protocol::options;

@@ -3,7 +3,9 @@
 //! `<Verbosity>`: 0 to 2 errors, 3 and above also information, 5 and above debugging.
 //! Control characters in fields never reach the terminal as they are.
 
+use crate::io::local_time::syslog_time;
 use crate::io::syslog::{Severity, Syslog};
+use crate::runtime::wall_clock;
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 use std::sync::OnceLock;
@@ -129,7 +131,7 @@ impl Write for LineWriter<'_> {
                 let line = String::from_utf8_lossy(octets);
                 let line = line.trim_end_matches('\n');
                 let (ident, text) = line.split_once(": ").unwrap_or(("ods-signerd", line));
-                let time = jiff::Zoned::now().strftime("%b %e %H:%M:%S").to_string();
+                let time = syslog_time(wall_clock());
                 syslog.send(*severity, &time, ident, text);
             }
         }

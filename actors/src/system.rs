@@ -349,10 +349,7 @@ impl Running {
 
     /// Lets secondaries in, and tells them of new versions. Ports are bound before, while this
     /// process may.
-    pub fn add_transfers(
-        &self,
-        bound: Vec<Bound>,
-    ) -> Result<ChildRef<TransferActor>, StartError> {
+    pub fn add_transfers(&self, bound: Vec<Bound>) -> Result<ChildRef<TransferActor>, StartError> {
         let pool = PoolSpec {
             name: "transfer",
             workers: self.staff.pool.workers(),

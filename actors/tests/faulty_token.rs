@@ -145,6 +145,7 @@ impl Lab {
             keeps_approved: true,
             auditor: Auditor::Here,
             verbosity: 3,
+            facility: None,
             expected_ds: std::collections::BTreeMap::new(),
         };
         let clock = Clock::system();

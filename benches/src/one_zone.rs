@@ -114,6 +114,7 @@ impl OneZone {
             slots: Arc::new(BTreeMap::from([("bench".to_owned(), self.token.clone())])),
             serial_mode: SerialMode::Counter,
             input_serial,
+            serial_wanted: None,
             is_new_input: true,
         }
     }

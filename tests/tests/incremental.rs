@@ -358,6 +358,7 @@ impl World {
             serial_mode: SerialMode::Counter,
             input_serial: Serial(self.input_serial),
             previous_serial: self.serial(),
+            serial_wanted: None,
             is_new_input: true,
         }
     }

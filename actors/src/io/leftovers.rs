@@ -5,9 +5,7 @@
 
 use crate::settings::Settings;
 use crate::zone::gate::{CANDIDATE_GENERATION, REPORT_SUFFIX, refused_folder, report_path};
-use crate::zone::{
-    HELD_SUFFIX, RECEIVED_SUFFIX, held_path, received_path, updates_folder,
-};
+use crate::zone::{HELD_SUFFIX, RECEIVED_SUFFIX, held_path, received_path, updates_folder};
 use dnssec::Name;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -14,6 +14,11 @@ pub fn date_time(at: Timestamp) -> String {
     formatted(at, "%Y-%m-%d %H:%M:%S", TimeZone::system())
 }
 
+/// As log lines of syslog begin: `Nov 22 10:00:00` (RFC 3164 section 4.1.2).
+pub fn syslog_time(at: Timestamp) -> String {
+    formatted(at, "%b %e %H:%M:%S", TimeZone::system())
+}
+
 const CTIME: &str = "%a %b %e %H:%M:%S %Y";
 
 fn formatted(at: Timestamp, format: &str, zone: TimeZone) -> String {

@@ -1,6 +1,6 @@
 //! Gives up the rights of root: the program becomes the user and group of `<Privileges>`; and the
-//! terminal that it was started at. In: names. Out: nothing, or why not. Before threads, files and tokens: what is made belongs to
-//! that user, and slot hosts are his too.
+//! terminal that it was started at. In: names. Out: nothing, or why not. Before threads, files and
+//! tokens: what is made belongs to that user, and slot hosts are his too.
 
 use crate::settings::RunAs;
 use nix::errno::Errno;

@@ -37,6 +37,12 @@ enum Source {
     },
 }
 
+/// The system's wall clock, for what log lines say of themselves; nothing is decided by it.
+pub fn wall_clock() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(since_epoch.as_secs())
+}
+
 /// Why the clock was not set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LeapError {

@@ -89,7 +89,7 @@ pub use actix::{
 pub use actix_rt::{Arbiter, ArbiterHandle, System, SystemRunner};
 
 pub use child::{Child, ChildRef, ObserveError, StopDone};
-pub use clock::{Clock, Deadline, LeapError};
+pub use clock::{Clock, Deadline, LeapError, wall_clock};
 pub use failure::{Failure, Panicked};
 pub use health::{ChildState, HealthRow, HealthTable};
 pub use outbox::{Answer, AskError, Outbox, Reply, TellError, Undelivered};

@@ -490,7 +490,7 @@ fn is_difference_known(order: &RunOrder, touched: &Touched, version: &ZoneVersio
     match (was_passed_through, is_passed_through(order)) {
         (false, false) => true,
         (true, true) => {
-            // Where all is new, so is the difference, and to judge it would cost more than the zone.
+            // Where all is new, so is the difference: to judge it would cost more than the zone.
             matches!(touched, Touched::Owners(_))
                 && is_signed_elsewhere(&stored.version)
                 && is_signed_elsewhere(version)

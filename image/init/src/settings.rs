@@ -1,5 +1,5 @@
-//! The box's own settings: its name, its network, and who may come to it (users.rs). The
-//! same text is the file of a set-up disk (`anchorite.setup`), what the wizard hands in, and what is
+//! The box's own settings: its name, its network, and who may come to it (users.rs). The same
+//! text is the file of a set-up disk (`anchorite.setup`), what the wizard hands in, and what is
 //! kept on the data partition.
 //!
 //! ```text

@@ -124,7 +124,7 @@ impl Lab {
             false => format!("zone {ZONE}\n"),
         };
         let mut input = child.stdin.take().unwrap();
-        write!(input, "{server}{zone}{lines}send\n").unwrap();
+        writeln!(input, "{server}{zone}{lines}send").unwrap();
         drop(input);
         let output = child.wait_with_output().unwrap();
         let said = [output.stdout, output.stderr].concat();

@@ -95,7 +95,7 @@ fn who_may_not_and_what_may_not_be_is_refused() {
         (Some(&key), format!("local 127.0.0.2\n{good}"), "REFUSED"),
         (
             Some(&key),
-            format!("zone example.net\nupdate add x.example.net. 60 A 192.0.2.8\n"),
+            "zone example.net\nupdate add x.example.net. 60 A 192.0.2.8\n".to_owned(),
             "NOTAUTH",
         ),
         (

@@ -248,6 +248,7 @@ impl World {
             serial_mode: settings.policy.zone.serial,
             input_serial: unsigned.serial().expect("a SOA"),
             previous_serial: last,
+            serial_wanted: None,
             is_new_input: false,
         };
         let version = match Sign::run(&self.pool, sign)? {

@@ -140,7 +140,7 @@ impl Nagios {
     /// A service's state, once it was checked.
     pub(crate) fn service(&self, description: &str) -> Option<Service> {
         let text = std::fs::read_to_string(self.path("status/status.dat")).ok()?;
-        let blocks = text.split("servicestatus {").skip(1);
+        let mut blocks = text.split("servicestatus {").skip(1);
         let value = |block: &str, key: &str| {
             let mut lines = block.lines().take_while(|line| line.trim() != "}");
             lines.find_map(|line| {
@@ -149,7 +149,7 @@ impl Nagios {
         };
         let meant =
             |block: &&str| value(block, "service_description").as_deref() == Some(description);
-        let block = blocks.filter(meant).next()?;
+        let block = blocks.find(meant)?;
         let is_checked = value(block, "has_been_checked")? == "1";
         is_checked.then_some(())?;
         let state = value(block, "current_state")?.parse().ok()?;

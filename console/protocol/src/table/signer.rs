@@ -17,8 +17,8 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         path: "sign",
         usage: "\
-sign <zone> [--serial <nr>] Read zone and schedule for immediate (re-)sign.\n                            \
-If a serial is given, that serial is used in the output zone.\n\
+sign <zone> [--serial <nr>] Read zone and schedule for immediate (re-)sign.\n\
+\x20                           If a serial is given, that serial is used in the output zone.\n\
 sign --all                  Read all zones and schedule all for immediate (re-)sign.\n",
         parameters: &[ALL, SERIAL],
         operands: Operands::ANY,
