@@ -181,7 +181,7 @@ fn fish(programs: &[&str]) -> String {
     script
 }
 
-const FISH_FUNCTION: &str = r#"# Completion of anchorite's commands: it goes into ~/.config/fish/completions.
+const FISH_FUNCTION: &str = r#"# Completion of anchorite; goes into ~/.config/fish/completions.
 function __anchorite_words
     set -l words (commandline -opc)
     string match -v -- '-*' $words[2..-1]
