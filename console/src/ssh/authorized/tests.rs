@@ -43,7 +43,7 @@ fn options_before_the_key() {
     check(&line, "nagios", "monitor", Some("monitor health, -v"), Refused);
     let line = format!("command=\"zone show \\\"a b\\\"\" {ED25519} e");
     check(&line, "e", "monitor", Some("zone show \"a b\""), Allowed);
-    let print = "SHA256:UCUiLr7Pjs9wFFJMDByLgc3NrtdU344OgUM45wZPcIQ";
+    let print = "SHA256:T7SvZ2cslqpPj6nKzitCBHHlpVF3r3MvLwmFL0fk0IE";
     check(ED25519, print, "monitor", None, Allowed);
     check(&format!("{ED25519} \u{1b}[2J"), "?[2J", "monitor", None, Allowed);
 }
