@@ -23,8 +23,8 @@ const LOCKED_OCTETS_MAX: u64 = 256 << 20;
 const OPEN_FILES_MAX: u64 = 65_536;
 /// Values of /proc/sys.
 const KERNEL_SETTINGS: &[(&str, &str)] = &[
-    // The daemon serves DNS without being root; every listener on this box is ours.
-    ("net/ipv4/ip_unprivileged_port_start", "53"),
+    // SSH (22) and DNS (53) are served without being root; every listener on this box is ours.
+    ("net/ipv4/ip_unprivileged_port_start", "22"),
     // Addresses of the kernel and its log are nobody's business.
     ("kernel/kptr_restrict", "2"),
     ("kernel/dmesg_restrict", "1"),
