@@ -89,6 +89,6 @@ fn ours_says_not_running_and_what_was_meant() {
     let help = run(&mut ours("anchorite"), &["help", "zone", "list"], "");
     help.is(
         "Usage:\nzone list [--json]\n\n\n    List the zones: policy, state, serials, and what is \
-         wrong with masters and\n    secondaries.\n",
+         wrong with masters\n    and secondaries.\n",
     );
 }

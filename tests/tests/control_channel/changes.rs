@@ -67,7 +67,7 @@ fn update_brings_zones_in_and_takes_them_out() {
     installation.write_small_zone("b.example", 7, "");
     installation.write_zonelist(&[("a.example", "default"), ("b.example", "default")]);
     clients.signer("zones").is("There are 1 zones configured\n- a.example\n");
-    clients.signer("update").is("Zone list updated: 0 removed, 1 added, 0 updated.\n");
+    clients.signer("update --all").is("Zone list updated: 0 removed, 1 added, 0 updated.\n");
     daemon.wait_for(&["[STATS] b.example "]);
     dnssec_verify(&installation.signed("b.example"), "b.example").unwrap();
     let listed = clients.enforcer("zone list").stdout;
