@@ -98,6 +98,10 @@ fn transfers_of_the_manual_are_read() {
         let notices = match example.split('>').next().unwrap() {
             "<Adapter" => fine(read_addns("a", example.as_bytes())).1,
             "<ZoneList" => fine(read_zonelist("z", example.as_bytes())).1,
+            "<Outbound" => {
+                let text = format!("<Adapter><DNS>{example}</DNS></Adapter>");
+                fine(read_addns("a", text.as_bytes())).1
+            }
             "<Signer" => {
                 let text = format!("{before}{example}{after}");
                 let (conf, notices) = fine(read_conf("c", text.as_bytes()));

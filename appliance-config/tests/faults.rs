@@ -264,11 +264,11 @@ fn a_fault_shows_its_place() {
           <Configuration>
           ^^^^^^^^^^^^^^^
         conf.xml:2:2: unknown element <PIN> in <Configuration>; allowed here:
-              <RepositoryList>, <Common>, <Enforcer>, <Signer>
+              <RepositoryList>, <Common>, <Enforcer>, <Signer>, <CatalogList>
            <PIN>***************</PIN><Foo/>
            ^^^^^
         conf.xml:2:28: unknown element <Foo> in <Configuration>; allowed here:
-              <RepositoryList>, <Common>, <Enforcer>, <Signer>
+              <RepositoryList>, <Common>, <Enforcer>, <Signer>, <CatalogList>
            <PIN>***************</PIN><Foo/>
                                      ^^^^^^
     "#]]

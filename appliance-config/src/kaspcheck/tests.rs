@@ -171,7 +171,7 @@ fn a_conf_that_fails_still_says_where_the_others_are() {
         1,
         expect![[r#"
         /conf:3:1: unknown element <Odd> in <Configuration>; allowed here:
-              <RepositoryList>, <Common>, <Enforcer>, <Signer>
+              <RepositoryList>, <Common>, <Enforcer>, <Signer>, <CatalogList>
           <Odd/><Common><PolicyFile>/kasp</PolicyFile>
           ^^^^^^
         ERROR: /conf fails to validate
