@@ -203,7 +203,7 @@ mod tests {
         };
         assert_eq!(complaint("sign a --cereal 5"), "unrecognized option '--cereal'");
         assert_eq!(complaint("zones -x"), "invalid option -- 'x'");
-        assert_eq!(complaint("sign a b"), "too many arguments");
+        assert_eq!(complaint("clear a b"), "too many arguments");
         assert_eq!(complaint("sign --all=x"), "option '--all' doesn't allow an argument");
     }
 

@@ -59,7 +59,7 @@ fn words_find_the_longest_path_of_their_front_end() {
     assert_eq!(found(Signer, "zone list"), None);
     assert_eq!(found(Signer, "signer zones"), None);
     assert_eq!(found(Appliance, "zones"), Some((Family::Signer, "zones", 1)));
-    assert_eq!(found(Appliance, "zone list"), Some((Family::Enforcer, "zone list", 2)));
+    assert_eq!(found(Appliance, "zone list"), Some((Family::Appliance, "zone list", 2)));
     assert_eq!(found(Appliance, "stop"), Some((Family::Appliance, "stop", 1)));
     assert_eq!(found(Appliance, "signer stop"), Some((Family::Signer, "stop", 2)));
     assert_eq!(found(Appliance, "enforcer zones"), None);
