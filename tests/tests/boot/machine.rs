@@ -172,7 +172,8 @@ impl Machine {
         self.type_line(user);
         self.wait_for("Passphrase: ");
         self.type_line(passphrase);
-        self.wait_for(&format!("{name} (admin,officer)"));
+        // The daemon may be starting yet, and the prompt says so in place of the roles.
+        self.wait_for(&format!("{name} ("));
         self.wait_for("> ");
         // The shell's own line end: it reads keys, not lines.
         self.type_keys("exit\r");

@@ -171,9 +171,10 @@ fn every_process_that_is_killed_comes_back() {
         let (process, starts) = service(&status, name);
         machine.type_line(&format!("kill {name}"));
         machine.wait_for_all(&[&format!("{name} ended (Signaled("), "it starts again in"]);
-        let again = format!("starts {}", starts + 1);
+        let again = format!("service    {name}: process");
         let status = machine.command_until("status", BOX1, &again);
-        assert_ne!(service(&status, name).0, process, "{status}");
+        let (new, starts_now) = service(&status, name);
+        assert!(new != process && starts_now == starts + 1, "{status}");
     }
     machine.ssh_until(&key, "running", "Engine running.");
     // The console's own process: the login is there again.
