@@ -112,7 +112,7 @@ fn transfers_of_the_manual_are_read() {
         };
         assert_eq!(notices, [""; 0], "{example}");
     }
-    assert_eq!((examples.len(), listeners), (4, 2));
+    assert_eq!((examples.len(), listeners), (6, 2));
     fine(read_zonefetch("f", &bytes("opendnssec-1.1", "zonefetch.xml")));
 }
 

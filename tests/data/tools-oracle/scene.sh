@@ -13,6 +13,7 @@ mount --bind var /var/lib/opendnssec
 mount --bind run /run/opendnssec
 if [ -S dev/log ]; then
   mkdir dev/shm
+  mount --rbind /dev/shm dev/shm
   for name in null zero full random urandom; do
     touch dev/$name
     mount --bind /dev/$name dev/$name
