@@ -1,11 +1,11 @@
 //! A zone as the health snapshot has it. In: its status, its way out. Out: plain values.
 
 use crate::system::RunningZone;
-use crate::transfers::OutputHealth;
 use crate::zone::{Phase, RefreshStatus};
 use dnssec::Timestamp;
+use dnssec::health::snapshot::OutputHealth;
 use dnssec::health::snapshot::{
-    self, HeldHealth, InboundHealth, RefusalHealth, ZoneHealth, ZonePhase, ZoneTerms,
+    HeldHealth, InboundHealth, RefusalHealth, ZoneHealth, ZonePhase, ZoneTerms,
 };
 
 /// A zone that was first seen at `known_since`.
@@ -48,7 +48,7 @@ pub(super) fn health(
         held,
         keyset_expires: status.keyset_expires,
         inbound: status.refresh.as_ref().map(inbound),
-        output: output.map(outbound),
+        output,
         notify_failure: status.notify_failure.clone(),
     }
 }
@@ -62,9 +62,4 @@ fn inbound(refresh: &RefreshStatus) -> InboundHealth {
         refusals: refusals.map(|it| (it.master.to_string(), it.since, it.reason.clone())).collect(),
         serial: refresh.serial,
     }
-}
-
-fn outbound(output: OutputHealth) -> snapshot::OutputHealth {
-    let OutputHealth { secondaries, behind, late, unseen, ahead, unacknowledged, lag_max } = output;
-    snapshot::OutputHealth { secondaries, behind, late, unseen, ahead, unacknowledged, lag_max }
 }

@@ -18,7 +18,7 @@ mod watching;
 #[cfg(test)]
 mod tests;
 
-pub use outbound::{NotifyStatus, OutboundStatus, OutputHealth, SecondaryStatus};
+pub use outbound::{NotifyStatus, OutboundStatus, SecondaryStatus};
 pub use publications::{Publications, Published};
 pub use telling::TRIES_MAX;
 

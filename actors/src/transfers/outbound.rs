@@ -3,6 +3,7 @@
 //! screens, [`OutputHealth`] for the health check. When to ask whom is `dnssec::transfer::watch`'s
 //! to say. Never: sockets. Limit: as many secondaries as `<Notify>` lists.
 
+use dnssec::health::snapshot::OutputHealth;
 use dnssec::transfer::peers::Outbound;
 use dnssec::transfer::schedule::{Jitter, Timers};
 use dnssec::transfer::watch::{Next, Secondary, Shown, Standing, Versions, WatchLimit};
@@ -72,25 +73,6 @@ pub struct OutboundStatus {
     pub lag_max: Option<Seconds>,
     /// What is known of each secondary.
     pub secondaries: Vec<SecondaryStatus>,
-}
-
-/// What the health check `output` goes by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct OutputHealth {
-    /// Secondaries of `<Notify>`.
-    pub secondaries: usize,
-    /// Of these, those that lack the newest version.
-    pub behind: usize,
-    /// Of these, those that do for longer than they may.
-    pub late: usize,
-    /// Those that show no version: they do not answer, or not as one who serves the zone.
-    pub unseen: usize,
-    /// Those that show a version that was never published here.
-    pub ahead: usize,
-    /// Those that were given up to be told of the newest version.
-    pub unacknowledged: usize,
-    /// The longest time that one of those behind has been behind.
-    pub lag_max: Seconds,
 }
 
 impl OutboundStatus {

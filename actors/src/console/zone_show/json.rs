@@ -3,8 +3,9 @@
 
 use super::super::audit_log::quoted;
 use super::{View, phase_word};
-use crate::transfers::{NotifyStatus, OutboundStatus, OutputHealth, SecondaryStatus};
+use crate::transfers::{NotifyStatus, OutboundStatus, SecondaryStatus};
 use crate::zone::RefreshStatus;
+use dnssec::health::snapshot::OutputHealth;
 use dnssec::transfer::watch::Standing;
 use dnssec::{Serial, Timestamp};
 use std::fmt::Display;

@@ -1,9 +1,10 @@
 //! Secondaries of this process on loopback, and a clock that runs ahead whenever everybody waits.
 
-use super::super::outbound::{OutputHealth, SecondaryStatus};
+use super::super::outbound::SecondaryStatus;
 use super::super::tests::{key, name, version};
 use super::*;
 use dnssec::Seconds;
+use dnssec::health::snapshot::OutputHealth;
 use dnssec::transfer::Rcode;
 use dnssec::transfer::message::{Answer, Request};
 use dnssec::transfer::peers::{Outbound, Remote};
