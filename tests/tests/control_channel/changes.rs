@@ -40,6 +40,24 @@ fn sign_reads_the_input_and_flush_does_not() {
 }
 
 #[test]
+fn sign_takes_a_serial_that_is_newer() {
+    let installation = with_zone();
+    let mut daemon = installation.start();
+    daemon.wait_for(&["[STATS] a.example "]);
+    let clients = Clients::of(&installation);
+    let scheduled = "Zone a.example scheduled for immediate re-sign.\n";
+    clients.signer("sign a.example --serial 3000000000").is(scheduled);
+    daemon.wait_for(&["[STATS] a.example 3000000000 "]);
+    assert_eq!(serial_of(&installation.signed("a.example")), 3_000_000_000);
+    dnssec_verify(&installation.signed("a.example"), "a.example").unwrap();
+    // The same again is not newer (RFC 1982).
+    let refused =
+        format!("Error: Unable to enforce serial 3000000000 for zone a.example.\n{scheduled}");
+    clients.signer("sign a.example --serial 3000000000").is(&refused);
+    daemon.stop();
+}
+
+#[test]
 fn clear_has_every_signature_made_anew_with_a_higher_serial() {
     let installation = with_zone();
     let mut daemon = installation.start();
