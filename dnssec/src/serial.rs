@@ -41,13 +41,20 @@ pub fn next_serial(
         Some(previous) if previous.is_after(input) => previous,
         Some(_) | None => input,
     };
-    let newer_or_next = |wanted: Serial| match previous {
-        None if wanted.is_after(input) || wanted == input => wanted,
-        _ if wanted.is_after(last) => wanted,
+    // Serials have no order over more than half their circle (RFC 1982, section 3.2): what is
+    // newer than the input can be older than what was published, and that must never be sent.
+    let is_newer = |wanted: Serial| previous.is_none_or(|previous| wanted.is_after(previous));
+    let next = match previous {
+        Some(previous) if !is_newer(last.plus(1)) => previous.plus(1),
         _ => last.plus(1),
     };
+    let newer_or_next = |wanted: Serial| match previous {
+        None if wanted.is_after(input) || wanted == input => wanted,
+        _ if wanted.is_after(last) && is_newer(wanted) => wanted,
+        _ => next,
+    };
     match mode {
-        SerialMode::Counter => Ok(last.plus(1)),
+        SerialMode::Counter => Ok(next),
         SerialMode::UnixTime => Ok(newer_or_next(Serial(now.to_wire()))),
         SerialMode::DateCounter => Ok(newer_or_next(date_serial(now))),
         SerialMode::Keep => match previous {
@@ -117,6 +124,25 @@ mod tests {
         check(SerialMode::UnixTime, 1, None, NOON.to_wire());
         check(SerialMode::UnixTime, 1, Some(NOON.to_wire()), NOON.to_wire() + 1);
         check(SerialMode::UnixTime, 2_026_112_299, None, 2_026_112_300);
+    }
+
+    #[test]
+    fn never_older_than_the_published_one_over_the_whole_circle() {
+        // 1 is newer than 3,000,000,000, and the time is newer than 1, but not than that.
+        check(SerialMode::UnixTime, 1, Some(3_000_000_000), 2);
+        check(SerialMode::DateCounter, 1, Some(3_000_000_000), 2);
+        // The input's next one lies just out of reach.
+        check(SerialMode::Counter, (1 << 31) - 1 + 5, Some(5), 6);
+        let steps = (0..=64).map(|step: u32| step.wrapping_mul(1 << 26));
+        for (input, previous) in steps.clone().flat_map(|a| steps.clone().map(move |b| (a, b))) {
+            for input in [input.wrapping_sub(1), input, input.wrapping_add(1)] {
+                for mode in [SerialMode::Counter, SerialMode::UnixTime, SerialMode::DateCounter] {
+                    let next = next_serial(mode, Serial(input), Some(Serial(previous)), NOON);
+                    let next = next.unwrap();
+                    assert!(next.is_after(Serial(previous)), "{mode:?} {input} {previous} {next}");
+                }
+            }
+        }
     }
 
     #[test]

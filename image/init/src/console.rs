@@ -311,14 +311,12 @@ impl Console {
         );
         let mut wizard = Wizard::new(before);
         loop {
-            self.say(&wizard.question());
+            // Before the question: who answers at once must not see the answer either.
             let is_secret = wizard.asks_for_secret();
-            if is_secret {
-                make_sane(Echo::Off)?;
-            }
+            make_sane(if is_secret { Echo::Off } else { Echo::On })?;
+            self.say(&wizard.question());
             let line = self.line();
             if is_secret {
-                make_sane(Echo::On)?;
                 self.say("\n");
             }
             let Some(line) = line? else { return Ok(false) };

@@ -3,6 +3,7 @@
 use crate::client::Clients;
 use anchorite_tests::daemon::{Installation, serial_of};
 use anchorite_tests::judges::dnssec_verify;
+use dnssec::Serial;
 
 fn with_zone() -> Installation {
     let installation = Installation::new("default");
@@ -54,6 +55,11 @@ fn sign_takes_a_serial_that_is_newer() {
     let refused =
         format!("Error: Unable to enforce serial 3000000000 for zone a.example.\n{scheduled}");
     clients.signer("sign a.example --serial 3000000000").is(&refused);
+    // The serial of the input, 1, is newer than that; the time, which is newer than 1, is not.
+    clients.signer("clear a.example").is("Internal zone information about a.example cleared");
+    daemon.wait_for(&["[STATS] a.example "]);
+    let next = Serial(serial_of(&installation.signed("a.example")));
+    assert!(next.is_after(Serial(3_000_000_000)), "{next}");
     daemon.stop();
 }
 
