@@ -6,6 +6,8 @@
 
 use std::ops::Range;
 
+use ring::digest::Digest;
+
 use crate::apex;
 use crate::expectations::{Denial, Expectations};
 use crate::facts::Facts;
@@ -72,6 +74,13 @@ pub(crate) enum Chain {
     Unusable,
     Nsec,
     Nsec3,
+}
+
+/// What an incremental audit knows of the whole zone, of which only some names are prepared.
+pub(crate) struct Known<'k> {
+    pub(crate) facts: Facts,
+    /// The digest of the whole zone by a hash algorithm of RFC 8976.
+    pub(crate) digest_of: &'k dyn Fn(u8) -> Digest,
 }
 
 /// A candidate that was read, ordered and classified, ready for verification on any threads.
@@ -209,7 +218,7 @@ impl<'a> Prepared<'a> {
         is_checked: impl Fn(&[u8]) -> bool,
         must_match: impl Fn(&Hash) -> bool,
         changed: &ChangedRrsets,
-        whole: Facts,
+        whole: Known<'_>,
     ) -> Report {
         let nodes: Vec<usize> = (0..self.owner_count())
             .filter(|&node| {
@@ -226,7 +235,7 @@ impl<'a> Prepared<'a> {
         &mut self,
         partials: Vec<PartialReport>,
         must_match: impl Fn(&Hash) -> bool,
-        known: Option<Facts>,
+        known: Option<Known<'_>>,
     ) -> Report {
         let stopped_early = partials.iter().any(|partial| partial.findings.are_enough());
         let mut matched = vec![false; self.nsec3.len()];
@@ -247,15 +256,19 @@ impl<'a> Prepared<'a> {
                 }
             }
         }
-        let is_whole = known.is_none();
         let mut facts = std::mem::take(&mut whole.facts);
-        if let Some(known) = known {
+        let mut digest_of_known = None;
+        if let Some(Known { facts: of_whole, digest_of }) = known {
             // Who signs the keys was seen at the apex, which is always checked.
-            facts = Facts { keyset_signers: facts.keyset_signers, ..known };
+            facts = Facts { keyset_signers: facts.keyset_signers, ..of_whole };
+            digest_of_known = Some(digest_of);
         }
         let keys = history::of_candidate(self, &facts);
         if !stopped_early {
-            self.check_whole_zone(&facts, &keys, is_whole, &mut whole.findings);
+            let of_prepared = |hash| zonemd::digest_of(self, hash);
+            let digest_of = digest_of_known.unwrap_or(&of_prepared);
+            zonemd::check(self, digest_of, &mut whole.findings);
+            self.check_whole_zone(&facts, &keys, &mut whole.findings);
         }
         // The same report however the work was split.
         whole.findings.list[whole_zone_count..].sort_by(|left, right| {
@@ -272,17 +285,8 @@ impl<'a> Prepared<'a> {
         }
     }
 
-    /// What only the whole zone can tell: chain and caches, succession, horizon, ZONEMD.
-    fn check_whole_zone(
-        &self,
-        facts: &Facts,
-        keys: &PublishedKeys,
-        is_whole: bool,
-        findings: &mut Findings,
-    ) {
-        if is_whole {
-            zonemd::check(self, findings);
-        }
+    /// What only the whole zone can tell: chain and caches, succession, horizon.
+    fn check_whole_zone(&self, facts: &Facts, keys: &PublishedKeys, findings: &mut Findings) {
         if self.expectations.denial == Denial::Source {
             return;
         }

@@ -206,6 +206,12 @@ impl Slot {
         &self.block.facts
     }
 
+    /// The owner names of the block in order, each with its records.
+    pub(super) fn owners(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let block = &self.block;
+        (0..block.len()).map(|at| (block.owner(at), block.records(at)))
+    }
+
     /// All records of the block.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.block.bytes

@@ -7,20 +7,22 @@
 //! zone: the same checks run on a small zone that is made of the names concerned and of what the
 //! checks ask about them (`select`).
 //!
-//! Never: a walk over the zone, but for one over the summaries of its blocks. Limits: owner names
+//! Never: a walk over the zone, but for one over the summaries of its blocks, and one for the digest
+//! of a zone that has a ZONEMD (RFC 8976), which is made of all records. Limits: owner names
 //! touched ([`Approved::judge`]), names in walks below one name (`view`).
 
 mod approval;
 mod block;
+mod digest;
 mod edit;
 mod keys;
 mod select;
 mod source;
 mod view;
 
-use crate::expectations::{Denial, Expectations, Zonemd};
+use crate::expectations::{Denial, Expectations};
 use crate::finding::RecordType;
-use crate::prepared::{AuditError, Prepared, Zones};
+use crate::prepared::{AuditError, Known, Prepared, Zones};
 use crate::report::{Counts, Report, Verdict};
 use crate::wire::{self, Record, rtype};
 
@@ -29,7 +31,7 @@ pub(crate) use edit::ChangedRrsets;
 pub use edit::Side;
 
 use approval::SourceState;
-use block::{At, List, Records};
+use block::{At, List};
 use view::View;
 
 /// A difference may always touch so many owner names; beyond that, a quarter of the zone's.
@@ -112,7 +114,7 @@ pub enum NotIncremental {
     /// A change at the apex that concerns every name.
     #[error("the {record_type} RRset at the apex changes")]
     ApexChanged {
-        /// DNSKEY, NSEC3PARAM or ZONEMD; SOA, if the TTL of denial records (RFC 9077) changes.
+        /// NSEC3PARAM; SOA, if the TTL of denial records (RFC 9077) changes.
         record_type: RecordType,
     },
     /// Records outside the zone, or signatures and NSEC records at a name without data.
@@ -133,9 +135,6 @@ pub enum NotIncremental {
         /// Owner name in wire form.
         owner: Vec<u8>,
     },
-    /// The zone has a digest of itself (RFC 8976), or is to have one.
-    #[error("the zone has or needs a ZONEMD, which is made of all records")]
-    WholeZoneDigest,
     /// A full audit is the better way.
     #[error("{names} names concerned, limit {limit}")]
     TooMuch {
@@ -266,12 +265,6 @@ impl Approved {
         if judged.now < last {
             return Err(NotIncremental::TimeWentBack { now: judged.now, last });
         }
-        let apex = Records(self.others.records_of(&judged.apex));
-        if judged.zonemd == Zonemd::Required
-            || apex.into_iter().any(|(_, record)| record.rtype == rtype::ZONEMD)
-        {
-            return Err(NotIncremental::WholeZoneDigest);
-        }
         if self.source.as_ref().is_some_and(|source| source.is_irregular) {
             return Err(NotIncremental::IrregularSource);
         }
@@ -284,7 +277,7 @@ impl Approved {
         mut records: impl Iterator<Item = &'r Record<'r>>,
     ) -> Result<(), NotIncremental> {
         let found = records.find(|record| {
-            matches!(record.rtype, rtype::NSEC3PARAM | rtype::ZONEMD)
+            record.rtype == rtype::NSEC3PARAM
                 && wire::equal_names(record.owner, &self.expectations.apex)
         });
         found.map_or(Ok(()), |record| {
@@ -319,6 +312,6 @@ fn audit_small_zone(
         |owner| selection.names.get(owner) == Some(&true),
         |hash| selection.hashes.contains(hash),
         &edited.changed,
-        facts,
+        Known { facts, digest_of: &|hash| digest::of(new, hash) },
     ))
 }

@@ -30,6 +30,11 @@ impl<'v> View<'v> {
         View { others, nsec3s, apex, apex_types }
     }
 
+    /// The apex in lower case.
+    pub(super) fn apex(self) -> &'v [u8] {
+        self.apex
+    }
+
     /// Records of a name, from both lists.
     pub(super) fn records(self, name: &[u8]) -> impl Iterator<Item = (&'v [u8], Record<'v>)> {
         Records(self.others.records_of(name)).chain(Records(self.nsec3s.records_of(name)))

@@ -12,7 +12,7 @@ use crate::naive::{Deviation, Signer, parent};
 use audit::{
     Approval, Approved, ApprovedError, Denial, Difference, DsSet, DsSource, Expectations, Finding,
     Horizon, Judgement, NotIncremental, Prepared, PublishedKeys, PublishedVersion, Report,
-    Severity, Verdict, Zones,
+    Severity, Verdict, Zonemd, Zones,
 };
 
 type Records = Vec<Rr>;
@@ -122,7 +122,10 @@ impl World {
     pub(crate) fn new(denial: Denial, source: Records, random: &mut Random) -> Self {
         let mut signer = Signer::new(denial.clone());
         let signed = signer.sign(&source, NOW, 3600, &Deviation::default());
-        let expectations = expectations(&denial);
+        let mut expectations = expectations(&denial);
+        if source.contains(&placeholder()) {
+            expectations.zonemd = Zonemd::Required;
+        }
         // In order, or in one piece that has to be sorted.
         let blocks = if random.one_in(3) {
             let mut records = signed.clone();
@@ -463,6 +466,11 @@ pub(crate) fn tamper(
     }
 }
 
+/// What the signer replaces by the digest of the zone.
+fn placeholder() -> Rr {
+    rr("example", ZONEMD, &[&[0, 0, 0, 0, 1, 1][..], &[0; 48]].concat())
+}
+
 pub(crate) fn start_source() -> Records {
     let mut source = source();
     source.retain(|r| r.rtype != CNAME);
@@ -478,9 +486,9 @@ pub(crate) fn without_repetitions(records: &mut Records) {
     records.dedup();
 }
 
-fn check_random_changes(denial: Denial, steps: usize) {
+fn check_random_changes(denial: Denial, start: Records, steps: usize) {
     let mut random = Random::new();
-    let mut world = World::new(denial, start_source(), &mut random);
+    let mut world = World::new(denial, start, &mut random);
     let (mut refused, mut gave_up) = (0, 0);
     for step in 0..steps {
         let mut source = world.source.clone();
@@ -504,6 +512,10 @@ fn check_random_changes(denial: Denial, steps: usize) {
             for _ in 0..=random.below(2) {
                 what += &tamper(&mut signed, &mut audited, &mut world, now, &mut random);
                 what += "; ";
+            }
+            // Mostly the digest fits, so that the rest is what counts.
+            if !random.one_in(4) {
+                world.signer.fill_digest(&mut signed, now, 3600);
             }
             without_repetitions(&mut signed);
             let what = format!("step {step}: {what}");
@@ -569,15 +581,24 @@ const STEPS: usize = 30;
 
 #[test]
 fn random_changes_of_an_nsec_zone() {
-    check_random_changes(Denial::Nsec, STEPS);
+    check_random_changes(Denial::Nsec, start_source(), STEPS);
 }
 
 #[test]
 fn random_changes_of_an_nsec3_zone() {
-    check_random_changes(nsec3(false), STEPS);
+    check_random_changes(nsec3(false), start_source(), STEPS);
 }
 
 #[test]
 fn random_changes_of_an_opt_out_zone() {
-    check_random_changes(nsec3(true), STEPS);
+    check_random_changes(nsec3(true), start_source(), STEPS);
+}
+
+/// The digest is that of the whole new zone, though only the difference is looked at.
+#[test]
+fn random_changes_of_zones_with_a_digest() {
+    let start = [start_source(), vec![placeholder()]].concat();
+    for denial in [Denial::Nsec, nsec3(false), nsec3(true)] {
+        check_random_changes(denial, start.clone(), STEPS / 3);
+    }
 }

@@ -52,8 +52,6 @@ fn other_expectations_and_earlier_moments_need_a_full_audit() {
 #[test]
 fn changes_of_every_name_need_a_full_audit() {
     let changed = |rtype| NotIncremental::ApexChanged { record_type: RecordType(rtype) };
-    let digest = |z: &mut Vec<Rr>| z.push(rr("example", ZONEMD, &[7; 54]));
-    check_gives_up(Denial::Nsec, digest, |_| {}, |_| {}, &changed(ZONEMD));
     let ttl = |z: &mut Vec<Rr>| find(z, "example", NSEC3PARAM).ttl = 7;
     check_gives_up(nsec3(false), |_| {}, ttl, |_| {}, &changed(NSEC3PARAM));
     // The TTL of all denial records follows from the SOA.
@@ -79,14 +77,7 @@ fn a_whole_audit_does_not_go_on_from_a_sample() {
 }
 
 #[test]
-fn a_digest_of_the_zone_needs_a_full_audit() {
-    let mut source = start_source();
-    source.push(rr("example", ZONEMD, &[&[0, 0, 0, 10, 240, 1][..], &[7; 48]].concat()));
-    let mut world = World::new(Denial::Nsec, source.clone(), &mut Random::new());
-    set_serial(&mut source, 11);
-    let signed = world.signer.sign(&source, NOW, 3600, &Deviation::default());
-    let error = world.judge(&signed, &source, &world.expectations).unwrap_err();
-    assert_eq!(error, NotIncremental::WholeZoneDigest);
+fn whether_a_digest_is_wanted_is_an_expectation_like_others() {
     let required = |e: &mut Expectations| e.zonemd = Zonemd::Required;
     let other = NotIncremental::OtherExpectations;
     check_gives_up(Denial::Nsec, |_| {}, |_| {}, required, &other);

@@ -5,7 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::common::*;
+use crate::zonemd::digested;
 use audit::Denial;
+use ring::digest::{SHA384, digest};
 
 /// Seconds that a new signature is valid.
 const VALIDITY: u32 = 1_209_600;
@@ -107,7 +109,29 @@ impl Signer {
         }
         records.extend(rrsigs);
         records.sort_by_key(canonical_key);
+        self.fill_digest(&mut records, now, refresh);
         records
+    }
+
+    /// Makes the SHA-384 digest of the zone and its signature anew, if there is one (RFC 8976 §3.4).
+    pub(crate) fn fill_digest(&mut self, records: &mut Vec<Rr>, now: u64, refresh: u32) {
+        let is_apex = |r: &Rr| r.owner.eq_ignore_ascii_case(&name("example"));
+        let is_own = |r: &Rr| is_apex(r) && r.rtype == ZONEMD && r.rdata[4..6] == [1, 1];
+        let Some(mut zonemd) = records.iter().find(|r| is_own(r)).cloned() else { return };
+        let soa = records.iter().find(|r| is_apex(r) && r.rtype == SOA);
+        // Two names and the serial; without an SOA the digest is the least that is wrong.
+        let serial = soa.map_or(vec![0; 4], |soa| {
+            soa.rdata[soa.rdata.len() - 20..soa.rdata.len() - 16].to_vec()
+        });
+        let digest = digest(&SHA384, &digested(records));
+        zonemd.rdata = [&serial[..], &[1, 1], digest.as_ref()].concat();
+        records.retain(|r| {
+            let is_rrsig = r.rtype == RRSIG && r.rdata[..2] == ZONEMD.to_be_bytes();
+            !(is_own(r) || is_apex(r) && is_rrsig)
+        });
+        records.push(self.rrsig(std::slice::from_ref(&zonemd), now, refresh));
+        records.push(zonemd);
+        records.sort_by_key(canonical_key);
     }
 
     /// A signature of the right key over an RRset.

@@ -48,9 +48,9 @@ fn example_of_rfc8976_a_1() {
 }
 
 /// All records in order, without the digest and its signature.
-fn digested(zone: &[Rr]) -> Vec<u8> {
+pub(crate) fn digested(zone: &[Rr]) -> Vec<u8> {
     let is_own = |r: &Rr| {
-        r.owner == name("example")
+        r.owner.eq_ignore_ascii_case(&name("example"))
             && (r.rtype == ZONEMD || r.rtype == RRSIG && r.rdata[..2] == ZONEMD.to_be_bytes())
     };
     let mut zone: Vec<Rr> = zone.iter().filter(|r| !is_own(r)).cloned().collect();
