@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use image::manifest::Package;
-use image::recipe::{self, Inputs};
+use image::recipe::{self, Inputs, Part};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -32,9 +32,11 @@ fn main() -> ExitCode {
                 time,
                 packages: packages.iter().filter_map(|text| package(text)).collect(),
             };
-            recipe::build(&inputs, Path::new(out)).map(|sizes| {
-                for (part, octets) in sizes {
-                    println!("{octets:>12}  {part}");
+            recipe::build(&inputs, Path::new(out)).map(|parts| {
+                println!("{:>12} {:>12}", "bytes", "compressed");
+                for Part { name, octets, packed } in parts {
+                    let packed = packed.map(|packed| packed.to_string()).unwrap_or_default();
+                    println!("{octets:>12} {packed:>12}  {name}");
                 }
             })
         }

@@ -31,9 +31,10 @@ pub struct Inputs {
 }
 
 /// Command line of the kernel. Without `panic`, Debian's kernel stops for good after a panic; with
-/// `loglevel=4`, only errors get between the lines of an operator.
+/// `loglevel=4`, only errors get between the lines of an operator; with `gpt`, the kernel reads the
+/// backup of a partition table that was being written when power failed.
 pub const COMMAND_LINE: &str =
-    "console=tty0 console=ttyS0,115200 quiet loglevel=4 panic=10 oops=panic";
+    "console=tty0 console=ttyS0,115200 quiet loglevel=4 panic=10 oops=panic gpt";
 
 const SOFTHSM: &str = "/usr/lib/softhsm/libsofthsm2.so";
 /// Programs of the machine that the image has: path there, path here.
@@ -87,12 +88,11 @@ const ZSTD_LEVEL: i32 = 15;
 const UNIFIED_OCTETS_MAX: u64 = 60 << 20;
 
 /// Builds everything into `out`. Gives the manifest and the sizes of the parts, for a person.
-pub fn build(inputs: &Inputs, out: &Path) -> Result<Vec<(String, u64)>, ImageError> {
+pub fn build(inputs: &Inputs, out: &Path) -> Result<Vec<Part>, ImageError> {
     std::fs::create_dir_all(out).map_err(ImageError::file(out))?;
     let tree = root(inputs)?;
     let archive = tree.to_cpio(inputs.time);
-    let initramfs = zstd::bulk::compress(&archive, ZSTD_LEVEL)
-        .map_err(|cause| ImageError::Making { what: "initramfs", cause })?;
+    let initramfs = compress(&archive)?;
     let kernel = read(&kernel_file(&inputs.kernel)?)?;
     let efi = inputs.boot.join("usr/lib/systemd/boot/efi");
     let stub = read(&efi.join("linuxx64.efi.stub"))?;
@@ -137,7 +137,7 @@ pub fn build(inputs: &Inputs, out: &Path) -> Result<Vec<(String, u64)>, ImageErr
     }
     let text = manifest::render(&inputs.version, inputs.time, &inputs.packages, &tree, &outputs);
     write(&out.join("manifest.json"), text.as_bytes())?;
-    Ok(sizes(&tree, archive.len(), &outputs))
+    parts(&tree, archive.len(), &outputs)
 }
 
 /// The tree of the root file system.
@@ -217,19 +217,55 @@ fn write(path: &Path, octets: &[u8]) -> Result<(), ImageError> {
     std::fs::write(path, octets).map_err(ImageError::file(path))
 }
 
-/// Sizes of the outputs, and of what takes most room in the initramfs.
-fn sizes(tree: &Tree, archive: usize, outputs: &[(&str, &[u8])]) -> Vec<(String, u64)> {
-    let mut sizes: Vec<(String, u64)> =
-        outputs.iter().map(|(name, octets)| ((*name).to_owned(), octets.len() as u64)).collect();
-    sizes.push(("initramfs, unpacked".to_owned(), archive as u64));
-    let share = |prefix: &str| {
-        let files = tree.files().filter(|(path, _)| path.starts_with(prefix));
-        files.map(|(_, contents)| contents.len() as u64).sum::<u64>()
+/// Parts of the image, and where their files are in the initramfs. The first that fits counts.
+const PARTS: &[(&str, &[&str])] = &[
+    ("anchorite", &["usr/bin/anchorite"]),
+    ("init", &["init"]),
+    ("kernel modules", &["lib/modules/"]),
+    ("SoftHSM", &["usr/lib/softhsm/", "usr/bin/softhsm2-util"]),
+    ("  its libraries", &["lib/x86_64-linux-gnu/libcrypto", "lib/x86_64-linux-gnu/libstdc++"]),
+    ("mke2fs, e2fsck", &["sbin/"]),
+    ("  their libraries", &["lib/x86_64-linux-gnu/libext2fs", "lib/x86_64-linux-gnu/libblkid"]),
+    ("C library and the like", &["lib/", "lib64/"]),
+    ("everything else", &[""]),
+];
+
+/// A part of what was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// What it is.
+    pub name: String,
+    /// Its size.
+    pub octets: u64,
+    /// What it takes of the initramfs, compressed by itself; None for what is not in it.
+    pub packed: Option<u64>,
+}
+
+/// Sizes of the outputs, and of the parts of the initramfs.
+fn parts(tree: &Tree, archive: usize, outputs: &[(&str, &[u8])]) -> Result<Vec<Part>, ImageError> {
+    let part = |name: &str, octets: usize, packed| Part {
+        name: name.to_owned(),
+        octets: octets as u64,
+        packed,
     };
-    for part in
-        ["init", "usr/bin/anchorite", "lib/modules/", "lib/x86_64-linux-gnu/", "usr/lib/", "sbin/"]
-    {
-        sizes.push((format!("  {part}"), share(part)));
+    let mut all: Vec<Part> =
+        outputs.iter().map(|(name, octets)| part(name, octets.len(), None)).collect();
+    all.push(part("initramfs, unpacked", archive, None));
+    let mut of_parts = vec![Vec::new(); PARTS.len()];
+    for (path, contents) in tree.files() {
+        let fits = |(_, begins): &(&str, &[&str])| begins.iter().any(|b| path.starts_with(b));
+        if let Some(at) = PARTS.iter().position(fits) {
+            of_parts[at].extend_from_slice(contents);
+        }
     }
-    sizes
+    for ((name, _), octets) in PARTS.iter().zip(of_parts) {
+        let packed = compress(&octets)?.len() as u64;
+        all.push(part(&format!("  {name}"), octets.len(), Some(packed)));
+    }
+    Ok(all)
+}
+
+fn compress(octets: &[u8]) -> Result<Vec<u8>, ImageError> {
+    zstd::bulk::compress(octets, ZSTD_LEVEL)
+        .map_err(|cause| ImageError::Making { what: "initramfs", cause })
 }

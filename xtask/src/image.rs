@@ -45,11 +45,52 @@ pub(crate) fn folder(profile: Profile) -> PathBuf {
     root().join("target").join(name)
 }
 
+/// What every build has to make alike.
+const OUTPUTS: &[&str] =
+    &["vmlinuz", "initramfs.zst", "anchorite.efi", "anchorite.disk", "manifest.json"];
+
 /// Builds the image.
 pub(crate) fn run(profile: Profile) -> Outcome {
-    let out = folder(profile);
-    let packages = out.join("packages");
-    fs::create_dir_all(&packages).map_err(|e| format!("{}: {e}", packages.display()))?;
+    build(profile, &folder(profile))
+}
+
+/// Builds the image twice, in two folders: every byte has to be the same. Prints the check sums,
+/// as `sha256sum` does.
+pub(crate) fn run_twice(profile: Profile) -> Outcome {
+    let first = folder(profile);
+    let mut name = first.file_name().unwrap_or_default().to_owned();
+    name.push("-again");
+    let second = first.with_file_name(name);
+    build(profile, &first)?;
+    build(profile, &second)?;
+    let mut others = Vec::new();
+    for name in OUTPUTS {
+        let sums = [&first, &second].map(|folder| {
+            let sum = output(Command::new("sha256sum").arg(folder.join(name)))?;
+            let digits = sum.split(' ').next().map(str::to_owned);
+            digits.ok_or_else(|| format!("sha256sum says {sum:?}"))
+        });
+        let [one, two] = sums;
+        let (one, two) = (one?, two?);
+        println!("{one}  {name}");
+        if one != two {
+            println!("{two}  {name}, built again");
+            others.push(*name);
+        }
+    }
+    if !others.is_empty() {
+        return Err(format!("a second build made another {}", others.join(", ")));
+    }
+    fs::remove_dir_all(&second).map_err(|e| format!("{}: {e}", second.display()))?;
+    println!("image: two builds, every byte the same");
+    Ok(())
+}
+
+fn build(profile: Profile, out: &Path) -> Outcome {
+    let packages = folder(profile).join("packages");
+    for folder in [&packages, out] {
+        fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    }
     let mut build = cargo();
     build.args(["build", "-p", "anchorite", "-p", "init", "--bins"]);
     let built = root().join("target").join(match profile {
@@ -70,7 +111,7 @@ pub(crate) fn run(profile: Profile) -> Outcome {
     let (boot, boot_version) = unpacked(&packages, BOOT)?;
     let mut builder = cargo();
     builder.args(["run", "--quiet", "-p", "image", "--bin", "image-builder", "--"]);
-    builder.arg(&out).arg(out.join("anchorite")).arg(out.join("init")).arg(kernel).arg(boot);
+    builder.arg(out).arg(out.join("anchorite")).arg(out.join("init")).arg(kernel).arg(boot);
     builder.args([env!("CARGO_PKG_VERSION"), &time_of_sources()?]);
     builder.arg(format!("{kernel_name}={kernel_version}")).arg(format!("{BOOT}={boot_version}"));
     for name in LOCAL {

@@ -31,8 +31,8 @@ usage: cargo xtask COMMAND
                            (--quick leaves out setup and clippy)
   tidy                     the house rules that a program can check
   deny                     licences and sources of all dependencies
-  image [--dev]            the bootable image, in target/image (--dev: with the programs as tests
-                           build them, in target/image-dev)
+  image [--dev | --twice]  the bootable image, in target/image (--dev: with the programs as tests
+                           build them, in target/image-dev; --twice: made twice, and compared)
   boot-tests [--quick]     boots the image in QEMU, which it installs; --quick is CI's part
   zonegen SHAPE N OUT      make a test zone; SHAPE is tld, enterprise or hosting
   bench-peers [--quick | --full]
@@ -51,6 +51,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(),
         ["deny"] => deny::run(),
         ["image"] => image::run(image::Profile::Release),
+        ["image", "--twice"] => image::run_twice(image::Profile::Release),
         ["image", "--dev"] => image::run(image::Profile::Dev),
         ["boot-tests"] => image_tests::run(image_tests::Extent::Full),
         ["boot-tests", "--quick"] => image_tests::run(image_tests::Extent::Quick),

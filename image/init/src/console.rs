@@ -63,7 +63,7 @@ pub(crate) fn run(terminal: &Path) -> io::Result<()> {
         let (stage, detail) = state.trim_end().split_once(' ').unwrap_or((&state, ""));
         let went_on = match stage {
             "ready" => console.ready(detail)?,
-            "new" => console.set_up(None)?,
+            "new" => console.set_up(None, "setup")?,
             _ => console.without_data(detail)?,
         };
         if !went_on {
@@ -163,12 +163,11 @@ impl Console {
                 None
             }
         };
-        let has_keys = settings.as_ref().is_some_and(|settings| !settings.ssh_keys.is_empty());
-        let users = settings.as_ref().map_or(Vec::new(), |settings| settings.users.clone());
-        if users.is_empty() && !has_keys {
+        if !settings.as_ref().is_some_and(Settings::lets_in) {
             self.say("\nThis box has no user yet.\n");
-            return self.set_up(settings);
+            return self.set_up(settings, "setup");
         }
+        let users = settings.map_or(Vec::new(), |settings| settings.users);
         let Some(user) = self.login(name, &users)? else { return Ok(false) };
         self.shell(&user);
         loop {
@@ -256,7 +255,7 @@ impl Console {
             }
             ["setup"] => {
                 let before = setup::saved().unwrap_or(None);
-                return self.set_up(before).map(Some);
+                return self.set_up(before, "setup-again").map(Some);
             }
             _ => self.say("`help` lists what there is here; `shell` has the signer's commands.\n"),
         }
@@ -303,8 +302,8 @@ impl Console {
         }
     }
 
-    /// The wizard. False: somebody left.
-    fn set_up(&mut self, before: Option<Settings>) -> io::Result<bool> {
+    /// The wizard, with the request that it ends in. False: somebody left.
+    fn set_up(&mut self, before: Option<Settings>, request: &str) -> io::Result<bool> {
         self.say(
             "\nThis box is to be set up. An empty line takes what stands in brackets, \
                   `back` goes back.\n\n",
@@ -324,7 +323,7 @@ impl Console {
                 Next::Ask => {}
                 Next::Again(fault) => self.say(&format!("{fault}\n")),
                 Next::Done(settings) => {
-                    self.tell(&ask(&format!("setup\n{}", settings.to_text())));
+                    self.tell(&ask(&format!("{request}\n{}", settings.to_text())));
                     return Ok(true);
                 }
             }

@@ -7,14 +7,16 @@
 
 use crate::disks::{self, Choice, DATA_NAME, UNFINISHED_NAME};
 use crate::kernel_log::notice;
+use crate::table::Staged;
 use crate::watchdog::Watchdog;
-use gpt::GptConfig;
 use gpt::disk::LogicalBlockSize;
 use gpt::mbr::ProtectiveMBR;
+use gpt::{GptConfig, GptDisk};
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsRawFd;
@@ -168,17 +170,27 @@ fn wait_for(disk: &str, name: &'static str) -> Result<String, DataError> {
     }
 }
 
-/// Adds a partition in the largest free room of a disk, and a table if there is none. The image is
-/// smaller than the disk that it was written to, so the second table moves to the disk's end.
+/// Adds a partition in the largest free room of a disk, and a table if there is none.
 fn add_partition(disk: &str) -> Result<(), DataError> {
+    announce(disk, add_partition_to(disk, open_disk(disk)?)?)
+}
+
+/// The same, not yet written. The image is smaller than the disk that it was written to, so the
+/// second table moves to the disk's end.
+pub(crate) fn add_partition_to(disk: &str, staged: Staged) -> Result<Staged, DataError> {
     let table_fault = |cause| DataError::Table { disk: disk.to_owned(), cause };
-    let mut file = open_disk(disk)?;
-    let old = GptConfig::new().logical_block_size(BLOCKS).open_from_device(&mut file);
-    let partitions = old.map(|old| old.partitions().clone()).unwrap_or_default();
+    let (staged, partitions) = match staged.is_blank() {
+        Ok(true) => (staged, BTreeMap::new()),
+        _ => {
+            let old = open_table(staged).map_err(table_fault)?;
+            let partitions = old.partitions().clone();
+            (old.take_device(), partitions)
+        }
+    };
     let number = partitions.keys().max().map_or(1, |last| last + 1);
     let config = GptConfig::new().writable(true).logical_block_size(BLOCKS);
     // A new identifier for the disk, too: that of the image is the same on every box.
-    let mut table = config.create_from_device(file, None).map_err(table_fault)?;
+    let mut table = config.create_from_device(staged, None).map_err(table_fault)?;
     table.update_partitions(partitions).map_err(table_fault)?;
     let rooms = table.find_free_sectors().into_iter().map(|(start, length)| {
         let first = start.next_multiple_of(ALIGNMENT_SECTORS);
@@ -191,42 +203,53 @@ fn add_partition(disk: &str) -> Result<(), DataError> {
     }
     let kind = gpt::partition_types::LINUX_FS;
     table.add_partition_at(UNFINISHED_NAME, number, first, length, kind, 0).map_err(table_fault)?;
-    let mut file = table.write().map_err(table_fault)?;
-    let sectors = disk_sectors(disk);
+    let mut staged = table.write().map_err(table_fault)?;
+    let sectors = staged.octets() / SECTOR_OCTETS;
     // The field's largest value stands for every larger disk (UEFI section 5.2.3).
     ProtectiveMBR::with_lb_size(u32::try_from(sectors.saturating_sub(1)).unwrap_or(u32::MAX))
-        .overwrite_lba0(&mut file)
+        .overwrite_lba0(&mut staged)
         .map_err(|cause| table_fault(gpt::GptError::Io(io::Error::other(cause))))?;
-    announce(disk, file)
+    Ok(staged)
 }
 
-fn disk_sectors(disk: &str) -> u64 {
-    let found = disks::list().into_iter().find(|device| device.name == disk);
-    found.map_or(0, |device| device.octets / SECTOR_OCTETS)
+/// Opens the table of a disk, or its backup when only that is whole.
+fn open_table(mut staged: Staged) -> Result<GptDisk<Staged>, gpt::GptError> {
+    let config = || GptConfig::new().writable(true).logical_block_size(BLOCKS);
+    if config().open_from_device(&mut staged).is_ok() {
+        return config().open_from_device(staged);
+    }
+    config().open_from_device(staged.without_first_table())
 }
 
 fn rename_partition(disk: &str) -> Result<(), DataError> {
+    announce(disk, rename_partition_of(disk, open_disk(disk)?)?)
+}
+
+/// Gives the unfinished partition its name; not yet written.
+pub(crate) fn rename_partition_of(disk: &str, staged: Staged) -> Result<Staged, DataError> {
     let table_fault = |cause| DataError::Table { disk: disk.to_owned(), cause };
-    let config = GptConfig::new().writable(true).logical_block_size(BLOCKS);
-    let mut table = config.open_from_device(open_disk(disk)?).map_err(table_fault)?;
+    let mut table = open_table(staged).map_err(table_fault)?;
     let mut partitions = table.partitions().clone();
     for partition in partitions.values_mut().filter(|p| p.name == UNFINISHED_NAME) {
         partition.name = DATA_NAME.to_owned();
     }
     table.update_partitions(partitions).map_err(table_fault)?;
-    let file = table.write().map_err(table_fault)?;
-    announce(disk, file)
+    table.write().map_err(table_fault)
 }
 
-fn open_disk(disk: &str) -> Result<File, DataError> {
+fn open_disk(disk: &str) -> Result<Staged, DataError> {
     let opened = File::options().read(true).write(true).open(disks::path(disk));
-    opened.map_err(|cause| DataError::Disk { disk: disk.to_owned(), doing: "open", cause })
+    opened.and_then(Staged::new).map_err(|cause| DataError::Disk {
+        disk: disk.to_owned(),
+        doing: "open",
+        cause,
+    })
 }
 
 /// Has the table on the disk, and the kernel read it.
-fn announce(disk: &str, file: File) -> Result<(), DataError> {
+fn announce(disk: &str, staged: Staged) -> Result<(), DataError> {
     let fault = |doing| move |cause| DataError::Disk { disk: disk.to_owned(), doing, cause };
-    file.sync_all().map_err(fault("write"))?;
+    let file = staged.commit().map_err(fault("write"))?;
     // SAFETY: the request has no argument; the descriptor is open.
     unsafe { read_table_again(file.as_raw_fd()) }
         .map_err(|cause| fault("read the table again")(cause.into()))?;

@@ -23,6 +23,7 @@ mod setup;
 mod signals;
 mod status;
 mod supervision;
+mod table;
 mod users;
 mod watchdog;
 mod wizard;

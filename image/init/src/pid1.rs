@@ -249,7 +249,11 @@ impl Pid1 {
             Request::Status => Ok(status::describe(self)),
             Request::PowerOff => Ok("switching off\n".to_owned()),
             Request::Reboot => Ok("starting again\n".to_owned()),
-            Request::SetUp(text) => self.set_up(text),
+            Request::SetUp(_) if self.settings.as_ref().is_some_and(Settings::lets_in) => {
+                // A wizard may stand at one console while the box is set up at the other.
+                Err("the box has been set up meanwhile: log in, and `setup` asks again".to_owned())
+            }
+            Request::SetUp(text) | Request::SetUpAgain(text) => self.set_up(text),
             Request::Kill(name) => self.kill(name),
             Request::RepairData | Request::EraseData if self.stage != Stage::NoData => {
                 Err("the data partition is in use".to_owned())

@@ -31,8 +31,10 @@ pub(crate) enum Request {
     PowerOff,
     /// The same, and starts again.
     Reboot,
-    /// New settings, as text.
+    /// Settings, as text, of somebody who was not asked who he is: for a box without users.
     SetUp(String),
+    /// Settings, as text, of an administrator who has logged in.
+    SetUpAgain(String),
     /// Kills a service, by its name; it starts again.
     Kill(String),
     /// Checks the file system of the data partition and mends what it can.
@@ -63,6 +65,7 @@ impl Request {
             "poweroff" => Request::PowerOff,
             "reboot" => Request::Reboot,
             "setup" => Request::SetUp(body.to_owned()),
+            "setup-again" => Request::SetUpAgain(body.to_owned()),
             "kill" => Request::Kill(body.trim().to_owned()),
             "repair-data" => Request::RepairData,
             "erase-data" => Request::EraseData,
@@ -79,6 +82,7 @@ impl Request {
                 [ROOT, SIGNER, OPERATOR].contains(&user)
             }
             Request::Kill(_) => user == ROOT,
+            Request::SetUpAgain(_) => user == ROOT,
             Request::SetUp(_) | Request::RepairData | Request::EraseData => {
                 [ROOT, OPERATOR].contains(&user)
             }
@@ -95,6 +99,8 @@ mod tests {
         let parse = |text: &str| Request::parse(text.as_bytes(), OPERATOR);
         assert_eq!(parse("status\n"), Ok(Request::Status));
         assert_eq!(parse("setup\na = b\n"), Ok(Request::SetUp("a = b\n".to_owned())));
+        let refused = Err(RequestError::NotAllowed { user: OPERATOR });
+        assert_eq!(parse("setup-again\na = b\n"), refused);
         assert_eq!(parse("format c:"), Err(RequestError::Unknown("format c:".to_owned())));
         assert_eq!(Request::parse(&[0xff], ROOT), Err(RequestError::NotText));
     }

@@ -43,6 +43,13 @@ pub(crate) struct Settings {
     pub(crate) ssh_keys: Vec<String>,
 }
 
+impl Settings {
+    /// Whether somebody has a passphrase or a key. If not, the box is for whoever stands before it.
+    pub(crate) fn lets_in(&self) -> bool {
+        !self.users.is_empty() || !self.ssh_keys.is_empty()
+    }
+}
+
 /// How the box gets its address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Network {

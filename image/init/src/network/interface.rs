@@ -8,6 +8,7 @@ use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::os::fd::AsRawFd;
+use std::path::Path;
 
 /// SIOC... of <linux/sockios.h>, which carry no size.
 mod request {
@@ -35,6 +36,11 @@ pub(crate) fn devices() -> Vec<String> {
         devices.filter_map(|entry| entry.file_name().into_string().ok()).collect();
     names.sort();
     names
+}
+
+/// Whether the kernel has an interface of that name.
+pub(crate) fn is_there(name: &str) -> bool {
+    Path::new("/sys/class/net").join(name).exists()
 }
 
 impl Interface {

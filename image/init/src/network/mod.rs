@@ -21,14 +21,14 @@ const SERVER_PORT: u16 = 67;
 /// How long an answer is waited for: first, and at most.
 const WAIT_FIRST: Duration = Duration::from_secs(1);
 const WAIT_MAX: Duration = Duration::from_secs(32);
+/// How often a machine without interface is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 const RESOLVER_FILE: &str = "/run/resolv.conf";
 const MESSAGE_OCTETS_MAX: usize = 1500;
 
 /// Why the network ends.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NetworkError {
-    #[error("this machine has no network interface that the kernel knows")]
-    NoInterface,
     #[error("{interface}: {doing}: {cause}")]
     Interface {
         interface: String,
@@ -51,8 +51,7 @@ pub(crate) fn loopback() -> io::Result<()> {
 
 /// Sets the network up and keeps it up. Comes back only with a fault.
 pub(crate) fn run(settings: &Settings) -> Result<(), NetworkError> {
-    let name = settings.interface.clone().or_else(|| interface::devices().into_iter().next());
-    let name = name.ok_or(NetworkError::NoInterface)?;
+    let name = present_interface(settings);
     let system = |doing| move |cause| NetworkError::System { doing, cause };
     let interface = Interface::named(&name).map_err(system("make a socket"))?;
     change(&interface, "switch it on", Interface::up)?;
@@ -70,6 +69,26 @@ pub(crate) fn run(settings: &Settings) -> Result<(), NetworkError> {
             }
         }
         Network::Dhcp => Client::new(interface)?.run(settings),
+    }
+}
+
+/// The interface of the settings, or else the first; waits until the machine has it.
+fn present_interface(settings: &Settings) -> String {
+    let find = || match &settings.interface {
+        Some(name) => interface::is_there(name).then(|| name.clone()),
+        None => interface::devices().into_iter().next(),
+    };
+    if let Some(name) = find() {
+        return name;
+    }
+    // Once: the box works all the same, and somebody may be typing.
+    let wanted = settings.interface.as_deref().unwrap_or("that the kernel knows");
+    error(&format!("this machine has no network interface {wanted}; still looking"));
+    loop {
+        std::thread::sleep(LOOK_AGAIN);
+        if let Some(name) = find() {
+            return name;
+        }
     }
 }
 
