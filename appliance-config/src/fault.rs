@@ -408,6 +408,14 @@ pub enum Fault {
          for its primary; leave one of the two out"
     )]
     UpdateWithMasters,
+    /// A policy that kasp.xml does not have.
+    #[error("there is no policy {name} in kasp.xml; there are: {known}")]
+    UnknownPolicy {
+        /// The name.
+        name: String,
+        /// The policies of kasp.xml.
+        known: String,
+    },
     // Notices: accepted, but the operator should know.
     /// Notice: a MAC that is only for old partners.
     #[error("{algorithm} is only for partners that know no better; hmac-sha256 is the usual one")]
@@ -514,6 +522,7 @@ impl Fault {
                 | Prefix { .. }
                 | UpdateWithoutKey
                 | UpdateWithMasters
+                | UnknownPolicy { .. }
         )
     }
 }

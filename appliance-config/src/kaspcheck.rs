@@ -1,11 +1,13 @@
 //! kaspcheck: whether conf.xml, kasp.xml and zonelist.xml are right, each and together; and the
-//! addns.xml and zonefetch.xml that they name, which OpenDNSSEC's does not look at.
+//! addns.xml and zonefetch.xml that they name, which OpenDNSSEC's does not look at; and whether
+//! `<CatalogList>` names policies that there are.
 //! In: the names of the files, and an [`Environment`] that answers for the world.
 //! Out: a [`Report`] with OpenDNSSEC 2.1's lines, and warnings of our own (RFC 9276, RFC 9905,
 //! Refresh against TTLs) in the same form. The exit status is the number of errors.
 //! A file that fails does not keep the others from being checked.
 
 mod adapters;
+mod catalogs;
 mod conf;
 mod policy;
 mod rolls;
@@ -170,9 +172,14 @@ pub fn check(inputs: &Inputs<'_>, environment: &dyn Environment) -> Report {
         Some(zonelist) if !zonelist.is_empty() => {
             let list = check_zonelist(zonelist, policy_names.as_deref(), environment, &mut report);
             let folder = conf.signer_folder.unwrap_or_default();
-            adapters::check(&folder, &list.unwrap_or_default(), environment, &mut report);
+            let of_catalogs = conf.catalogs.as_ref().map_or(&[][..], |named| &named.adapters);
+            let list = list.unwrap_or_default();
+            adapters::check(&folder, &list, of_catalogs, environment, &mut report);
         }
         _ => report.error(format_args!("No location for zonelist.xml set")),
+    }
+    if let (Some(named), Some(known)) = (conf.catalogs, policy_names) {
+        named.check_policies(&known, &mut report);
     }
     report
 }
@@ -185,6 +192,8 @@ struct FromConf {
     repositories: Option<Repositories>,
     /// `<WorkingDirectory>` of the signer, below which relative paths of zones are.
     signer_folder: Option<PathBuf>,
+    /// What `<CatalogList>` names.
+    catalogs: Option<catalogs::Named>,
 }
 
 /// The repositories of conf.xml.
@@ -241,6 +250,7 @@ fn check_conf(file: &str, environment: &dyn Environment, report: &mut Report) ->
             if let Some(path) = &values.zone_fetch_file {
                 adapters::check_zonefetch(&path.to_string_lossy(), environment, report);
             }
+            from_conf.catalogs = Some(catalogs::Named::of(file, &bytes, &root));
             from_conf.signer_folder = Some(values.signer.working_directory.clone());
             from_conf.repositories = Some(Repositories::of(values));
         }

@@ -7,7 +7,7 @@ use super::dispatch::{Handler, Handlers};
 use super::output::Output;
 use super::site::Site;
 use crate::settings::{ZoneInput, ZoneOutput, zone_text};
-use crate::transfers::OutboundStatus;
+use crate::transfers::{OutboundStatus, UpdateTally};
 use crate::zone::{Phase, ZoneStatus};
 use console_protocol::parse::Invocation;
 use dnssec::Timestamp;
@@ -33,6 +33,8 @@ struct View {
     output: Way,
     status: ZoneStatus,
     outbound: Option<OutboundStatus>,
+    /// `None`: nobody may send any.
+    updates: Option<UpdateTally>,
     now: Timestamp,
 }
 
@@ -68,6 +70,7 @@ impl View {
             },
             status: zone.status.borrow().clone(),
             outbound: site.staff.zones.publications().status(&settings.name),
+            updates: site.staff.zones.publications().updates(&settings.name),
             now: site.staff.clock.now(),
         }
     }

@@ -188,7 +188,8 @@ impl HealthActor {
             let name = &zone.settings.name;
             let since = *self.known_since.entry(name.clone()).or_insert(now.wall);
             let output = publications.status(name).map(|status| status.health(now.wall));
-            zones.push(zones::health(zone, since, output));
+            let updates = publications.updates(name);
+            zones.push(zones::health(zone, since, output, updates.as_ref()));
         }
         zones.sort_by(|one, other| one.name.cmp(&other.name));
         let auditor = self.auditor.clone().map(|heard| Heard {

@@ -1,18 +1,21 @@
 //! A zone as the health snapshot has it. In: its status, its way out. Out: plain values.
 
 use crate::system::RunningZone;
+use crate::transfers::UpdateTally;
 use crate::zone::{Phase, RefreshStatus};
 use dnssec::Timestamp;
 use dnssec::health::snapshot::OutputHealth;
 use dnssec::health::snapshot::{
     HeldHealth, InboundHealth, RefusalHealth, ZoneHealth, ZonePhase, ZoneTerms,
 };
+use dnssec::transfer::Rcode;
 
 /// A zone that was first seen at `known_since`.
 pub(super) fn health(
     zone: &RunningZone,
     known_since: Timestamp,
     output: Option<OutputHealth>,
+    updates: Option<&UpdateTally>,
 ) -> ZoneHealth {
     let status = zone.status.borrow();
     let refusal = status.gate.refusal.as_ref().map(|refusal| RefusalHealth {
@@ -49,8 +52,14 @@ pub(super) fn health(
         keyset_expires: status.keyset_expires,
         inbound: status.refresh.as_ref().map(inbound),
         output,
+        updates: updates.map(answers).unwrap_or_default(),
         notify_failure: status.notify_failure.clone(),
     }
+}
+
+fn answers(updates: &UpdateTally) -> Vec<(String, u64)> {
+    let all = [(Rcode::NOERROR, updates.done())].into_iter().chain(updates.refused());
+    all.map(|(rcode, count)| (rcode.to_string(), count)).collect()
 }
 
 fn inbound(refresh: &RefreshStatus) -> InboundHealth {

@@ -11,6 +11,7 @@ pub mod outbound;
 pub mod publications;
 pub mod requests;
 pub mod streaming;
+pub mod tally;
 mod telling;
 pub mod updates;
 mod watching;
@@ -20,6 +21,7 @@ mod tests;
 
 pub use outbound::{NotifyStatus, OutboundStatus, SecondaryStatus};
 pub use publications::{Publications, Published};
+pub use tally::{AnsweredUpdate, UpdateTally};
 pub use telling::TRIES_MAX;
 
 use crate::io::dns_server::{Bound, Server, serve};

@@ -8,7 +8,8 @@
 //! number of zones.
 
 use super::outbound::{NotifyStatus, OutboundStatus, Secondaries};
-use dnssec::transfer::ixfr::{History, Step};
+use super::tally::{AnsweredUpdate, UpdateTally};
+use dnssec::transfer::ixfr::{HISTORY_OCTETS_MAX, History, Step};
 use dnssec::transfer::peers::{Inbound, Outbound, Peer, Prefix, Remote};
 use dnssec::transfer::schedule::{Jitter, Timers};
 use dnssec::transfer::watch::{Next, Shown, WatchLimit};
@@ -37,6 +38,7 @@ struct Entry {
     inbound: Option<Arc<Inbound>>,
     expires: Option<Timestamp>,
     secondaries: Secondaries,
+    updates: UpdateTally,
 }
 
 /// What a request needs to know of a zone; stays what it is.
@@ -118,9 +120,18 @@ impl Publications {
     /// Serves a version that is durable from now on. `change` leads to it from the version of the
     /// serial that comes with it; without one, what was before is forgotten.
     pub fn publish(&self, version: &Arc<ZoneVersion>, change: Option<(Serial, &Difference)>) {
+        let change = change.map(|(from, difference)| (from, Arc::new(difference.clone())));
+        self.publish_shared(version, change);
+    }
+
+    /// The same with a change that is too large to be copied.
+    pub fn publish_shared(
+        &self,
+        version: &Arc<ZoneVersion>,
+        change: Option<(Serial, Arc<Difference>)>,
+    ) {
         self.put(version, |history, serial, octets| match change {
             Some((from, difference)) => {
-                let difference = Arc::new(difference.clone());
                 history.push(Step { from, to: serial, difference }, octets);
             }
             None => history.clear(),
@@ -138,6 +149,16 @@ impl Publications {
         });
     }
 
+    /// How many octets a difference to `version` may have to be of use to secondaries; `None`: the
+    /// zone has none.
+    pub fn step_octets_max(&self, version: &ZoneVersion) -> Option<usize> {
+        let entry = self.entry(&version.apex)?;
+        let entry = lock(&entry);
+        let outbound = entry.outbound.as_ref()?;
+        let octets = || history_octets_max(octets_of(version)).min(HISTORY_OCTETS_MAX);
+        (!outbound.provide_transfer.is_empty()).then(octets)
+    }
+
     fn put(&self, version: &Arc<ZoneVersion>, remember: impl FnOnce(&mut History, Serial, usize)) {
         let Some(serial) = version.serial() else { return };
         let zone = &version.apex;
@@ -146,10 +167,10 @@ impl Publications {
         if entry.version.as_ref().and_then(|known| known.serial()) == Some(serial) {
             return;
         }
-        let octets: usize = version.chunks().map(|chunk| chunk.byte_count()).sum();
+        let octets = octets_of(version);
         (entry.version, entry.octets) = (Some(version.clone()), octets);
         if entry.outbound.is_some() {
-            remember(&mut entry.history, serial, HISTORY_OCTETS.max(octets / HISTORY_SHARE));
+            remember(&mut entry.history, serial, history_octets_max(octets));
             drop(entry);
             self.tell_of(zone);
         }
@@ -307,6 +328,21 @@ impl Publications {
         entry.secondaries.showed(target, shown, (timers, lag_max), now, jitter)
     }
 
+    /// Notes how an update was answered.
+    pub fn note_update(&self, zone: &Name, update: AnsweredUpdate) {
+        if let Some(entry) = self.entry(zone) {
+            lock(&entry).updates.note(update);
+        }
+    }
+
+    /// How updates were answered; `None`: nobody may send any.
+    pub fn updates(&self, zone: &Name) -> Option<UpdateTally> {
+        let entry = self.entry(zone)?;
+        let entry = lock(&entry);
+        let may_any = entry.inbound.as_ref().is_some_and(|it| !it.allow_update.is_empty());
+        may_any.then(|| entry.updates.clone())
+    }
+
     /// What operators see; `None`: the zone has no DNS output.
     pub fn status(&self, zone: &Name) -> Option<OutboundStatus> {
         let entry = self.entry(zone)?;
@@ -329,6 +365,15 @@ impl Publications {
         let mut zones = self.zones.write().unwrap_or_else(PoisonError::into_inner);
         zones.entry(zone.clone()).or_default().clone()
     }
+}
+
+/// What steps to a version of so many octets may have.
+fn history_octets_max(octets: usize) -> usize {
+    HISTORY_OCTETS.max(octets / HISTORY_SHARE)
+}
+
+fn octets_of(version: &ZoneVersion) -> usize {
+    version.chunks().map(|chunk| chunk.byte_count()).sum()
 }
 
 /// Those of its SOA.

@@ -8,6 +8,7 @@
 
 use super::hearing::Heard;
 use super::publications::{Publications, Published};
+use super::tally::AnsweredUpdate;
 use super::updates::{PendingUpdate, UpdateJob, Updates};
 use crate::runtime::Clock;
 use crate::settings::zone_text;
@@ -17,7 +18,7 @@ use dnssec::transfer::ixfr::Ixfr;
 use dnssec::transfer::message::{Answer, Opcode, Request};
 use dnssec::transfer::packing::writer::Heading;
 use dnssec::transfer::peers::{Peer, key_named, permits};
-use dnssec::transfer::serving::{Wanted, apex_answer, is_behind, soa_answer};
+use dnssec::transfer::serving::{Shape, Wanted, apex_answer, expires_in, is_behind, soa_answer};
 use dnssec::transfer::tsig::{Rejected, Signer};
 use dnssec::transfer::wire::MESSAGE_OCTETS_MAX;
 use dnssec::zone::ZoneVersion;
@@ -190,20 +191,22 @@ impl Desk {
     ) -> Reply {
         let Some(ours) = version.serial() else { return Reply::Silence };
         let octets_max = asked.octets_max(signer.as_ref());
+        let expire = expires_in(&asked.request, &version, published.expires, self.clock.now());
+        let shape = Shape { octets_max, expire };
         let content = match Wanted::by(&asked.request) {
             Wanted::Unserved => {
                 let answer = Answer::new(&asked.request, Rcode::NOTIMP).finish(octets_max);
                 return self.signed(answer, signer);
             }
             Wanted::Apex => {
-                return self.signed(apex_answer(&asked.request, &version, octets_max), signer);
+                return self.signed(apex_answer(&asked.request, &version, shape), signer);
             }
             Wanted::Axfr => Content::Whole(version.clone()),
             Wanted::Ixfr { since } => {
                 let now = self.clock.now();
                 self.served.note(asked.zone(), asked.peer.ip(), since, now);
                 if !is_behind(since, ours) {
-                    return self.signed(soa_answer(&asked.request, &version, octets_max), signer);
+                    return self.signed(soa_answer(&asked.request, &version, shape), signer);
                 }
                 match self.publications.since(asked.zone(), since, &version) {
                     Some(steps) => {
@@ -221,8 +224,8 @@ impl Desk {
         };
         match asked.transport {
             Transport::Udp => {
-                let message = by_udp(asked, &content, octets_max)
-                    .unwrap_or_else(|| soa_answer(&asked.request, &version, octets_max));
+                let message = by_udp(asked, &content, shape)
+                    .unwrap_or_else(|| soa_answer(&asked.request, &version, shape));
                 self.signed(message, signer)
             }
             Transport::Tcp => Reply::Transfer(Box::new(Outgoing {
@@ -230,7 +233,7 @@ impl Desk {
                 serial: ours,
                 peer: asked.peer,
                 content,
-                heading: Heading::of(&asked.request),
+                heading: Heading::of(&asked.request).expiring_in(expire),
                 signer,
             })),
         }
@@ -264,12 +267,21 @@ impl Desk {
             return refusal(asked, Rcode::NOTAUTH);
         };
         let peers = published.inbound.as_ref().map(|inbound| &inbound.allow_update[..]);
+        let note = |rcode| {
+            let key = asked.request.tsig.as_ref().map(|record| record.key_name().clone());
+            let answered = AnsweredUpdate { at: self.clock.now(), from, key, rcode };
+            self.publications.note_update(asked.zone(), answered);
+        };
         let signer = match self.admitted(asked, peers.unwrap_or_default()) {
-            Err(Refusal::Tsig(rejected)) => return self.rejection(asked, *rejected),
+            Err(Refusal::Tsig(rejected)) => {
+                note(rejected.rcode());
+                return self.rejection(asked, *rejected);
+            }
             // Each peer has a key, so that there is no request without one.
             Ok(None) | Err(Refusal::Unlisted) => {
                 tracing::info!(target: "query", %zone, "unauthorized update for zone {zone} from \
                     {from}");
+                note(Rcode::REFUSED);
                 return refusal(asked, Rcode::REFUSED);
             }
             Ok(Some(signer)) => signer,
@@ -279,11 +291,14 @@ impl Desk {
         match self.updates.put(asked.zone(), UpdateJob { message, from, key, reply }) {
             Ok(()) => {
                 let (request, clock) = (asked.request.clone(), self.clock.clone());
-                Reply::Update(Box::new(PendingUpdate { request, signer, answer, clock }))
+                let publications = self.publications.clone();
+                let pending = PendingUpdate { request, signer, answer, clock, publications, from };
+                Reply::Update(Box::new(pending))
             }
             Err(error) => {
                 tracing::warn!(target: "query", %zone, "update for zone {zone} from {from} is \
                     answered SERVFAIL: {error}");
+                note(Rcode::SERVFAIL);
                 let answer = Answer::new(&asked.request, Rcode::SERVFAIL);
                 self.signed(answer.finish(MESSAGE_OCTETS_MAX), Some(signer))
             }
@@ -340,7 +355,7 @@ fn may_come_from(peer: &Peer, address: IpAddr) -> bool {
 }
 
 /// The transfer as one datagram, where it fits; RFC 1995 §2 wants the SOA alone otherwise.
-fn by_udp(asked: &Asked<'_>, content: &Content, octets_max: usize) -> Option<Vec<u8>> {
+fn by_udp(asked: &Asked<'_>, content: &Content, shape: Shape) -> Option<Vec<u8>> {
     let Content::Steps { steps, version, octets, .. } = content else {
         tracing::info!(target: "axfr", zone = %asked.text(), "axfr udp overflow zone {}",
             asked.text());
@@ -349,9 +364,9 @@ fn by_udp(asked: &Asked<'_>, content: &Content, octets_max: usize) -> Option<Vec
     let size = |step: &Arc<Difference>| step.removed.len() + step.added.len();
     let is_tried = steps.iter().map(size).sum::<usize>() <= UDP_DIFFERENCE_OCTETS;
     let ixfr = is_tried.then(|| Ixfr::new(&version.apex, steps, *octets).ok()).flatten();
-    let heading = Heading::of(&asked.request);
+    let heading = Heading::of(&asked.request).expiring_in(shape.expire);
     // A record that fits no message does not fit a datagram either.
-    let message = ixfr.and_then(|ixfr| ixfr.single(&heading, octets_max).ok().flatten());
+    let message = ixfr.and_then(|ixfr| ixfr.single(&heading, shape.octets_max).ok().flatten());
     if message.is_none() {
         tracing::info!(target: "axfr", zone = %asked.text(), "ixfr udp overflow zone {}",
             asked.text());

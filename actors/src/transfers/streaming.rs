@@ -3,25 +3,26 @@
 //! In: a transfer, a way to write. Out: octets, and how many.
 //! A reader that is slow costs the units that wait for it, [`WINDOW_UNITS`] at most, and no more
 //! than one while others use up [`AHEAD_UNITS_MAX`]; versions made meanwhile do not wait.
+//! What one secondary is sent, others that lack the same are sent as well: it is there once.
 //! Never: a zone in memory twice; a message of ours without TSIG where the request had one.
 
 use super::requests::{Content, Outgoing};
 use crate::io::dns_server::pace::Paced;
 use crate::runtime::{Clock, JobAnswer, JobError, SubmitError, WorkerPool};
 use crate::settings::zone_text;
-use dnssec::Name;
-use dnssec::transfer::ixfr::Ixfr;
+use dnssec::transfer::ixfr::{Ixfr, WholeInstead};
 use dnssec::transfer::packing::writer::RecordTooLong;
 use dnssec::transfer::packing::{Axfr, Transfer};
 use dnssec::transfer::tsig::Signer;
 use dnssec::transfer::wire::MESSAGE_OCTETS_MAX;
 use dnssec::zone::ZoneVersion;
-use std::collections::VecDeque;
+use dnssec::{Name, Serial};
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::io::AsyncWrite;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
 /// Units of one transfer that are rendered or wait for the socket.
 const WINDOW_UNITS: usize = 4;
@@ -64,18 +65,26 @@ struct Ahead {
     _room: Option<OwnedSemaphorePermit>,
 }
 
+/// Steps as one difference, or why they are none.
+type Condensed = OnceCell<Result<Arc<Transfer>, WholeInstead>>;
+/// A difference: zone, first serial and last.
+type Span = (Name, u32, u32);
+
 /// Renders and sends; clones share the limits.
 #[derive(Clone)]
 pub struct Sender {
     pool: WorkerPool,
     clock: Clock,
     ahead: Arc<Semaphore>,
+    /// Differences that are being sent.
+    condensed: Arc<Mutex<BTreeMap<Span, Weak<Condensed>>>>,
 }
 
 impl Sender {
     /// A sender that renders on `pool`.
     pub fn new(pool: WorkerPool, clock: Clock) -> Sender {
-        Sender { pool, clock, ahead: Arc::new(Semaphore::new(AHEAD_UNITS_MAX)) }
+        let ahead = Arc::new(Semaphore::new(AHEAD_UNITS_MAX));
+        Sender { pool, clock, ahead, condensed: Arc::default() }
     }
 
     /// Sends a transfer to its end.
@@ -84,8 +93,9 @@ impl Sender {
         outgoing: Outgoing,
         to: &mut Paced<W>,
     ) -> Result<Sent, StreamError> {
-        let Outgoing { zone, peer, content, heading, mut signer, .. } = outgoing;
-        let transfer = Arc::new(self.transfer(content, &zone, peer).await?);
+        let Outgoing { zone, serial, peer, content, heading, mut signer } = outgoing;
+        // What is shared is kept to the end, for others to find.
+        let (transfer, _shared) = self.transfer(content, (&zone, serial), peer).await?;
         let heading = Arc::new(heading);
         let count = transfer.unit_count();
         let mut sent = Sent::default();
@@ -115,33 +125,44 @@ impl Sender {
         }
     }
 
-    /// What is to be sent: a condensed difference, or the whole version.
+    /// What is to be sent: a condensed difference, with its place, or the whole version.
     async fn transfer(
         &self,
         content: Content,
-        zone: &Name,
+        (zone, serial): (&Name, Serial),
         peer: SocketAddr,
-    ) -> Result<Transfer, StreamError> {
-        let whole = |version: Arc<ZoneVersion>| {
-            Axfr::new(version).map(Transfer::Axfr).ok_or(StreamError::NoSoa)
+    ) -> Result<(Arc<Transfer>, Option<Arc<Condensed>>), StreamError> {
+        let (from, steps, version, octets) = match content {
+            Content::Whole(version) => return Ok((whole(version)?, None)),
+            Content::Steps { from, steps, version, octets } => (from, steps, version, octets),
         };
-        match content {
-            Content::Whole(version) => whole(version),
-            Content::Steps { from, steps, version, octets } => {
-                let apex = zone.clone();
-                let condense = self.pool.run(move || Ixfr::new(&apex, &steps, octets))?;
-                match condense.await? {
-                    Ok(ixfr) => Ok(Transfer::Ixfr(ixfr)),
-                    Err(instead) => {
-                        let (text, address) = (zone_text(zone), peer.ip());
-                        tracing::info!(target: "axfr", zone = %text,
-                            "axfr fallback zone {text}: {address} has serial {from}, since when \
-                             {instead}");
-                        whole(version)
-                    }
-                }
+        let shared = self.shared((zone.clone(), from.0, serial.0));
+        let condense = async {
+            let apex = zone.clone();
+            let made = self.pool.run(move || Ixfr::new(&apex, &steps, octets))?.await?;
+            Ok::<_, StreamError>(made.map(|ixfr| Arc::new(Transfer::Ixfr(ixfr))))
+        };
+        match shared.get_or_try_init(|| condense).await? {
+            Ok(transfer) => Ok((transfer.clone(), Some(shared))),
+            Err(instead) => {
+                let (text, address) = (zone_text(zone), peer.ip());
+                tracing::info!(target: "axfr", zone = %text,
+                    "axfr fallback zone {text}: {address} has serial {from}, since when {instead}");
+                Ok((whole(version)?, None))
             }
         }
+    }
+
+    /// The place of a difference, which all share that send it.
+    fn shared(&self, key: Span) -> Arc<Condensed> {
+        let mut known = self.condensed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shared) = known.get(&key).and_then(Weak::upgrade) {
+            return shared;
+        }
+        known.retain(|_, shared| shared.strong_count() > 0);
+        let shared = Arc::<Condensed>::default();
+        known.insert(key, Arc::downgrade(&shared));
+        shared
     }
 
     /// The messages of a unit, each with its TSIG, and their number.
@@ -169,6 +190,10 @@ impl Sender {
         }
         (signed, count)
     }
+}
+
+fn whole(version: Arc<ZoneVersion>) -> Result<Arc<Transfer>, StreamError> {
+    Axfr::new(version).map(|axfr| Arc::new(Transfer::Axfr(axfr))).ok_or(StreamError::NoSoa)
 }
 
 /// Splits off the first message, which stands behind its length.

@@ -5,6 +5,8 @@
 //! Never: what an update means.
 //! Limits: [`WAITING_MAX`] updates and [`WAITING_OCTETS_MAX`] octets for each zone, [`WAIT_MAX`].
 
+use super::publications::Publications;
+use super::tally::AnsweredUpdate;
 use crate::runtime::{self, Clock, Reply};
 use dnssec::Name;
 use dnssec::transfer::Rcode;
@@ -127,6 +129,9 @@ pub struct PendingUpdate {
     pub(super) signer: Signer,
     pub(super) answer: runtime::Answer<Rcode>,
     pub(super) clock: Clock,
+    /// Where the answer is noted, and of whom.
+    pub(super) publications: Arc<Publications>,
+    pub(super) from: IpAddr,
 }
 
 impl PendingUpdate {
@@ -137,6 +142,9 @@ impl PendingUpdate {
             tracing::warn!(target: "query", "an update is answered SERVFAIL: {error}");
             Rcode::SERVFAIL
         });
+        let (at, key) = (self.clock.now(), Some(self.signer.key().name().clone()));
+        let answered = AnsweredUpdate { at, from: self.from, key, rcode };
+        self.publications.note_update(&self.request.question.name, answered);
         let mut message = Answer::new(&self.request, rcode).finish(MESSAGE_OCTETS_MAX);
         self.signer.sign(&mut message, self.clock.now());
         message

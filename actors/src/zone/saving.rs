@@ -9,8 +9,12 @@ use crate::io::command;
 use crate::settings::{ZoneOutput, zone_text};
 use crate::stages::audit::AuditedZone;
 use crate::stages::publish::{Durable, PublishInput, Stored, is_in_place};
+use dnssec::Serial;
 use dnssec::signing::SigningTimes;
+use dnssec::zone::ZoneVersion;
+use dnssec::zone::diff::{Difference, difference_within};
 use std::path::Path;
+use std::sync::Arc;
 use storage::state::ZoneState;
 
 /// Part of the zone's bytes that a difference may have, as a divisor: a larger one is saved as a
@@ -84,7 +88,13 @@ impl Services {
         state: ZoneState,
         zone: Durable,
     ) -> Result<(ZoneState, Durable, Option<String>), RunError> {
-        self.publications.publish(zone.version(), zone.change());
+        match zone.change() {
+            Some(change) => self.publications.publish(zone.version(), Some(change)),
+            None => {
+                let step = self.large_step(order, zone.version()).await;
+                self.publications.publish_shared(zone.version(), step);
+            }
+        }
         let file = order.settings.output_file().map(Path::to_owned);
         let zone = match file.clone() {
             Some(output) => {
@@ -105,6 +115,29 @@ impl Services {
         let state = ZoneState { last_published: Some(self.clock.now()), ..state };
         self.store.update_zone(&order.settings.name, state.clone()).await?;
         Ok((state, zone, notify.err().map(|error| error.to_string())))
+    }
+}
+
+impl Services {
+    /// The difference to a version that was judged and saved as a whole, where secondaries are
+    /// better off with it: of a zone with few signatures, such as one with opt-out, all that are
+    /// made anew are less than the zone. It is gone with the next start.
+    async fn large_step(
+        &self,
+        order: &RunOrder,
+        version: &Arc<ZoneVersion>,
+    ) -> Option<(Serial, Arc<Difference>)> {
+        let old = order.stored.as_ref()?.version.clone();
+        let octets_max = self.publications.step_octets_max(version)?;
+        let from = old.serial().filter(|_| self.publications.serves(&old))?;
+        let new = version.clone();
+        let make = move || {
+            // RRSIGs of others are no signatures of RRsets, and not told apart here.
+            let is_foreign = old.has_foreign_signatures() || new.has_foreign_signatures();
+            difference_within(&old, &new, octets_max).filter(|_| !is_foreign)
+        };
+        // Without it they get the whole zone.
+        Some((from, Arc::new(self.pool.run(make).ok()?.await.ok()??)))
     }
 }
 

@@ -1,4 +1,4 @@
-//! kaspcheck of addns.xml, as far as zonelist.xml names it, and of zonefetch.xml.
+//! kaspcheck of addns.xml, as far as zonelist.xml or a `<CatalogList>` names it, and of zonefetch.xml.
 //! In: names of files. Out: lines of the report: `fails to validate` as for the other files, with
 //! each fault at its place, and nothing of a file that is right, since OpenDNSSEC says nothing.
 
@@ -11,10 +11,11 @@ use crate::diagnostics::{FileFaults, Read};
 use crate::zonefetch::read_zonefetch;
 use crate::zonelist::{Adapter, ZoneList};
 
-/// Checks every addns.xml that the zones name, once; `folder` is that of relative paths.
+/// Checks every addns.xml that the zones or catalogs name, once; `folder` is that of relative paths.
 pub(super) fn check(
     folder: &Path,
     list: &ZoneList,
+    of_catalogs: &[PathBuf],
     environment: &dyn Environment,
     report: &mut Report,
 ) {
@@ -24,6 +25,7 @@ pub(super) fn check(
             Adapter::Dns(path) => Some(folder.join(path)),
             Adapter::File(_) => None,
         })
+        .chain(of_catalogs.iter().map(|path| folder.join(path)))
         .collect();
     for file in files {
         check_file(&file.to_string_lossy(), read_addns, environment, report);

@@ -423,3 +423,29 @@ fn adapter_files_are_checked_once_each() {
     }
     assert_eq!(report.error_count(), 3, "{text}");
 }
+
+/// `<CatalogList>` is our own: its policies are those of kasp.xml, its addns.xml are looked at.
+#[test]
+fn what_catalogs_name_has_to_be_there() {
+    let list = "<CatalogList>\n<Consumer name='catz.example'><Adapter>/masters</Adapter>\n\
+        <Policy>default</Policy><Group name='gold'><Policy> glod </Policy></Group>\n\
+        <Adapters><Input><Adapter type='DNS'>/members</Adapter></Input>\n\
+        <Output><Adapter type='File'>/signed/%zone</Adapter></Output></Adapters></Consumer>\n\
+        <Producer name='out.example'><Adapter>/masters</Adapter><Policy>tin</Policy></Producer>\n\
+        </CatalogList></Configuration>";
+    let world = World::new()
+        .with("/conf", |conf| conf.replace("</Configuration>", list))
+        .with("/masters", |_| "<Adapter><DNS/></Adapter>".to_owned());
+    world.says(
+        3,
+        expect![[r#"
+            INFO: The XML in /conf is valid
+            INFO: The XML in /kasp is valid
+            INFO: The XML in /zones is valid
+            ERROR: unable to parse file "/members"
+            ERROR: Configuration file (/members) does not exist
+            ERROR: /conf:7:52: there is no policy glod in kasp.xml; there are: default
+            ERROR: /conf:10:65: there is no policy tin in kasp.xml; there are: default
+        "#]],
+    );
+}

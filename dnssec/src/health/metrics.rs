@@ -158,6 +158,12 @@ fn zones(page: &mut Page, snapshot: &Snapshot, now: Moment) {
     page.of_zones(behind, zones, |zone| Some(zone.output?.behind));
     let lag = ("secondaries_lag_seconds", "Longest time that a secondary is behind.");
     page.of_zones(lag, zones, |zone| Some(zone.output?.lag_max.0));
+    page.counter("zone_updates_total", "DNS updates by what they were answered with.");
+    for zone in zones {
+        for (rcode, count) in &zone.updates {
+            page.one("zone_updates_total", &[("zone", &zone.name), ("rcode", rcode)], count);
+        }
+    }
     page.gauge("zone_serial", "Serials: of the input, and of the published version.");
     for zone in zones {
         for (side, serial) in [("in", zone.input_serial), ("out", zone.output_serial)] {

@@ -146,6 +146,8 @@ pub struct ZoneHealth {
     pub inbound: Option<InboundHealth>,
     /// Its secondaries; `None`: it goes to a file.
     pub output: Option<OutputHealth>,
+    /// How many updates were answered with each RCODE; empty: nobody may send any.
+    pub updates: Vec<(String, u64)>,
     /// What the notify command said, when it failed.
     pub notify_failure: Option<String>,
 }

@@ -3,7 +3,8 @@
 //! not worth it).
 //! In: differences as the journal has them, the serial that a secondary has. Out: a transfer, or
 //! the reason why the whole zone is sent.
-//! Never: more differences than the zone has octets: what is larger is of no use.
+//! Never: more differences than the zone has octets: what is larger is of no use. A difference is
+//! sent from where it is kept, however many secondaries get it.
 
 use super::packing::UNIT_OCTETS;
 use super::packing::writer::{Heading, PACKED_OCTETS, RecordTooLong, Writer};
@@ -11,6 +12,7 @@ use crate::zone::diff::Difference;
 use crate::zone::patch::{PatchError, composed};
 use crate::{Name, RrType, Serial, Ttl};
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
 #[cfg(test)]
@@ -33,8 +35,9 @@ impl Step {
     }
 }
 
-/// Steps are never more than this, whatever the size of the zone.
-pub const HISTORY_OCTETS_MAX: usize = 16 << 20;
+/// Steps are never more than this, whatever the size of the zone: about the signatures, old and
+/// new, of an opt-out zone with 1.4 million delegations.
+pub const HISTORY_OCTETS_MAX: usize = 64 << 20;
 /// Nor more than so many.
 pub const HISTORY_STEPS_MAX: usize = 1_000;
 
@@ -141,12 +144,9 @@ fn split_record(bytes: &[u8]) -> Option<(WireRecord<'_>, &[u8])> {
 pub struct Ixfr {
     /// The apex in lower case.
     apex: Name,
-    /// What the secondary has, as one wire record.
-    old_soa: Vec<u8>,
-    /// What it gets.
-    new_soa: Vec<u8>,
-    /// Removed and added records, the SOAs not among them.
-    parts: [Vec<u8>; 2],
+    difference: Arc<Difference>,
+    /// Where the SOA records are: in what is removed, the secondary's; in what is added, the new.
+    soas: [Range<usize>; 2],
     /// Where each unit begins: in which part, at which octet.
     starts: Vec<(usize, usize)>,
 }
@@ -170,23 +170,41 @@ impl Ixfr {
         if octets > whole_octets {
             return Err(WholeInstead::Larger { octets, whole: whole_octets });
         }
-        let (old_soa, removed) = without_soa(&difference.removed)?;
-        let (new_soa, added) = without_soa(&difference.added)?;
-        let parts = [removed, added];
         let mut starts = vec![(0, 0)];
         let mut octets = 0;
-        for (part, bytes) in parts.iter().enumerate() {
+        let mut soas = [const { None }; 2];
+        for (part, bytes) in [&difference.removed, &difference.added].into_iter().enumerate() {
             let mut rest = bytes.as_slice();
-            while let Some((_, after)) = split_record(rest) {
-                if octets >= UNIT_OCTETS {
-                    starts.push((part, bytes.len() - rest.len()));
-                    octets = 0;
-                }
-                octets += rest.len() - after.len();
+            while !rest.is_empty() {
+                let (record, after) = split_record(rest).ok_or(WholeInstead::NoSoa)?;
+                let place = bytes.len() - rest.len()..bytes.len() - after.len();
                 rest = after;
+                match (record.rtype, &soas[part]) {
+                    (RrType::SOA, Some(_)) => return Err(WholeInstead::NoSoa),
+                    (RrType::SOA, None) => soas[part] = Some(place),
+                    _ => {
+                        if octets >= UNIT_OCTETS {
+                            starts.push((part, place.start));
+                            octets = 0;
+                        }
+                        octets += place.len();
+                    }
+                }
             }
         }
-        Ok(Ixfr { apex: apex.to_lowercase(), old_soa, new_soa, parts, starts })
+        let [Some(old_soa), Some(new_soa)] = soas else { return Err(WholeInstead::NoSoa) };
+        let soas = [old_soa, new_soa];
+        Ok(Ixfr { apex: apex.to_lowercase(), difference, soas, starts })
+    }
+
+    /// Removed and added records.
+    fn parts(&self) -> [&[u8]; 2] {
+        [&self.difference.removed, &self.difference.added]
+    }
+
+    /// The SOA record of the version before or of the new one.
+    fn soa(&self, part: usize) -> &[u8] {
+        &self.parts()[part][self.soas[part].clone()]
     }
 
     /// Number of units; at least one.
@@ -209,7 +227,7 @@ impl Ixfr {
         octets_max: usize,
     ) -> Result<Option<Vec<u8>>, RecordTooLong> {
         // Pointers save less than half of what records have at least.
-        let octets = self.parts[0].len() + self.parts[1].len();
+        let octets: usize = self.parts().map(<[u8]>::len).iter().sum();
         if self.starts.len() > 1 || octets > 16 * octets_max {
             return Ok(None);
         }
@@ -221,53 +239,41 @@ impl Ixfr {
     }
 
     fn write_unit(&self, index: usize, writer: &mut Writer<'_>) -> Result<(), RecordTooLong> {
+        let parts = self.parts();
         let (first_part, first_at) = self.starts[index];
-        let last = self.parts.len() - 1;
-        let (end_part, end_at) =
-            self.starts.get(index + 1).copied().unwrap_or((last, self.parts[last].len()));
+        let end = (1, parts[1].len());
+        let (end_part, end_at) = self.starts.get(index + 1).copied().unwrap_or(end);
         if index == 0 {
-            push_all(writer, &self.new_soa)?;
-            push_all(writer, &self.old_soa)?;
+            push_records(writer, self.soa(1))?;
+            push_records(writer, self.soa(0))?;
         }
-        for part in first_part..=end_part {
+        for (part, records) in parts.iter().enumerate().take(end_part + 1).skip(first_part) {
             let from = if part == first_part { first_at } else { 0 };
-            let to = if part == end_part { end_at } else { self.parts[part].len() };
-            // A unit may begin where a part does: the SOA before it belongs to that unit.
-            if part == 1 && from == 0 {
-                push_all(writer, &self.new_soa)?;
+            let to = if part == end_part { end_at } else { records.len() };
+            // A unit may begin where a part does: the SOA before that belongs to this unit, and not
+            // to the one that ends there.
+            if part == 1 && from == 0 && to > 0 {
+                push_records(writer, self.soa(1))?;
             }
-            push_all(writer, &self.parts[part][from..to])?;
+            // The SOA stands where it is told from the rest, and not once more among that.
+            let soa = &self.soas[part];
+            let [before, after] = [from..to.min(soa.start), from.max(soa.end)..to];
+            for range in [before, after].into_iter().filter(|range| range.start < range.end) {
+                push_records(writer, &records[range])?;
+            }
         }
         match index + 1 == self.starts.len() {
-            true => push_all(writer, &self.new_soa),
+            true => push_records(writer, self.soa(1)),
             false => Ok(()),
         }
     }
 }
 
-fn push_all(writer: &mut Writer<'_>, records: &[u8]) -> Result<(), RecordTooLong> {
+fn push_records(writer: &mut Writer<'_>, records: &[u8]) -> Result<(), RecordTooLong> {
     let mut rest = records;
     while let Some((record, after)) = split_record(rest) {
         writer.record(record.owner, record.rtype, record.ttl, record.rdata)?;
         rest = after;
     }
     Ok(())
-}
-
-/// Takes the one SOA out of a list of records.
-fn without_soa(records: &[u8]) -> Result<(Vec<u8>, Vec<u8>), WholeInstead> {
-    let mut soa = None;
-    let mut others = Vec::with_capacity(records.len());
-    let mut rest = records;
-    while !rest.is_empty() {
-        let (record, after) = split_record(rest).ok_or(WholeInstead::NoSoa)?;
-        let whole = &rest[..rest.len() - after.len()];
-        match record.rtype {
-            RrType::SOA if soa.is_some() => return Err(WholeInstead::NoSoa),
-            RrType::SOA => soa = Some(whole.to_vec()),
-            _ => others.extend(whole),
-        }
-        rest = after;
-    }
-    Ok((soa.ok_or(WholeInstead::NoSoa)?, others))
 }

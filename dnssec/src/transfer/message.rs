@@ -1,5 +1,6 @@
 //! Requests and answers of transfers: decoded, judged by their form, and made.
-//! RFC 1035 §4, RFC 1995 §3, RFC 1996 §3, RFC 5936 §2, RFC 2136 §2 (head and zone only), RFC 6891.
+//! RFC 1035 §4, RFC 1995 §3, RFC 1996 §3, RFC 5936 §2, RFC 2136 §2 (head and zone only), RFC 6891,
+//! RFC 7314 §2 (EXPIRE).
 //! In: octets of a message, record data. Out: a [`Request`], or the [`Refused`] that answers it;
 //! messages to send. hickory-proto takes messages apart and puts them together; streams of records
 //! it has no part in.
@@ -12,6 +13,7 @@ mod query;
 mod refusal;
 
 use hickory_proto::op::Message;
+use hickory_proto::rr::rdata::opt::EdnsCode;
 use hickory_proto::rr::{self, RData};
 
 pub use answer::{Answer, EDNS_OCTETS, RecordData};
@@ -72,7 +74,9 @@ pub const AXFR: RrType = RrType(252);
 pub const IXFR: RrType = RrType(251);
 
 /// OPT (RFC 6891).
-const OPT: RrType = RrType(41);
+pub(super) const OPT: RrType = RrType(41);
+/// EXPIRE among the options of OPT (RFC 7314 §2).
+pub(super) const EXPIRE: u16 = 9;
 
 /// The question; its class is IN.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +94,8 @@ pub struct EdnsOffer {
     pub udp_octets: u16,
     /// DO.
     pub dnssec_ok: bool,
+    /// EXPIRE: the sender wants to know when the zone is too old (RFC 7314 §2).
+    pub wants_expire: bool,
 }
 
 /// A well-formed request.
@@ -156,6 +162,7 @@ impl Request {
         let edns = message.edns.as_ref().map(|edns| EdnsOffer {
             udp_octets: edns.max_payload().max(512),
             dnssec_ok: edns.flags().dnssec_ok,
+            wants_expire: edns.option(EdnsCode::Expire).is_some(),
         });
         let refuse = |fault| Err(Refused::asking(fault, head, &question, edns));
         if class != crate::rrtype::CLASS_IN {
@@ -197,6 +204,7 @@ impl Request {
         let edns = opt.as_ref().map(|opt| EdnsOffer {
             udp_octets: opt.class.max(512),
             dnssec_ok: opt.ttl & 0x8000 != 0,
+            wants_expire: false,
         });
         let refuse = |fault| Err(Refused::asking(fault, head, &question, edns));
         if class != crate::rrtype::CLASS_IN {

@@ -30,9 +30,24 @@ impl Difference {
 
 /// The difference between two versions of one zone.
 pub fn difference(old: &ZoneVersion, new: &ZoneVersion) -> Difference {
+    // What is in memory has fewer octets than numbers go to.
+    difference_within(old, new, usize::MAX).unwrap_or_default()
+}
+
+/// The difference between two versions of one zone; `None` when it has more than `octets_max`
+/// octets, with no more than that (and one owner) in memory on the way.
+pub fn difference_within(
+    old: &ZoneVersion,
+    new: &ZoneVersion,
+    octets_max: usize,
+) -> Option<Difference> {
     let mut difference = Difference::default();
+    let mut is_over = false;
     for (old_list, new_list) in [(&old.names, &new.names), (&old.hashes, &new.hashes)] {
         each_difference(old_list, new_list, &KeyRange::default(), |old_owner, new_owner| {
+            if is_over {
+                return;
+            }
             let records = |owner: Option<OwnerView<'_>>| {
                 let mut records =
                     owner.map_or(Vec::new(), |owner| render::owner_records(&new.apex, &owner));
@@ -44,9 +59,10 @@ pub fn difference(old: &ZoneVersion, new: &ZoneVersion) -> Difference {
             let removed = old.iter().filter(|record| lacks(&new, record));
             difference.removed.extend(removed.flatten());
             difference.added.extend(new.iter().filter(|record| lacks(&old, record)).flatten());
+            is_over = difference.removed.len() + difference.added.len() > octets_max;
         });
     }
-    difference
+    (!is_over).then_some(difference)
 }
 
 /// Owner keys from one to before another: what one thread compares.

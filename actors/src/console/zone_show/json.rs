@@ -3,7 +3,10 @@
 
 use super::super::audit_log::quoted;
 use super::{View, phase_word};
-use crate::transfers::{NotifyStatus, OutboundStatus, SecondaryStatus};
+use crate::settings::zone_text;
+use crate::transfers::{
+    AnsweredUpdate, NotifyStatus, OutboundStatus, SecondaryStatus, UpdateTally,
+};
 use crate::zone::RefreshStatus;
 use dnssec::health::snapshot::OutputHealth;
 use dnssec::transfer::watch::Standing;
@@ -29,6 +32,7 @@ pub(super) fn zone(view: &View) -> String {
         ("held_input", maybe(status.held_input.as_ref().map(|held| quoted(&held.to_string())))),
         ("input", quoted(view.input.word())),
         ("refresh", maybe(status.refresh.as_ref().map(refresh))),
+        ("updates", maybe(view.updates.as_ref().map(updates))),
         ("output", quoted(view.output.word())),
         ("outbound", maybe(view.outbound.as_ref().map(|it| outbound(it, view.now)))),
         ("notify_command_failure", maybe(status.notify_failure.as_ref().map(|it| quoted(it)))),
@@ -89,6 +93,27 @@ fn refresh(refresh: &RefreshStatus) -> String {
         ("next_refresh", moment(refresh.next_refresh)),
         ("expires_at", moment(refresh.expires_at)),
         ("masters", list(refresh.masters.iter().map(master))),
+    ])
+}
+
+fn updates(tally: &UpdateTally) -> String {
+    let last = |update: &AnsweredUpdate| {
+        object(&[
+            ("at", update.at.0.to_string()),
+            ("from", quoted(&update.from.to_string())),
+            ("key", maybe(update.key.as_ref().map(|key| quoted(&zone_text(key))))),
+            ("rcode", quoted(&update.rcode.to_string())),
+        ])
+    };
+    let refused: Vec<(String, String)> =
+        tally.refused().map(|(rcode, count)| (rcode.to_string(), count.to_string())).collect();
+    let refused: Vec<(&str, String)> =
+        refused.iter().map(|(rcode, count)| (rcode.as_str(), count.clone())).collect();
+    object(&[
+        ("done", tally.done().to_string()),
+        ("last_done", maybe(tally.last_done.as_ref().map(last))),
+        ("refused", object(&refused)),
+        ("last_refused", maybe(tally.last_refused.as_ref().map(last))),
     ])
 }
 

@@ -1,10 +1,11 @@
 //! What operators read of a zone with a master that refuses and secondaries in every state.
 
 use super::*;
-use crate::transfers::{NotifyStatus, SecondaryStatus};
+use crate::transfers::{AnsweredUpdate, NotifyStatus, SecondaryStatus};
 use crate::zone::RefreshStatus;
+use dnssec::transfer::Rcode;
 use dnssec::transfer::watch::Standing;
-use dnssec::{Seconds, Serial};
+use dnssec::{Name, Seconds, Serial};
 use std::net::SocketAddr;
 use storage::state::{Refusal, Transferred};
 
@@ -34,6 +35,7 @@ fn view() -> View {
     let refresh = RefreshStatus {
         masters: vec![at("192.0.2.1:53"), at("[2001:db8::1]:53"), at("192.0.2.3:53")],
         asking: None,
+        timers: Default::default(),
         serial: Some(Serial(7)),
         transfer: Some(Transferred {
             at: Timestamp(60),
@@ -62,6 +64,12 @@ fn view() -> View {
         why: Some("it answers REFUSED".to_owned()),
     });
     telling.last_acknowledged = None;
+    let mut tally = UpdateTally::default();
+    for (second, rcode) in [(70, Rcode::NOERROR), (71, Rcode::REFUSED), (72, Rcode::NXRRSET)] {
+        let key = Some(Name::parse(b"update.example.", None).unwrap());
+        let from = at("192.0.2.9:1").ip();
+        tally.note(AnsweredUpdate { at: Timestamp(second), from, key, rcode });
+    }
     View {
         zone: "example".to_owned(),
         policy: "lab".to_owned(),
@@ -80,6 +88,7 @@ fn view() -> View {
             lag_max: Some(Seconds(50)),
             secondaries: vec![secondary(16, Standing::Current, 9), given_up, telling],
         }),
+        updates: Some(tally),
         now: Timestamp(100),
     }
 }
@@ -131,6 +140,24 @@ fn each_secondary_has_its_lines() {
 }
 
 #[test]
+fn updates_are_counted_by_their_answers() {
+    let text = text::zone(&view());
+    let [done, refused] = [70, 72].map(moment);
+    for line in [
+        format!("  updates: 1 done; last {done} from 192.0.2.9 with key update.example"),
+        format!(
+            "  updates refused: REFUSED 1, NXRRSET 1; last NXRRSET {refused} from 192.0.2.9 with \
+             key update.example"
+        ),
+    ] {
+        assert!(text.lines().any(|own| own == line), "{line:?} is not in\n{text}");
+    }
+    let nobody = View { updates: None, ..view() };
+    assert!(!text::zone(&nobody).contains("updates"));
+    assert!(json::zone(&nobody).contains(r#""updates":null,"#));
+}
+
+#[test]
 fn json_has_the_same_facts() {
     let json = json::zone(&view());
     for part in [
@@ -139,6 +166,8 @@ fn json_has_the_same_facts() {
         r#"{"address":"[2001:db8::1]:53","last_success":61,"refusal":null,"#,
         r#""behind":1,"late":1,"unseen":1,"ahead":1,"unacknowledged":1,"lag_max_seconds":60"#,
         r#""standing":"behind","lag_seconds":60,"serial":8"#,
+        r#""updates":{"done":1,"last_done":{"at":70,"from":"192.0.2.9","key":"update.example","#,
+        r#""refused":{"REFUSED":1,"NXRRSET":1},"last_refused":{"at":72,"#,
         r#""notify":{"state":"telling","serial":9,"next_try":111,"tries":1,"failure":"it ans"#,
     ] {
         assert!(json.contains(part), "{part} is not in {json}");

@@ -2,7 +2,10 @@
 
 use super::{View, Way, phase_word};
 use crate::io::local_time::date_time;
-use crate::transfers::{NotifyStatus, OutboundStatus, SecondaryStatus, TRIES_MAX};
+use crate::settings::zone_text;
+use crate::transfers::{
+    AnsweredUpdate, NotifyStatus, OutboundStatus, SecondaryStatus, TRIES_MAX, UpdateTally,
+};
 use crate::zone::RefreshStatus;
 use dnssec::transfer::watch::Standing;
 use dnssec::{Serial, Timestamp};
@@ -36,6 +39,9 @@ pub(super) fn zone(view: &View) -> String {
     line("input", view.input.word());
     if let Some(refresh) = status.refresh.as_ref().filter(|_| view.input == Way::Dns) {
         masters(refresh, &mut text);
+    }
+    if let Some(tally) = &view.updates {
+        updates(tally, &mut text);
     }
     let _ = writeln!(text, "{:<14}{}", "output:", view.output.word());
     if let Some(outbound) = &view.outbound {
@@ -84,6 +90,23 @@ fn masters(refresh: &RefreshStatus, text: &mut String) {
             }
             (None, None) => writeln!(text, "  master {master}: not asked yet"),
         };
+    }
+}
+
+/// Of this start of the daemon.
+fn updates(tally: &UpdateTally, text: &mut String) {
+    let last = |update: &Option<AnsweredUpdate>, name_rcode: bool| {
+        let Some(AnsweredUpdate { at, from, key, rcode }) = update else { return String::new() };
+        let rcode = if name_rcode { format!("{rcode} ") } else { String::new() };
+        let key = key.as_ref().map(|key| format!(" with key {}", zone_text(key)));
+        format!("; last {rcode}{} from {from}{}", date_time(*at), key.unwrap_or_default())
+    };
+    let _ = writeln!(text, "  updates: {} done{}", tally.done(), last(&tally.last_done, false));
+    let refused: Vec<String> =
+        tally.refused().map(|(rcode, count)| format!("{rcode} {count}")).collect();
+    if !refused.is_empty() {
+        let (refused, last) = (refused.join(", "), last(&tally.last_refused, true));
+        let _ = writeln!(text, "  updates refused: {refused}{last}");
     }
 }
 

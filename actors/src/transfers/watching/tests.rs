@@ -8,7 +8,7 @@ use dnssec::health::snapshot::OutputHealth;
 use dnssec::transfer::Rcode;
 use dnssec::transfer::message::{Answer, Request};
 use dnssec::transfer::peers::{Outbound, Remote};
-use dnssec::transfer::serving::soa_answer;
+use dnssec::transfer::serving::{Shape, soa_answer};
 use dnssec::transfer::tsig::TsigKey;
 use dnssec::transfer::watch::WatchLimit;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -73,7 +73,9 @@ fn answer(octets: &[u8], serial: u32, key: Option<&Arc<TsigKey>>, now: Timestamp
     let request = Request::decode(octets).unwrap();
     let mut message = match serial {
         0 => return Answer::new(&request, Rcode::REFUSED).finish(512),
-        serial => soa_answer(&request, &version(serial, 1), 400),
+        serial => {
+            soa_answer(&request, &version(serial, 1), Shape { octets_max: 400, expire: None })
+        }
     };
     if let Some(record) = &request.tsig {
         let mut signer = record.verify(octets, key, now).unwrap();

@@ -1,14 +1,16 @@
-//! Short answers: SOA, apex data, refusals, acknowledgements. RFC 1035 §4.1, RFC 6891 §6.1.1.
+//! Short answers: SOA, apex data, refusals, acknowledgements. RFC 1035 §4.1, RFC 6891 §6.1.1,
+//! RFC 7314 §3.2 (EXPIRE).
 //! In: the request, record data of the zone. Out: octets to send, before any TSIG.
 //! Never: transfers, which `packing` writes; a record that the caller did not bring.
 
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
 use hickory_proto::rr::rdata::NULL;
+use hickory_proto::rr::rdata::opt::EdnsOption;
 use hickory_proto::rr::{self, RData, RecordType};
 
-use super::{Question, Request, to_hickory};
+use super::{EXPIRE, Question, Request, to_hickory};
 use crate::transfer::rcode::Rcode;
-use crate::{Name, RrType, Ttl};
+use crate::{Name, RrType, Seconds, Ttl};
 
 /// Octets by UDP that we send at most, and say that we take: passes everywhere in one piece.
 pub const EDNS_OCTETS: u16 = 1232;
@@ -68,6 +70,16 @@ impl Answer {
         let mut edns = Edns::new();
         edns.set_max_payload(EDNS_OCTETS);
         self.message.set_edns(edns);
+    }
+
+    /// Tells in how many seconds the zone is too old to be served (RFC 7314 §3.2), where the request
+    /// wants to know.
+    pub fn expiring_in(mut self, length: Option<Seconds>) -> Answer {
+        if let (Some(edns), Some(length)) = (&mut self.message.edns, length) {
+            let seconds = u32::try_from(length.0).unwrap_or(u32::MAX).to_be_bytes();
+            edns.options_mut().insert(EdnsOption::Unknown(EXPIRE, seconds.to_vec()));
+        }
+        self
     }
 
     /// Sets AA.

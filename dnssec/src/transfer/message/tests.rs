@@ -161,7 +161,7 @@ fn an_update_keeps_its_records_for_their_reader_rfc2136_2_3() {
     speaks.extend([0, 0, 16, 0, 1, 0, 0, 0, 60, 0, 1, b'x']);
     speaks.extend([0, 0, 41, 4, 208, 0, 0, 128, 0, 0, 0]);
     let edns = Request::decode(&speaks).unwrap().edns;
-    assert_eq!(edns, Some(EdnsOffer { udp_octets: 1232, dnssec_ok: true }));
+    assert_eq!(edns, Some(EdnsOffer { udp_octets: 1232, dnssec_ok: true, wants_expire: false }));
     let version = speaks.len() - 5;
     speaks[version] = 1;
     let fault = RequestFault::EdnsVersion { version: 1 };

@@ -91,7 +91,7 @@ pub(crate) fn version(serial: u32, records: &[TestRecord]) -> Arc<ZoneVersion> {
 
 fn heading(rtype: RrType) -> Heading {
     let question = Question { name: name("example."), rtype };
-    Heading { id: 0xC0DE, recursion_desired: true, question, has_edns: true }
+    Heading { id: 0xC0DE, recursion_desired: true, question, has_edns: true, expire: None }
 }
 
 /// The messages of a transfer.
@@ -267,6 +267,29 @@ fn units_follow_one_another() {
     let mut expected = wire_records(&new);
     expected.sort();
     assert_eq!(applied(&old, &stream), Ok(expected));
+}
+
+/// A unit that is full with the last record that goes: the SOA before what comes was sent twice.
+#[test]
+fn what_comes_may_begin_a_unit() {
+    let soas = [1, 2].map(|serial| wire_records(&version(serial, &[])).swap_remove(0));
+    let record = |number: u32| {
+        let head =
+            [name("a.example.").as_wire(), &[0, 16, 0, 1, 0, 0, 0, 60, 0, 201, 200]].concat();
+        [&head[..], &number.to_be_bytes(), &[b'x'; 196]].concat()
+    };
+    let full = UNIT_OCTETS.div_ceil(record(0).len()) as u32;
+    for count in full - 1..=full + 1 {
+        let removed: Vec<Vec<u8>> = (0..count).map(record).chain([soas[0].clone()]).collect();
+        let added = [record(count), soas[1].clone(), record(count + 1)];
+        let step = Difference { removed: removed.concat(), added: added.concat() };
+        let ixfr = Ixfr::new(&name("example."), &[Arc::new(step)], usize::MAX).unwrap();
+        let stream = records(&messages(&Transfer::Ixfr(ixfr), &heading(IXFR)));
+        let expected = [&soas[1..], &soas[..1], &removed[..count as usize], &soas[1..]].concat();
+        assert_eq!(stream[..expected.len()], expected, "{count}");
+        let rest = [&added[0], &added[2], &soas[1]].map(Vec::clone);
+        assert_eq!(stream[expected.len()..], rest, "{count}");
+    }
 }
 
 #[test]

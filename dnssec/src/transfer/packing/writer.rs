@@ -9,9 +9,9 @@
 
 use crate::rrtype::CLASS_IN;
 use crate::signing::tbs::{SignatureFields, push_rrsig_head};
-use crate::transfer::message::{EDNS_OCTETS, Question, Request};
+use crate::transfer::message::{EDNS_OCTETS, EXPIRE, OPT, Question, Request};
 use crate::transfer::wire::HEADER_OCTETS;
-use crate::{Name, RrType, Ttl};
+use crate::{Name, RrType, Seconds, Ttl};
 
 /// A message is closed before it gets longer: pointers reach no further.
 pub const PACKED_OCTETS: usize = 16_383;
@@ -19,8 +19,8 @@ pub const PACKED_OCTETS: usize = 16_383;
 pub const RECORD_OCTETS_MAX: usize = 65_535 - 1024;
 /// Length of the OPT record in answers: root, type, size, extended RCODE and flags, no option.
 const OPT_OCTETS: usize = 11;
-/// Type OPT (RFC 6891 §6.1.2).
-const OPT: u16 = 41;
+/// Length of the option EXPIRE in it.
+const EXPIRE_OCTETS: u16 = 8;
 /// Offsets that a pointer cannot reach.
 const POINTER_LIMIT: usize = 0x4000;
 
@@ -35,6 +35,9 @@ pub struct Heading {
     pub question: Question,
     /// Whether the request had an OPT record: then the first message has one (RFC 6891 §6.1.1).
     pub has_edns: bool,
+    /// In how long the zone is too old to be served, where the request wants to know: an option of
+    /// that OPT record (RFC 7314 §3.2).
+    pub expire: Option<Seconds>,
 }
 
 impl Heading {
@@ -45,7 +48,13 @@ impl Heading {
             recursion_desired: request.recursion_desired,
             question: request.question.clone(),
             has_edns: request.edns.is_some(),
+            expire: None,
         }
+    }
+
+    /// The same for a zone that is too old after so long.
+    pub fn expiring_in(self, expire: Option<Seconds>) -> Heading {
+        Heading { expire, ..self }
     }
 }
 
@@ -156,9 +165,17 @@ impl<'a> Writer<'a> {
     fn end(&mut self) {
         if self.has_opt {
             self.out.push(0);
-            self.out.extend(OPT.to_be_bytes());
+            self.out.extend(OPT.0.to_be_bytes());
             self.out.extend(EDNS_OCTETS.to_be_bytes());
-            self.out.extend([0; 6]);
+            self.out.extend([0; 4]);
+            let options = self.heading.expire.map_or(0, |_| EXPIRE_OCTETS);
+            self.out.extend(options.to_be_bytes());
+            if let Some(Seconds(length)) = self.heading.expire {
+                let length = u32::try_from(length).unwrap_or(u32::MAX);
+                self.out.extend(EXPIRE.to_be_bytes());
+                self.out.extend(4u16.to_be_bytes());
+                self.out.extend(length.to_be_bytes());
+            }
             self.out[self.start + 11] = 1;
         }
         let count_at = self.start + 6;
@@ -176,7 +193,8 @@ impl<'a> Writer<'a> {
 
     /// Octets in the open message, with what is still to come at its end.
     pub fn message_octets(&self) -> usize {
-        self.out.len() - self.start + if self.has_opt { OPT_OCTETS } else { 0 }
+        let options = self.heading.expire.map_or(0, |_| usize::from(EXPIRE_OCTETS));
+        self.out.len() - self.start + if self.has_opt { OPT_OCTETS + options } else { 0 }
     }
 
     /// Adds a record; `owner` in wire form.

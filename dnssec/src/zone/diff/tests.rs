@@ -74,3 +74,19 @@ fn nothing_is_met_in_equal_versions() {
     let (left, right) = unshared_chunks(&old.names, &new.names);
     assert!(left.is_empty() && right.is_empty(), "equal chunks are passed over whole");
 }
+
+/// What is larger than a limit is none, and what is not is the same with a limit.
+#[test]
+fn a_difference_has_its_limit() {
+    let owners = |names: &[&str]| -> Owners {
+        let types = BTreeSet::from([RrType::A]);
+        let name = |text: &str| crate::zone::tests::name(&format!("{text}.example."));
+        names.iter().map(|text| (name(text), types.clone())).collect()
+    };
+    let (old, new) = (load_owners(&owners(&["a", "b"])), load_owners(&owners(&["b", "c", "d"])));
+    let whole = difference(&old.version, &new.version);
+    let octets = whole.removed.len() + whole.added.len();
+    assert!(octets > 0);
+    let within = |most| difference_within(&old.version, &new.version, most);
+    assert_eq!((within(octets), within(octets - 1)), (Some(whole), None));
+}
