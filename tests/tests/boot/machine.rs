@@ -6,8 +6,10 @@
 //! TCG unless somebody says otherwise (ANCHORITE_QEMU_ACCEL=kvm): a /dev/kvm that opens may hang
 //! all the same, and QEMU then does not fall back.
 
+use anchorite_tests::peers::free_address;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -25,6 +27,29 @@ pub(crate) enum Start {
     Firmware,
 }
 
+/// Addresses of this machine that lead to services of the box.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Doors {
+    pub(crate) ssh: SocketAddr,
+    pub(crate) dns: SocketAddr,
+}
+
+impl Doors {
+    /// Free ones.
+    pub(crate) fn new() -> Doors {
+        Doors { ssh: free_address(), dns: free_address() }
+    }
+
+    /// The user network that has them: the box has the address 10.0.2.15, this machine 10.0.2.2.
+    fn network(self) -> String {
+        let (ssh, dns) = (self.ssh.port(), self.dns.port());
+        format!(
+            "user,id=net,hostfwd=tcp:127.0.0.1:{ssh}-:22,hostfwd=tcp:127.0.0.1:{dns}-:53,\
+             hostfwd=udp:127.0.0.1:{dns}-:53"
+        )
+    }
+}
+
 /// A machine that runs.
 pub(crate) struct Machine {
     child: Child,
@@ -35,8 +60,7 @@ pub(crate) struct Machine {
     seen: usize,
     control: BufReader<UnixStream>,
     started: Instant,
-    /// Port of this machine that leads to the box's SSH.
-    ssh_port: u16,
+    doors: Option<Doors>,
 }
 
 /// A file of the image.
@@ -70,23 +94,29 @@ pub(crate) fn setup_disk(path: &Path, files: &[(&str, &str)]) {
 impl Machine {
     /// Starts a machine with these disks.
     pub(crate) fn start(how: Start, disks: &[&Path]) -> Machine {
+        Machine::start_at(how, disks, Some(Doors::new()))
+    }
+
+    /// Starts a machine with these disks, files or what else QEMU can open, and a network with
+    /// these doors, or without a network.
+    pub(crate) fn start_at(how: Start, disks: &[&Path], doors: Option<Doors>) -> Machine {
         let folder = tempfile::tempdir().unwrap();
         let (serial, control) = (folder.path().join("serial"), folder.path().join("control"));
         let listeners = [&serial, &control].map(|path| UnixListener::bind(path).unwrap());
-        let accelerator = std::env::var("ANCHORITE_QEMU_ACCEL").unwrap_or("tcg".to_owned());
+        let set = |name: &str, usual: &str| std::env::var(name).unwrap_or(usual.to_owned());
+        let accelerator = set("ANCHORITE_QEMU_ACCEL", "tcg");
+        let mib = set("ANCHORITE_QEMU_MIB", "512");
         let mut qemu = Command::new("qemu-system-x86_64");
-        qemu.args(["-machine", "q35", "-cpu", "max", "-smp", "2", "-m", "512", "-nodefaults"]);
+        qemu.args(["-machine", "q35", "-cpu", "max", "-smp", "2", "-m", &mib, "-nodefaults"]);
         qemu.args(["-accel", &accelerator, "-display", "none", "-no-reboot"]);
         for (name, path) in [("serial", &serial), ("control", &control)] {
             qemu.arg("-chardev").arg(format!("socket,id={name},path={}", path.display()));
         }
         qemu.args(["-serial", "chardev:serial", "-mon", "chardev=control,mode=control"]);
-        // Free a moment ago; QEMU takes no port of the system's choice.
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let ssh_port = free.local_addr().unwrap().port();
-        drop(free);
-        let network = format!("user,id=net,hostfwd=tcp:127.0.0.1:{ssh_port}-:22");
-        qemu.args(["-netdev", &network, "-device", "virtio-net-pci,netdev=net,romfile="]);
+        if let Some(doors) = doors {
+            qemu.args(["-netdev", &doors.network()]);
+            qemu.args(["-device", "virtio-net-pci,netdev=net,romfile="]);
+        }
         qemu.args(["-device", "virtio-rng-pci"]);
         match how {
             Start::Kernel => {
@@ -94,7 +124,10 @@ impl Machine {
                     .arg(image("vmlinuz"))
                     .arg("-initrd")
                     .arg(image("initramfs.zst"));
-                qemu.args(["-append", "console=ttyS0,115200 quiet loglevel=4 panic=10 oops=panic"]);
+                qemu.args([
+                    "-append",
+                    "console=ttyS0,115200 quiet loglevel=4 panic=10 oops=panic gpt",
+                ]);
             }
             Start::Firmware => {
                 let firmware = "/usr/share/OVMF/OVMF_CODE_4M.fd";
@@ -117,7 +150,7 @@ impl Machine {
             seen: 0,
             control: BufReader::new(control),
             started,
-            ssh_port,
+            doors,
         };
         machine.control_answer(|message| message.get("QMP").is_some());
         machine.control("qmp_capabilities");
@@ -187,15 +220,7 @@ impl Machine {
 
     /// Runs a command over SSH with a key. Exit code, standard output and standard error.
     pub(crate) fn ssh(&self, key: &Path, line: &str) -> (Option<i32>, String, String) {
-        let mut ssh = Command::new("ssh");
-        ssh.args(["-F", "/dev/null", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR", "-i"]).arg(key);
-        ssh.args(["-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=accept-new"]);
-        ssh.args(["-o", "HostKeyAlias=box", "-o", "ConnectTimeout=30"]);
-        ssh.arg("-o").arg(format!("UserKnownHostsFile={}.known", key.display()));
-        ssh.args(["-p", &self.ssh_port.to_string(), "127.0.0.1", line]).stdin(Stdio::null());
-        let output = ssh.output().expect("cargo xtask setup installs it");
-        let text = |octets| String::from_utf8_lossy(octets).into_owned();
-        (output.status.code(), text(&output.stdout), text(&output.stderr))
+        ssh(self.doors.expect("it has a network").ssh, key, line)
     }
 
     /// The same until it works; a service may be starting again.
@@ -209,6 +234,25 @@ impl Machine {
             }
             assert!(Instant::now() < deadline, "{line}: {code:?} {out} {err}");
         }
+    }
+
+    /// A check of the box by Debian's `check_by_ssh`, as in examples/nagios/by-ssh.cfg. Exit code
+    /// and what Nagios would show.
+    pub(crate) fn check_by_ssh(&self, key: &Path, check: &str) -> (Option<i32>, String) {
+        let mut plugin = Command::new("/usr/lib/nagios/plugins/check_by_ssh");
+        let port = self.doors.expect("it has a network").ssh.port();
+        plugin.args(["-H", "127.0.0.1", "-p", &port.to_string(), "-l", "monitor", "-i"]).arg(key);
+        plugin.arg("-o").arg(known_hosts(key));
+        plugin.args(["-o", "HostKeyAlias=box", "-o", "IdentitiesOnly=yes", "-q", "-t", "60", "-U"]);
+        plugin.args(["-C", &format!("monitor {check}")]);
+        let (code, out, _) = output(&mut plugin);
+        (code, out)
+    }
+
+    /// Takes the power away, in the middle of everything.
+    pub(crate) fn pull_the_plug(mut self) {
+        self.child.kill().expect("QEMU runs");
+        self.child.wait().expect("it is our child");
     }
 
     /// Types a command, and gives what it writes before the next `prompt`.
@@ -272,6 +316,28 @@ impl Machine {
             }
         }
     }
+}
+
+/// Runs a command over SSH at that address, as [`Machine::ssh`].
+pub(crate) fn ssh(to: SocketAddr, key: &Path, line: &str) -> (Option<i32>, String, String) {
+    let mut ssh = Command::new("ssh");
+    ssh.args(["-F", "/dev/null", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR", "-i"]).arg(key);
+    ssh.args(["-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=accept-new"]);
+    ssh.args(["-o", "HostKeyAlias=box", "-o", "ConnectTimeout=30"]);
+    ssh.arg("-o").arg(known_hosts(key));
+    ssh.args(["-p", &to.port().to_string(), "127.0.0.1", line]).stdin(Stdio::null());
+    output(&mut ssh)
+}
+
+/// One file for all keys of a folder: there is one box.
+fn known_hosts(key: &Path) -> String {
+    format!("UserKnownHostsFile={}", key.with_file_name("known_hosts").display())
+}
+
+fn output(command: &mut Command) -> (Option<i32>, String, String) {
+    let output = command.output().expect("cargo xtask setup installs it");
+    let text = |octets| String::from_utf8_lossy(octets).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
 }
 
 impl Drop for Machine {

@@ -2,10 +2,15 @@
 //! button, its data there again; and the ways on when something is missing. Run by `cargo xtask
 //! boot-tests`; those whose names begin with `quick` are CI's part.
 
+mod disk;
+mod fetched;
 mod machine;
+mod power;
+mod site;
 
 use anchorite_tests::judges::repository_file;
-use machine::{Machine, Start, blank_disk, image, setup_disk};
+use machine::{Doors, Machine, Start, blank_disk, image, setup_disk};
+use site::{Site, Way, zonelist};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -17,24 +22,14 @@ const BOX1: &str = "box1 box> ";
 const ZONE: &str = "$TTL 3600\n@ SOA ns hostmaster 1 3600 600 86400 300\n@ NS ns\n\
                     ns A 192.0.2.1\nwww A 192.0.2.2\n";
 
-fn zonelist(zone: &str) -> String {
-    format!(
-        "<?xml version=\"1.0\"?>\n<ZoneList><Zone name=\"{zone}\"><Policy>default</Policy>\
-         <SignerConfiguration>/var/lib/opendnssec/signconf/{zone}.xml</SignerConfiguration>\
-         <Adapters><Input><Adapter type=\"File\">/var/lib/opendnssec/unsigned/{zone}</Adapter>\
-         </Input><Output><Adapter type=\"File\">/var/lib/opendnssec/signed/{zone}</Adapter>\
-         </Output></Adapters></Zone></ZoneList>\n"
-    )
-}
-
-/// A key for SSH in that folder: its file, and its line for the settings.
-fn ssh_key(folder: &Path) -> (PathBuf, String) {
-    let file = folder.join("key");
+/// A key for SSH in that folder, with these roles: its file, and its line for the settings.
+fn ssh_key(folder: &Path, roles: &str) -> (PathBuf, String) {
+    let file = folder.join(format!("key-{roles}"));
     let mut keygen = Command::new("ssh-keygen");
     keygen.args(["-q", "-t", "ed25519", "-N", "", "-C", "ann", "-f"]).arg(&file);
     assert!(keygen.status().unwrap().success());
-    let public = std::fs::read_to_string(folder.join("key.pub")).unwrap();
-    (file, format!("ssh-key = role=\"admin,officer\" {public}"))
+    let public = std::fs::read_to_string(folder.join(format!("key-{roles}.pub"))).unwrap();
+    (file, format!("ssh-key = role=\"{roles}\" {public}"))
 }
 
 /// The numbers that `status` gives for a service: its process, and how often it was started.
@@ -50,16 +45,19 @@ fn service(status: &str, name: &str) -> (u32, u32) {
 fn quick_set_up_by_file_signs_and_keeps_its_data() {
     let folder = tempfile::tempdir().unwrap();
     let (data, setup) = (folder.path().join("data"), folder.path().join("setup"));
-    let (key, key_line) = ssh_key(folder.path());
+    let (key, key_line) = ssh_key(folder.path(), "admin,officer");
+    let (monitor, monitor_line) = ssh_key(folder.path(), "monitor");
     blank_disk(&data, 512);
     let read = |path: &str| std::fs::read_to_string(repository_file(path)).unwrap();
-    let settings =
-        format!("hostname = box1\nnetwork = dhcp\nuser = ann admin,officer {PASS}\n{key_line}");
+    let settings = format!(
+        "hostname = box1\nnetwork = dhcp\nuser = ann admin,officer {PASS}\n{key_line}{monitor_line}"
+    );
+    let zones = [("a.example", "default", Way::File, Way::File)];
     let files: [(&str, &str); 5] = [
         ("anchorite.setup", &settings),
         ("opendnssec/conf.xml", &read("image/files/conf.xml")),
         ("opendnssec/kasp.xml", &read("examples/default/kasp.xml")),
-        ("opendnssec/zonelist.xml", &zonelist("a.example")),
+        ("opendnssec/zonelist.xml", &zonelist(&zones)),
         ("unsigned/a.example", ZONE),
     ];
     setup_disk(&setup, &files);
@@ -85,6 +83,12 @@ fn quick_set_up_by_file_signs_and_keeps_its_data() {
     assert_eq!(keys.lines().filter(|line| line.starts_with("a.example")).count(), 2, "{keys}");
     let (code, _, err) = machine.ssh(&folder.path().join("none"), "running");
     assert!(code == Some(255) && err.contains("Permission denied"), "{err}");
+
+    // Nagios asks by Debian's plugin, with a key that may do nothing else.
+    let (code, said) = machine.check_by_ssh(&monitor, "health");
+    assert!(code == Some(0) && said.contains("OK"), "{code:?} {said}");
+    let (code, said) = machine.check_by_ssh(&monitor, "nonsense");
+    assert!(code == Some(3) && said.contains("no such check"), "{code:?} {said}");
 
     // Whatever ends the signer, PID 1 starts it again, and says so on the console.
     assert_eq!(machine.ssh(&key, "stop").0, Some(0));
@@ -158,7 +162,7 @@ fn quick_the_wizard_sets_a_new_box_up() {
 fn every_process_that_is_killed_comes_back() {
     let folder = tempfile::tempdir().unwrap();
     let (data, setup) = (folder.path().join("data"), folder.path().join("setup"));
-    let (key, key_line) = ssh_key(folder.path());
+    let (key, key_line) = ssh_key(folder.path(), "admin,officer");
     blank_disk(&data, 256);
     let settings =
         format!("hostname = box1\nnetwork = dhcp\nuser = ann admin,officer {PASS}\n{key_line}");
@@ -191,6 +195,24 @@ fn quick_a_box_without_a_disk_says_so_and_can_be_switched_off() {
     machine.wait_for("no data> ");
     let answer = machine.command("repair", "no data> ");
     assert!(answer.contains("there is no disk for the data"), "{answer}");
+    machine.press_power_button();
+    machine.wait_until_off();
+}
+
+#[test]
+fn a_box_without_network_signs_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    blank_disk(&data, 128);
+    let zones = [("a.example", "default", Way::File, Way::File)];
+    let site = Site::new(folder.path(), Doors::new(), &zones, &[("unsigned/a.example", ZONE)]);
+    let mut machine = Machine::start_at(Start::Kernel, &[&data, &site.setup], None);
+    machine.wait_for_all(&["no network interface that the kernel knows; still looking", "login: "]);
+    machine.type_line("");
+    machine.log_in("box1", "ann", PASS);
+    machine.command_until("log", BOX1, "[STATS] a.example");
+    let status = machine.command("status", BOX1);
+    assert_eq!(service(&status, "network").1, 1, "it waits, and does not end: {status}");
     machine.press_power_button();
     machine.wait_until_off();
 }
