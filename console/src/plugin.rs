@@ -109,6 +109,11 @@ fn wanted(arguments: &[String]) -> Result<Wanted, (String, u8)> {
     Ok(Wanted { socket, timeout: Duration::from_secs(timeout), words })
 }
 
+/// What `monitor` says to these words, and its exit code: a line, whatever becomes of the daemon.
+pub(crate) fn asked(socket: &str, words: Vec<String>) -> (String, u8) {
+    look(Wanted { socket: socket.to_owned(), timeout: Duration::from_secs(TIME_MAX), words })
+}
+
 /// Asks the daemon, in time.
 fn look(wanted: Wanted) -> (String, u8) {
     let Wanted { socket, timeout, words } = wanted;
@@ -119,10 +124,12 @@ fn look(wanted: Wanted) -> (String, u8) {
     std::thread::spawn(move || {
         let _ = sender.send(ask(&socket, words));
     });
-    answer.recv_timeout(timeout).unwrap_or_else(|_| {
-        let text = format!("no answer from the daemon within {} s", timeout.as_secs());
-        (line(check_of(&asked), CRITICAL, &text), CRITICAL)
-    })
+    answer.recv_timeout(timeout).unwrap_or_else(|_| no_answer(&asked, timeout.as_secs()))
+}
+
+fn no_answer(words: &[String], seconds: u64) -> (String, u8) {
+    let text = format!("no answer from the daemon within {seconds} s");
+    (line(check_of(words), CRITICAL, &text), CRITICAL)
 }
 
 fn ask(socket: &str, words: Vec<String>) -> (String, u8) {
@@ -160,8 +167,17 @@ fn check_of(words: &[String]) -> &str {
 /// What `monitor` says when the daemon does not: text for standard output, and the exit code.
 /// `None`: the words are another command.
 pub fn away(words: &[String], error: &ClientError) -> Option<(String, u8)> {
-    let is_monitor = words.iter().find(|word| !word.starts_with('-'))? == "monitor";
-    is_monitor.then(|| failed(check_of(words), error))
+    is_monitor(words).then(|| failed(check_of(words), error))
+}
+
+/// What `monitor` says when the daemon has said nothing for so long. `None`: the words are another
+/// command.
+pub fn silent(words: &[String], length: Duration) -> Option<(String, u8)> {
+    is_monitor(words).then(|| no_answer(words, length.as_secs()))
+}
+
+fn is_monitor(words: &[String]) -> bool {
+    words.iter().find(|word| !word.starts_with('-')).is_some_and(|word| word == "monitor")
 }
 
 fn failed(check: &str, error: &ClientError) -> (String, u8) {
@@ -251,9 +267,12 @@ mod tests {
 
     #[test]
     fn only_monitor_has_a_state_when_the_daemon_is_away() {
-        let error = ClientError::Closed;
+        let (error, ten) = (ClientError::Closed, Duration::from_secs(10));
         let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        assert_eq!(away(&words("zones"), &error), None);
+        assert_eq!((away(&words("zones"), &error), silent(&words("zones"), ten)), (None, None));
+        let (text, code) = silent(&words("monitor hsm SoftHSM"), ten).unwrap();
+        assert_eq!(text, "HSM CRITICAL - no answer from the daemon within 10 s\n");
+        assert_eq!(code, CRITICAL);
         let (text, code) = away(&words("monitor signatures -w 5"), &error).unwrap();
         assert!(text.starts_with("SIGNATURES CRITICAL - the daemon ended") && code == CRITICAL);
         assert!(text.len() <= LINE_MAX + 1);

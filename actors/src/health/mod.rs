@@ -149,7 +149,8 @@ impl HealthActor {
         let real = self.clock().uptime();
         for (name, observed) in look.slots {
             let heard = self.slots.entry(name).or_insert(Heard { value: None, at: uptime });
-            if let Some(observed) = observed {
+            // One that is being opened is not heard of: for a moment that is no fault, and then it is.
+            if let Some(observed) = observed.filter(|observed| !observed.is_opening) {
                 *heard = Heard { value: Some(parts::slot(&observed, real)), at: uptime };
             }
         }

@@ -5,7 +5,7 @@ use crate::parent::ParentStatus;
 use crate::runtime::{ChildState, HealthTable};
 use crate::settings::zone_text;
 use crate::slot::SlotObserved;
-use dnssec::enforcer::ZoneLife;
+use dnssec::enforcer::{DsShown, ZoneLife};
 use dnssec::health::snapshot::{ActorHealth, AuditorHealth, KeysHealth, SlotHealth};
 use dnssec::key_room::Forecast;
 use dnssec::{Name, Seconds, Timestamp};
@@ -65,11 +65,17 @@ pub(super) fn keys(
         || parents.iter().filter_map(|it| Some((zone_text(&it.zone), it.watch.as_ref()?)));
     let shown =
         watched().filter_map(|(zone, watch)| Some((zone, watch.seen.as_ref()?.sets.clone())));
+    let absent = watched().flat_map(|(zone, watch)| {
+        let of_keys = watch.seen.iter().flat_map(|seen| &seen.of_keys);
+        let nowhere = of_keys.filter(|key| key.shown == DsShown::Nowhere);
+        nowhere.map(move |key| (zone.clone(), key.id.clone())).collect::<Vec<_>>()
+    });
     let disagreeing = watched().filter_map(|(zone, it)| Some((zone, it.disagreement.clone()?)));
     KeysHealth {
         lives: lives.into_iter().map(|(zone, life)| (zone_text(&zone), life)).collect(),
         agenda: agenda.into_iter().map(|(at, zone)| (at, zone_text(&zone))).collect(),
         shown_ds: shown.collect(),
+        absent_ds: absent.collect(),
         disagreements: disagreeing.collect(),
     }
 }

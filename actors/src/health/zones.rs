@@ -46,6 +46,7 @@ pub(super) fn health(
         next_run: status.next_run,
         earliest_expiration: status.earliest_expiration,
         failure: status.failure.clone(),
+        input_failure: status.input_failure.clone(),
         failures: status.failures,
         refusal,
         held,
@@ -66,6 +67,9 @@ fn inbound(refresh: &RefreshStatus) -> InboundHealth {
     let refusals = refresh.refusals.iter();
     InboundHealth {
         masters: refresh.masters.len(),
+        asking: refresh.asking.map(|master| master.to_string()),
+        refresh: refresh.timers.refresh,
+        retry: refresh.timers.retry,
         confirmed_at: refresh.confirmed_at,
         expires_at: refresh.expires_at,
         refusals: refusals.map(|it| (it.master.to_string(), it.since, it.reason.clone())).collect(),

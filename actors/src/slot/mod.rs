@@ -464,6 +464,8 @@ pub struct SlotObserved {
     pub repository: String,
     /// Why it is not open; `None` when it is.
     pub failure: Option<String>,
+    /// It is being opened, and was not found to be broken.
+    pub is_opening: bool,
     /// When the open token last made a signature that verified, for a zone or to be seen to.
     pub last_good: Option<Timestamp>,
     /// How full it is, where conf.xml names a `<Capacity>`.
@@ -494,6 +496,7 @@ impl Child for SlotActor {
             State::Opening | State::Closed(_) => Work::default(),
         };
         SlotObserved {
+            is_opening: matches!(self.state, State::Opening),
             work,
             members,
             repository: self.settings.name.clone(),

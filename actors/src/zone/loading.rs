@@ -96,7 +96,14 @@ impl ZoneActor {
                 "unable to recover zone {} from backup, performing full sign", self.name),
         }
         self.unsigned = self.stored.as_ref().map(|stored| stored.unsigned.clone()).or(input);
-        self.set(|status| status.take(&state));
+        let now = self.services.clock.now();
+        self.set(|status| {
+            status.take(&state);
+            // Its signatures expire, whatever the next run comes to.
+            if let Some(stored) = &self.stored {
+                status.take_version(&stored.version, state.signed_at.unwrap_or(now));
+            }
+        });
         self.state = Some(state);
         self.begin_refresh(ctx);
         self.want_run(ctx);

@@ -378,8 +378,14 @@ impl ZoneActor {
             self.set(|status| status.gate.refuse(&refused.refusal));
             self.tell_refusal(&refused.refusal);
         }
-        if let RunError::Stage(StageError::Held(held)) = error {
-            self.set(|status| status.held_input = Some((**held).clone()));
+        match error {
+            RunError::Stage(StageError::Held(held)) => {
+                self.set(|status| status.held_input = Some((**held).clone()));
+            }
+            RunError::Stage(error @ (StageError::Input(_) | StageError::Source(_))) => {
+                self.set(|status| status.input_failure = Some(error.to_string()));
+            }
+            _ => {}
         }
         let in_quarantine = self.crashes >= CRASH_COUNT_MAX;
         tracing::error!(target: "worker", zone = %self.name,

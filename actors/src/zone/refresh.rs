@@ -167,6 +167,10 @@ impl ZoneActor {
             let master = inbound.masters.iter().position(|master| master.address == *address);
             master.into_iter().for_each(|master| schedule.refuse_ixfr(master, *until));
         }
+        for refusal in &remembered.refusals {
+            let master = inbound.masters.iter().position(|it| it.address == refusal.master);
+            master.into_iter().for_each(|master| schedule.suspect(master));
+        }
         let transferred = remembered.transfer.as_ref().map(|last| (last.from, last.at));
         self.refreshing = Some(Refreshing {
             inbound,

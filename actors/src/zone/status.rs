@@ -12,6 +12,7 @@ use crate::stages::StageError;
 use crate::stages::sign::SignCounts;
 use crate::stages::sort::Held;
 use dnssec::signing::ZoneKey;
+use dnssec::zone::ZoneVersion;
 use dnssec::{Serial, Timestamp};
 use storage::state::ZoneState;
 
@@ -68,6 +69,8 @@ pub struct ZoneStatus {
     pub keys: Vec<(ZoneKey, Timestamp)>,
     /// Why the last run failed, or why it could not read the input.
     pub failure: Option<String>,
+    /// Why the input could not be read when that was last tried; one that is held could be.
+    pub input_failure: Option<String>,
     /// Failed runs in a row.
     pub failures: u32,
     /// What the notify command said, when it failed.
@@ -91,17 +94,21 @@ impl ZoneStatus {
         self.signed_at = state.signed_at;
     }
 
-    /// Takes the end of a run.
-    pub(super) fn take_end(&mut self, end: &RunEnd, keys: &ZoneKeys, next: Timestamp) {
-        let version = &end.stored.version;
-        let near = end.state.signed_at.unwrap_or(next);
-        self.phase = Phase::Idle;
-        self.run_count += 1;
-        self.next_run = Some(next);
+    /// Takes the true version, which was signed at about `near`.
+    pub(super) fn take_version(&mut self, version: &ZoneVersion, near: Timestamp) {
         self.record_count = version.record_count();
         self.signature_count = version.signature_count();
         self.earliest_expiration =
             version.earliest_expiration().map(|wire| Timestamp::from_wire(wire, near));
+    }
+
+    /// Takes the end of a run.
+    pub(super) fn take_end(&mut self, end: &RunEnd, keys: &ZoneKeys, next: Timestamp) {
+        let version = &end.stored.version;
+        self.phase = Phase::Idle;
+        self.run_count += 1;
+        self.next_run = Some(next);
+        self.take_version(version, end.state.signed_at.unwrap_or(next));
         self.last_action = Some(end.action.clone());
         self.warnings.clone_from(&end.warnings);
         self.keys.clone_from(&keys.keys);
@@ -110,6 +117,13 @@ impl ZoneStatus {
         }
         if let Some(refusal) = &end.refusal {
             self.gate.refuse(refusal);
+        }
+        match &end.input_failure {
+            Some(StageError::Held(_)) => self.input_failure = None,
+            Some(error) => self.input_failure = Some(error.to_string()),
+            None if end.is_read || end.refusal.is_some() => self.input_failure = None,
+            // A run that reads nothing says nothing of it.
+            None => {}
         }
         match &end.input_failure {
             Some(StageError::Held(held)) => self.held_input = Some((**held).clone()),

@@ -6,11 +6,18 @@ use super::daemon::Daemon;
 use super::line::{self, Line};
 use super::session::{BROKEN_OFF, Piece, Talk, USAGE};
 use crate::client::ClientError;
+use crate::plugin;
 use console_protocol::messages::{Answer, Request};
 use russh::{ChannelMsg, Sig};
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// Octets of standard input that are kept, for an answer to a question.
 const INPUT_OCTETS_MAX: usize = 1024;
+
+/// How long `monitor` waits for the daemon, which answers at once: other checks of the same key wait
+/// for their places meanwhile, and a monitor's patience is 10 to 15 seconds.
+const SILENCE_MAX: Duration = Duration::from_secs(5);
 
 /// Exit code of `running` when the daemon does not.
 const NOT_RUNNING: u8 = 209;
@@ -40,7 +47,10 @@ pub(super) async fn run(talk: &mut Talk, line: &[u8]) -> Option<u8> {
         return Some(USAGE);
     };
     match line::read(line) {
-        Line::Command(request) => ask(talk, request).await,
+        Line::Command(request) => match plugin::silent(&request.words, SILENCE_MAX) {
+            Some(silent) => watch(talk, request, silent).await,
+            None => ask(talk, request).await,
+        },
         Line::Text(text) => {
             talk.write.send(Piece::Stdout(text.into_bytes())).await.ok()?;
             Some(0)
@@ -50,6 +60,15 @@ pub(super) async fn run(talk: &mut Talk, line: &[u8]) -> Option<u8> {
             Some(USAGE)
         }
     }
+}
+
+/// `monitor`, for check_by_ssh: a daemon that says nothing is CRITICAL, and no hang.
+async fn watch(talk: &mut Talk, request: Request, (text, exit_code): (String, u8)) -> Option<u8> {
+    if let Ok(ended) = timeout(SILENCE_MAX, ask(talk, request)).await {
+        return ended;
+    }
+    talk.write.send(Piece::Stdout(text.into_bytes())).await.ok()?;
+    Some(exit_code)
 }
 
 async fn ask(talk: &mut Talk, request: Request) -> Option<u8> {
@@ -63,14 +82,7 @@ async fn ask(talk: &mut Talk, request: Request) -> Option<u8> {
             talk.write.send(Piece::Stdout(text)).await.ok()?;
             return Some(NOT_RUNNING);
         }
-        Err(error) => match crate::plugin::away(&request.words, &error) {
-            // For check_by_ssh: a daemon that is away is CRITICAL.
-            Some((text, exit_code)) => {
-                talk.write.send(Piece::Stdout(text.into_bytes())).await.ok()?;
-                return Some(exit_code);
-            }
-            None => return complain(talk, &error).await,
-        },
+        Err(error) => return failed(talk, &request, &error).await,
     };
     loop {
         let piece = match hear(talk, &mut daemon, &mut input).await {
@@ -90,7 +102,7 @@ async fn ask(talk: &mut Talk, request: Request) -> Option<u8> {
                 }
                 continue;
             }
-            Heard::Answer(Err(error)) => return complain(talk, &error).await,
+            Heard::Answer(Err(error)) => return failed(talk, &request, &error).await,
             Heard::Input => continue,
             Heard::BrokenOff => return Some(BROKEN_OFF),
             Heard::Gone => return None,
@@ -157,6 +169,15 @@ async fn is_yes(talk: &mut Talk, input: &mut Input) -> Option<bool> {
             Some(message) => input.take(message),
         }
     }
+}
+
+/// No answer, or not to its end. For check_by_ssh, a daemon that is away is CRITICAL.
+async fn failed(talk: &mut Talk, request: &Request, error: &ClientError) -> Option<u8> {
+    let Some((text, exit_code)) = plugin::away(&request.words, error) else {
+        return complain(talk, error).await;
+    };
+    talk.write.send(Piece::Stdout(text.into_bytes())).await.ok()?;
+    Some(exit_code)
 }
 
 async fn complain(talk: &mut Talk, error: &ClientError) -> Option<u8> {

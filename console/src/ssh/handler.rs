@@ -4,7 +4,8 @@
 //!
 //! Everything that is not named here is refused by russh: forwarding of ports, sockets, agents and
 //! screens, passwords, certificates. Limits: [`OFFERS_MAX`], [`CHANNELS_MAX`] of a connection,
-//! [`SESSIONS_MAX`] in all and [`SESSIONS_OF_HOLDER_MAX`] of one key.
+//! [`SESSIONS_MAX`] in all and [`SESSIONS_OF_HOLDER_MAX`] of one key; one more waits for its place
+//! for [`PLACE_WAIT_MAX`].
 
 use super::Settings;
 use super::authorized::{Holder, Terminal, check_key, holder_of};
@@ -19,8 +20,11 @@ use std::collections::{HashMap, HashSet};
 use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 /// Keys that a client may offer.
 const OFFERS_MAX: usize = 32;
@@ -30,6 +34,8 @@ const CHANNELS_MAX: usize = 8;
 pub(super) const SESSIONS_MAX: usize = 16;
 /// Sessions of one key: it cannot keep the others out.
 pub(super) const SESSIONS_OF_HOLDER_MAX: usize = 6;
+/// How long a session waits until another one ends.
+const PLACE_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Largest file of authorized keys.
 const KEYS_OCTETS_MAX: u64 = 1 << 20;
 
@@ -50,7 +56,10 @@ pub(super) struct Guest {
 
 /// How many sessions everybody has.
 #[derive(Debug, Default)]
-pub(super) struct Sessions(Mutex<HashMap<String, usize>>);
+pub(super) struct Sessions {
+    counts: Mutex<HashMap<String, usize>>,
+    freed: Notify,
+}
 
 /// A place among them; it is free again when this is dropped.
 pub(super) struct Place {
@@ -59,8 +68,24 @@ pub(super) struct Place {
 }
 
 impl Sessions {
+    /// A place, perhaps after a while: the checks of a monitor come all at once, and end soon.
+    async fn wait_for(self: &Arc<Sessions>, name: &str) -> Option<Place> {
+        let place = async {
+            loop {
+                let mut freed = pin!(self.freed.notified());
+                // One that is freed from here on is not missed.
+                freed.as_mut().enable();
+                if let Some(place) = self.take(name) {
+                    return place;
+                }
+                freed.await;
+            }
+        };
+        timeout(PLACE_WAIT_MAX, place).await.ok()
+    }
+
     pub(super) fn take(self: &Arc<Sessions>, name: &str) -> Option<Place> {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let own = counts.get(name).copied().unwrap_or(0);
         if own >= SESSIONS_OF_HOLDER_MAX || counts.values().sum::<usize>() >= SESSIONS_MAX {
             return None;
@@ -72,13 +97,15 @@ impl Sessions {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut counts = self.sessions.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.sessions.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = counts.get_mut(&self.name) {
             *count -= 1;
             if *count == 0 {
                 counts.remove(&self.name);
             }
         }
+        drop(counts);
+        self.sessions.freed.notify_waiters();
     }
 }
 
@@ -173,10 +200,11 @@ impl Handler for Guest {
         reply: ChannelOpenHandle,
         session: &mut Session,
     ) -> Result<(), russh::Error> {
-        let place = self.holder.clone().and_then(|holder| {
-            let place = self.sessions.take(&holder.name)?;
-            (self.channels.len() < CHANNELS_MAX).then_some((holder, place))
-        });
+        let holder = self.holder.clone().filter(|_| self.channels.len() < CHANNELS_MAX);
+        let place = match holder {
+            Some(holder) => self.sessions.wait_for(&holder.name).await.map(|it| (holder, it)),
+            None => None,
+        };
         let Some((holder, place)) = place else {
             tracing::warn!(target: "ssh-host", "{}: too many sessions", self.source);
             reply.reject(ChannelOpenFailure::ResourceShortage).await;

@@ -5,10 +5,11 @@
 
 use super::snapshot::{KeysHealth, Snapshot, ZoneHealth, ZoneTerms};
 use super::{
-    Found, Measure, Moment, Question, Range, STALE_AFTER, State, Unit, fresh, signed, span,
+    Found, Measure, Moment, Question, Range, STALE_AFTER, State, Unit, fresh, is_settled, signed,
+    span,
 };
 use crate::enforcer::{Backup, DsAtParent, KeyLife, RecordState, Terms, ZoneLife};
-use crate::key::KeyRole;
+use crate::key::{KeyId, KeyRole};
 use crate::{Seconds, Timestamp};
 use std::collections::HashMap;
 
@@ -44,14 +45,14 @@ pub(super) fn keys(question: &Question, snapshot: &Snapshot, now: Moment) -> Fou
         for (name, life) in &known.lives {
             let Some(zone) = zones.get(name.as_str()) else { continue };
             count += life.keys.len();
-            due += rolls(name, life, &zone.terms, now.wall, &mut found);
+            due += rolls(name, life, &zone.terms, now, &mut found);
             waiting += life.keys.iter().filter(|key| waits_for_parent(key)).count();
             unbacked += backups(name, life, now.wall, &mut found);
         }
         for (at, name) in &known.agenda {
             let Some(zone) = zones.get(name.as_str()) else { continue };
             let late = now.wall.since(*at);
-            if late > zone.terms.resign.max(LATE_LEAST) {
+            if late > zone.terms.resign.max(LATE_LEAST) && is_settled(now) {
                 let text = format!("a step of its keys is late by {}", span(late));
                 let next = "see the log of the daemon; say anchorite enforce";
                 found.trouble(State::Critical, name, text, next);
@@ -71,12 +72,13 @@ pub(super) fn keys(question: &Question, snapshot: &Snapshot, now: Moment) -> Fou
 }
 
 /// Rolls whose day is over.
-fn rolls(name: &str, life: &ZoneLife, terms: &ZoneTerms, now: Timestamp, found: &mut Found) -> i64 {
+fn rolls(name: &str, life: &ZoneLife, terms: &ZoneTerms, now: Moment, found: &mut Found) -> i64 {
     let mut due = 0;
     for role in ROLES {
         let Some(at) = *life.next_roll.get(role) else { continue };
-        let late = now.since(at);
-        if late <= terms.resign.max(LATE_LEAST) {
+        let late = now.wall.since(at);
+        // What was due while the daemon was away is done in its first minute.
+        if late <= terms.resign.max(LATE_LEAST) || !is_settled(now) {
             continue;
         }
         due += 1;
@@ -136,7 +138,11 @@ pub(super) fn ds(question: &Question, snapshot: &Snapshot, now: Moment) -> Found
             known.lives.iter().map(|(name, life)| (name.as_str(), life)).collect();
         for (name, sets) in known.shown_ds.iter().filter(|(name, _)| zones.contains_key(&**name)) {
             let Some(life) = lives.get(name.as_str()) else { continue };
-            if sets.iter().any(|set| !set.is_empty() && !set.iter().any(|ds| is_of(ds, life))) {
+            let is_ours = |ds: &Vec<u8>| {
+                let absent = known.absent_ds.iter().filter(|(zone, _)| zone == name);
+                is_of(ds, life, &absent.map(|(_, key)| key).collect::<Vec<_>>())
+            };
+            if sets.iter().any(|set| !set.is_empty() && !set.iter().any(is_ours)) {
                 missing += 1;
                 let next = format!("hand the DS of \"anchorite key ds {name}\" to the parent NOW");
                 let text = "the parent's DS match no key of the zone";
@@ -169,8 +175,8 @@ pub(super) fn ds(question: &Question, snapshot: &Snapshot, now: Moment) -> Found
 }
 
 /// Whether a DS (RDATA) may be of a key that signs the zone's keys: by key tag and algorithm
-/// (RFC 4034 §5.1).
-fn is_of(ds: &[u8], life: &ZoneLife) -> bool {
+/// (RFC 4034 §5.1), where its digest was not found to be another one.
+fn is_of(ds: &[u8], life: &ZoneLife, absent: &[&KeyId]) -> bool {
     let [high, low, algorithm, ..] = ds else { return false };
     let tag = u16::from_be_bytes([*high, *low]);
     life.keys.iter().any(|key| {
@@ -178,6 +184,7 @@ fn is_of(ds: &[u8], life: &ZoneLife) -> bool {
             && key.is_published()
             && key.key_tag.0 == tag
             && key.algorithm.number() == *algorithm
+            && !absent.contains(&&key.id)
     })
 }
 

@@ -62,6 +62,17 @@ pub(super) fn hsm(question: &Question, snapshot: &Snapshot, now: Moment) -> Foun
     found
 }
 
+/// Whether a slot is open, heard of, and answers its requests.
+pub(super) fn is_up(heard: &Heard<SlotHealth>, now: Moment) -> bool {
+    let slot = fresh(heard, SLOT_SILENT_AFTER, now).ok().flatten();
+    slot.is_some_and(|slot| slot.failure.is_none() && !slot.under_way.iter().any(is_stuck))
+}
+
+/// Whether a request takes longer than it may.
+fn is_stuck((length, signatures): &(Seconds, u64)) -> bool {
+    length.0 > REQUEST_MAX.0.saturating_add(signatures / SIGNATURES_LEAST)
+}
+
 /// What a slot said, unless it is stuck.
 fn slot_heard<'s>(
     name: &str,
@@ -91,10 +102,7 @@ fn slot_troubles(question: &Question, name: &str, slot: &SlotHealth, found: &mut
         let next = "see to the HSM; when the log says that it waits for you, say anchorite reload";
         found.trouble(State::Critical, name, failure.clone(), next);
     }
-    let is_stuck = |(length, signatures): &&(Seconds, u64)| {
-        length.0 > REQUEST_MAX.0.saturating_add(signatures / SIGNATURES_LEAST)
-    };
-    if let Some((length, _)) = slot.under_way.iter().filter(is_stuck).max() {
+    if let Some((length, _)) = slot.under_way.iter().filter(|it| is_stuck(it)).max() {
         let text = format!("has not answered a request for {}", span(*length));
         let next = "see to the HSM and the way there; its process is ended after a while";
         found.trouble(State::Critical, name, text, next);

@@ -3,6 +3,7 @@
 //! "seconds until"; counters are counters. Never: names of zones above [`ZONES_MAX`], where
 //! numbers and the worst zone say what there is to say.
 
+use super::machine::is_up;
 use super::snapshot::{Snapshot, ZoneHealth, ZonePhase};
 use super::{Check, Moment, Question, verdict};
 use crate::Timestamp;
@@ -51,7 +52,7 @@ pub fn metrics(snapshot: &Snapshot, now: Moment, dialect: Dialect) -> String {
     }
     zones(&mut page, snapshot, now);
     keys(&mut page, snapshot);
-    slots(&mut page, snapshot);
+    slots(&mut page, snapshot, now);
     rest(&mut page, snapshot);
     if dialect == Dialect::OpenMetrics {
         page.text.push_str("# EOF\n");
@@ -138,7 +139,8 @@ fn zones(page: &mut Page, snapshot: &Snapshot, now: Moment) {
     }
     page.gauge("zones_refused", "Zones whose newest version the auditor or a checker refused.");
     page.one("zones_refused", &[], zones.iter().filter(|zone| zone.refusal.is_some()).count());
-    let late = zones.iter().filter_map(|zone| Some(now.wall.since(zone.next_run?).0)).max();
+    let due = zones.iter().filter_map(super::zones::next_run);
+    let late = due.map(|at| now.wall.since(at).0).max();
     page.gauge("task_late_seconds", "How late the latest task is.");
     page.one("task_late_seconds", &[], late.unwrap_or(0));
     if zones.len() > ZONES_MAX {
@@ -204,14 +206,14 @@ fn keys(page: &mut Page, snapshot: &Snapshot) {
     }
 }
 
-fn slots(page: &mut Page, snapshot: &Snapshot) {
+fn slots(page: &mut Page, snapshot: &Snapshot, now: Moment) {
     let heard = || {
         let slots = snapshot.slots.iter();
         slots.filter_map(|(name, slot)| Some((name.as_str(), slot.value.as_ref()?)))
     };
-    page.gauge("hsm_up", "1 while the token is open.");
-    for (name, slot) in heard() {
-        page.one("hsm_up", &[("repo", name)], u8::from(slot.failure.is_none()));
+    page.gauge("hsm_up", "1 while the token is open and answers.");
+    for (name, slot) in &snapshot.slots {
+        page.one("hsm_up", &[("repo", name)], u8::from(is_up(slot, now)));
     }
     page.gauge("hsm_good_timestamp_seconds", "When the token last made a good signature.");
     for (name, slot) in heard() {

@@ -6,9 +6,10 @@
 //! [`STALE_AFTER`] is critical: silence is no health.
 //! Never: waits, clocks, sockets. Not yet: offset to NTP servers, disk and memory.
 //!
-//! Files: [`snapshot`] what is known, [`range`] thresholds, `zones`, `keys`, `machine` the checks,
-//! `text` the plugin's text, [`metrics`] OpenMetrics.
+//! Files: [`snapshot`] what is known, [`range`] thresholds, `zones`, `input`, `keys`, `machine` the
+//! checks, `text` the plugin's text, [`metrics`] OpenMetrics.
 
+mod input;
 mod keys;
 mod machine;
 pub mod metrics;
@@ -320,12 +321,17 @@ pub fn verdict(check: Check, question: &Question, snapshot: &Snapshot, now: Mome
         Check::Keys => keys::keys(question, snapshot, now),
         Check::Ds => keys::ds(question, snapshot, now),
         Check::Hsm => machine::hsm(question, snapshot, now),
-        Check::Input => zones::input(question, snapshot, now),
+        Check::Input => input::input(question, snapshot, now),
         Check::Output => zones::output(question, snapshot),
         Check::Queue => zones::queue(question, snapshot, now),
         Check::Clock => machine::clock(question, snapshot, now),
     };
     found.report(check)
+}
+
+/// Whether everybody has had the time since the start to do what was due before it.
+fn is_settled(now: Moment) -> bool {
+    now.uptime > STALE_AFTER
 }
 
 /// A report about the check itself.

@@ -2,6 +2,7 @@
 //! In: what actors show of themselves. Out: nothing; plain values. Never: handles, locks, waits.
 
 use crate::enforcer::{PerRole, ZoneLife};
+use crate::key::KeyId;
 use crate::policy::Policy;
 use crate::{Seconds, Serial, Timestamp};
 
@@ -134,6 +135,8 @@ pub struct ZoneHealth {
     pub earliest_expiration: Option<Timestamp>,
     /// Why the last run failed, or why the input could not be read.
     pub failure: Option<String>,
+    /// Why the input could not be read when that was last tried.
+    pub input_failure: Option<String>,
     /// Failed runs in a row.
     pub failures: u32,
     /// The refusal that stands.
@@ -177,6 +180,12 @@ pub struct HeldHealth {
 pub struct InboundHealth {
     /// How many masters it has.
     pub masters: usize,
+    /// The one that is being asked.
+    pub asking: Option<String>,
+    /// Time from a good answer to the next question (the SOA's).
+    pub refresh: Seconds,
+    /// Time from a failure to the next try (the SOA's).
+    pub retry: Seconds,
     /// When one of them last said that we have the newest version.
     pub confirmed_at: Option<Timestamp>,
     /// When the zone expires if none says so again.
@@ -243,6 +252,8 @@ pub struct KeysHealth {
     pub agenda: Vec<(Timestamp, String)>,
     /// DS RRsets (RDATA) that servers of parents show, where they are asked.
     pub shown_ds: Vec<(String, Vec<Vec<Vec<u8>>>)>,
+    /// Keys whose DS those servers were found not to have, its digest included.
+    pub absent_ds: Vec<(String, KeyId)>,
     /// Zones whose parent's servers do not agree, or are not believed.
     pub disagreements: Vec<(String, String)>,
 }

@@ -1,7 +1,9 @@
-//! Verdicts on made-up appliances; whatever is found, the text is in the plugins' grammar and the
-//! metrics in theirs.
+//! Verdicts on made-up appliances, at made-up times.
 
-use super::metrics::{Dialect, metrics};
+mod faults;
+mod grammar;
+mod input;
+
 use super::snapshot::{
     ActorHealth, AuditorHealth, ClockHealth, HeldHealth, InboundHealth, KeysHealth, OutputHealth,
     RefusalHealth, SlotHealth, ZonePhase, ZoneTerms,
@@ -9,7 +11,6 @@ use super::snapshot::{
 use super::*;
 use crate::policy::Policy;
 use crate::{Serial, Timestamp};
-use proptest::prelude::*;
 
 const NOW: Moment = Moment { wall: Timestamp(1_800_000_000), uptime: Seconds(10_000) };
 const DAY: u64 = 86_400;
@@ -263,50 +264,6 @@ fn a_token_is_watched_while_it_says_nothing() {
 }
 
 #[test]
-fn masters_that_are_gone_are_a_warning_and_then_critical() {
-    let inbound = |age: u64, why: Option<&str>| {
-        let refusals = why.map(|why| ("192.0.2.1:53".to_owned(), NOW.wall, why.to_owned()));
-        let refusals: Vec<_> = refusals.into_iter().collect();
-        let confirmed = Timestamp(NOW.wall.0 - age);
-        move |it: &mut Snapshot| {
-            it.zones[0].inbound = Some(InboundHealth {
-                masters: 1,
-                confirmed_at: Some(confirmed),
-                expires_at: Some(confirmed.plus(Seconds(1000))),
-                refusals,
-                serial: Some(Serial(6)),
-            });
-        }
-    };
-    check(
-        Check::Input,
-        inbound(10, None),
-        "INPUT OK - all 2 zones come in | \
-        serial_lag=1 last_ok=10s",
-    );
-    check(
-        Check::Input,
-        inbound(10, Some("timed out")),
-        "INPUT WARNING - \
-        a.example: master 192.0.2.1:53 since 0 s: timed out | serial_lag=1 last_ok=10s",
-    );
-    check(
-        Check::Input,
-        inbound(501, Some("timed out")),
-        "INPUT CRITICAL - \
-        a.example: master 192.0.2.1:53 since 0 s: timed out | serial_lag=1 last_ok=501s",
-    );
-    check(
-        Check::Input,
-        |it| {
-            let held = HeldHealth { is_rejected: false, reason: "90 % less".to_owned() };
-            it.zones[0].held = Some(held);
-        },
-        "INPUT CRITICAL - a.example: input held: 90 % less | serial_lag=0 last_ok=0s",
-    );
-}
-
-#[test]
 fn secondaries_the_clock_work_and_actors_are_watched() {
     let late = OutputHealth {
         secondaries: 3,
@@ -389,188 +346,4 @@ fn verbosity_names_more() {
     assert_eq!(report.text(2).lines().count(), 3);
     assert_eq!(report.text(3).lines().count(), 5);
     assert!(report.text(2).contains("; next: see the log for the crash"));
-}
-
-/// The grammar of the guidelines; the label and the value of each measure.
-fn parse_plugin(text: &str, word: &str) -> Result<(), String> {
-    let mut lines = text.lines();
-    let first = lines.next().ok_or("no line")?;
-    let (said, performance) = match first.split_once(" | ") {
-        Some((said, performance)) => (said, performance),
-        None => (first, ""),
-    };
-    if said.len() >= 80 {
-        return Err(format!("{} characters", said.len()));
-    }
-    let rest = said.strip_prefix(word).ok_or("no name of the check")?;
-    let states = [" OK - ", " WARNING - ", " CRITICAL - ", " UNKNOWN - "];
-    if !states.iter().any(|state| rest.starts_with(state) && rest.len() > state.len()) {
-        return Err(format!("no state: {rest}"));
-    }
-    for word in performance.split(' ').filter(|word| !word.is_empty()) {
-        let (label, value) = word.split_once('=').ok_or("no value")?;
-        if label.is_empty()
-            || label.len() > 19
-            || !label.chars().all(|it| it.is_ascii_lowercase() || it == '_')
-        {
-            return Err(format!("label {label}"));
-        }
-        let fields: Vec<&str> = value.split(';').collect();
-        let number = fields[0].trim_end_matches(|it: char| it.is_ascii_lowercase() || it == '%');
-        let unit = &fields[0][number.len()..];
-        number.parse::<i64>().map_err(|error| format!("{word}: {error}"))?;
-        if !["", "s", "ms", "%", "c"].contains(&unit) || fields.len() > 5 {
-            return Err(word.to_owned());
-        }
-        for range in fields[1..].iter().filter(|range| !range.is_empty()) {
-            range.parse::<Range>().map_err(|error| error.to_string())?;
-        }
-    }
-    if text.contains('\r') || text.matches('|').count() > 1 || !text.ends_with('\n') {
-        return Err("a second bar, or no end".to_owned());
-    }
-    match text.chars().all(|it| it == '\n' || it == ' ' || it.is_ascii_graphic()) {
-        true => Ok(()),
-        false => Err("not printable".to_owned()),
-    }
-}
-
-/// The grammar of OpenMetrics' text: names, labels, values, types before samples, one end.
-fn parse_metrics(text: &str) -> Result<(), String> {
-    let mut families: Vec<(String, String)> = Vec::new();
-    let body = text.strip_suffix("# EOF\n").ok_or("no end")?;
-    for line in body.lines() {
-        if let Some(rest) = line.strip_prefix("# TYPE ") {
-            let (name, kind) = rest.split_once(' ').ok_or("no type")?;
-            if families.iter().any(|(known, _)| known == name) {
-                return Err(format!("{name} twice"));
-            }
-            families.push((name.to_owned(), kind.to_owned()));
-            continue;
-        }
-        if line.starts_with("# HELP ") {
-            continue;
-        }
-        let end = line.find(['{', ' ']).ok_or("no value")?;
-        let (name, mut rest) = line.split_at(end);
-        let (family, kind) = families.last().ok_or("no family")?;
-        let expected = if kind == "counter" { format!("{family}_total") } else { family.clone() };
-        if name != expected {
-            return Err(format!("{name} in {family}"));
-        }
-        if let Some(labels) = rest.strip_prefix('{') {
-            rest = parse_labels(labels)?;
-        }
-        let value = rest.strip_prefix(' ').ok_or("no blank")?;
-        value.parse::<f64>().map_err(|error| format!("{line}: {error}"))?;
-    }
-    Ok(())
-}
-
-fn parse_labels(mut text: &str) -> Result<&str, String> {
-    loop {
-        let (label, rest) = text.split_once("=\"").ok_or("no label")?;
-        if !label.chars().all(|it| it.is_ascii_lowercase() || it == '_') {
-            return Err(format!("label {label}"));
-        }
-        let mut is_escaped = false;
-        let end = rest.find(|it| {
-            let ends = it == '"' && !is_escaped;
-            is_escaped = it == '\\' && !is_escaped;
-            ends
-        });
-        let rest = &rest[end.ok_or("no quote")? + 1..];
-        match rest.strip_prefix(',') {
-            Some(next) => text = next,
-            None => return rest.strip_prefix('}').ok_or("no brace".to_owned()),
-        }
-    }
-}
-
-fn any_zone() -> impl Strategy<Value = ZoneHealth> {
-    let text = "\\PC{0,300}|[a-z|\n'= ]{0,40}";
-    let moment = || proptest::option::of((0_u64..4_000_000_000).prop_map(Timestamp));
-    let phase = proptest::sample::select(vec![
-        ZonePhase::Beginning,
-        ZonePhase::Running,
-        ZonePhase::Idle,
-        ZonePhase::Failed,
-        ZonePhase::Quarantined,
-    ]);
-    let moments = (moment(), moment(), moment(), moment(), moment(), moment());
-    let texts = (text, proptest::option::of(text), proptest::option::of(text));
-    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), 0_u64..5_000_000_000);
-    (phase, moments, texts, flags).prop_map(|(phase, moments, texts, flags)| {
-        let (signed_at, ended_well, next_run, expires, confirmed_at, expires_at) = moments;
-        let (name, failure, reason) = texts;
-        let (has_version, is_held, has_masters, lag) = flags;
-        let other = reason.clone().unwrap_or_default();
-        ZoneHealth {
-            terms: ZoneTerms { refresh: Seconds(lag), resign: Seconds(lag / 7), ..zone("").terms },
-            phase,
-            output_serial: has_version.then_some(Serial(1)),
-            signed_at,
-            ended_well,
-            next_run,
-            earliest_expiration: expires,
-            failure,
-            refusal: reason.map(|reason| RefusalHealth { reason, ..RefusalHealth::default() }),
-            held: is_held.then(|| HeldHealth { is_rejected: has_version, reason: other.clone() }),
-            inbound: has_masters.then(|| InboundHealth {
-                masters: 1,
-                confirmed_at,
-                expires_at,
-                refusals: vec![(name.clone(), NOW.wall, other.clone())],
-                serial: None,
-            }),
-            output: is_held.then_some(OutputHealth {
-                secondaries: 2,
-                behind: 1,
-                late: usize::from(has_version),
-                unseen: usize::from(has_masters),
-                ahead: 0,
-                unacknowledged: 1,
-                lag_max: Seconds(lag),
-            }),
-            notify_failure: is_held.then_some(other),
-            name,
-            ..zone("")
-        }
-    })
-}
-
-proptest! {
-    #[test]
-    fn whatever_is_found_is_in_the_grammar(
-        zones in proptest::collection::vec(any_zone(), 0..6),
-        failure in proptest::option::of("\\PC{0,2000}"),
-        given in proptest::option::of(("@?(~|[0-9]{1,4}|):?", "@?[0-9]{1,9}:[0-9]{10,12}")),
-        verbosity in 0_usize..4,
-    ) {
-        let mut snapshot = well();
-        snapshot.zones = zones;
-        snapshot.slots[0].1 = heard(SlotHealth { failure, ..SlotHealth::default() });
-        let (warning, critical) = given.unwrap_or_default();
-        let question =
-            Question { only: None, warning: warning.parse().ok(), critical: critical.parse().ok() };
-        for check in Check::ALL {
-            let text = verdict(check, &question, &snapshot, NOW).text(verbosity);
-            let first = if verbosity == 1 { String::new() } else { text.clone() };
-            if !first.is_empty() {
-                let parsed = parse_plugin(&text, &check.word().to_uppercase());
-                prop_assert!(parsed.is_ok(), "{parsed:?}: {text}");
-            }
-            let most = if verbosity < 2 { SUMMARY_MAX } else { 64 << 10 };
-            prop_assert!(text.len() <= most, "{} octets", text.len());
-        }
-        let parsed = parse_metrics(&metrics(&snapshot, NOW, Dialect::OpenMetrics));
-        prop_assert!(parsed.is_ok(), "{parsed:?}");
-    }
-
-    #[test]
-    fn no_text_of_a_range_panics(text in "\\PC{0,12}") {
-        if let Ok(range) = text.parse::<Range>() {
-            prop_assert_eq!(range.to_string().parse::<Range>(), Ok(range));
-        }
-    }
 }

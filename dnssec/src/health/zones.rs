@@ -1,8 +1,8 @@
-//! Checks of zones: signatures, publication, audit, input, output, and whether they are late.
+//! Checks of zones: signatures, publication, audit, output, and whether they are late.
 //! In: zones as they show themselves, the time. Out: what is wrong, by whom it is mended.
 //! Limits: the constants below.
 
-use super::snapshot::{HeldHealth, InboundHealth, Snapshot, ZoneHealth, ZonePhase, ZoneTerms};
+use super::snapshot::{Snapshot, ZoneHealth, ZonePhase, ZoneTerms};
 use super::{
     Found, Limits, Measure, Moment, Question, Range, STALE_AFTER, State, Unit, fresh, signed, span,
     until,
@@ -57,6 +57,12 @@ pub(super) fn signatures(question: &Question, snapshot: &Snapshot, now: Moment) 
         };
         found.trouble(state, &zone.name, text, next);
     }
+    for zone in question.zones(snapshot).filter(|zone| is_unseen(zone)) {
+        let why = zone.failure.as_deref().map_or("no run ended well", first_line);
+        let text = format!("when its signatures expire is not known: {why}");
+        let next = "mend what keeps the zone from being signed: see monitor publish";
+        found.trouble(State::Unknown, &zone.name, text, next);
+    }
     let least = signed_zones.first();
     found.summary = match least {
         Some((left, zone)) => {
@@ -70,6 +76,27 @@ pub(super) fn signatures(question: &Question, snapshot: &Snapshot, now: Moment) 
     found.measures = vec![measure.within(question.limits(limits))];
     found.measures.retain(|measure| measure.value.is_some());
     found
+}
+
+/// Whether there is a version whose signatures nobody has seen, and none is being made.
+fn is_unseen(zone: &ZoneHealth) -> bool {
+    let is_failing = matches!(zone.phase, ZonePhase::Failed | ZonePhase::Quarantined);
+    (is_failing || zone.failures > 0)
+        && zone.output_serial.is_some()
+        && zone.earliest_expiration.is_none()
+        && !zone.terms.is_passed_through
+}
+
+/// Whether the last run failed; it stays so while the next one is tried. A version that was refused
+/// and made again of the last good input has not failed.
+fn is_failing(zone: &ZoneHealth) -> bool {
+    match zone.phase {
+        ZonePhase::Failed | ZonePhase::Quarantined => true,
+        ZonePhase::Idle => false,
+        ZonePhase::Beginning | ZonePhase::Running => {
+            zone.failures > 0 && (zone.refusal.is_none() || zone.output_serial.is_none())
+        }
+    }
 }
 
 /// How long a zone is without a run that ended well.
@@ -110,7 +137,7 @@ fn publish_state(question: &Question, zone: &ZoneHealth, age: Seconds) -> (State
     let limit = Range::at_most(signed(Seconds(zone.terms.resign.0 + PUBLISH_MARGIN.0)));
     match zone.phase {
         ZonePhase::Quarantined => return (State::Critical, format!("in quarantine: {why}")),
-        ZonePhase::Failed if zone.output_serial.is_none() => {
+        _ if is_failing(zone) && zone.output_serial.is_none() => {
             return (State::Critical, format!("never published: {why}"));
         }
         ZonePhase::Beginning | ZonePhase::Idle if zone.output_serial.is_none() => {
@@ -121,16 +148,13 @@ fn publish_state(question: &Question, zone: &ZoneHealth, age: Seconds) -> (State
     }
     // What runs may take its time, which is no failure yet.
     let limits = match zone.phase {
-        ZonePhase::Running => (Some(limit), None),
+        ZonePhase::Running if !is_failing(zone) => (Some(limit), None),
         _ => (None, Some(limit)),
     };
     let state = question.judge(signed(age), limits);
-    match zone.phase {
-        ZonePhase::Failed => {
-            let text = format!("last good run {} ago: {why}", span(age));
-            (state.max(State::Warning), text)
-        }
-        _ => (state, format!("last good run {} ago", span(age))),
+    match is_failing(zone) {
+        true => (state.max(State::Warning), format!("last good run {} ago: {why}", span(age))),
+        false => (state, format!("last good run {} ago", span(age))),
     }
 }
 
@@ -188,94 +212,8 @@ pub(super) fn audit(question: &Question, snapshot: &Snapshot, now: Moment) -> Fo
     found
 }
 
-fn first_line(text: &str) -> &str {
+pub(super) fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
-}
-
-/// `input`.
-pub(super) fn input(question: &Question, snapshot: &Snapshot, now: Moment) -> Found {
-    let mut found = Found::default();
-    let (mut count, mut oldest, mut lag) = (0, None, 0);
-    for zone in question.zones(snapshot) {
-        count += 1;
-        if let Some(held) = &zone.held {
-            held_trouble(zone, held, &mut found);
-        }
-        match &zone.inbound {
-            Some(inbound) => {
-                let age = inbound.confirmed_at.map(|at| signed(now.wall.since(at)));
-                oldest = oldest.max(age);
-                let behind = inbound.serial.zip(zone.input_serial);
-                lag += usize::from(behind.is_some_and(|(theirs, ours)| theirs.is_after(ours)));
-                masters(question, zone, inbound, now.wall, &mut found);
-            }
-            // A zone that runs with what it had, because the file cannot be read.
-            None if zone.phase == ZonePhase::Idle
-                && zone.refusal.is_none()
-                && zone.held.is_none() =>
-            {
-                if let Some(failure) = &zone.failure {
-                    let next = "mend the zone file, then say anchorite sign ZONE";
-                    found.trouble(State::Critical, &zone.name, failure.clone(), next);
-                }
-            }
-            None => {}
-        }
-    }
-    found.summary = format!("all {count} zones come in");
-    found.measures = vec![
-        Measure::count("serial_lag", lag),
-        Measure::new("last_ok", oldest.or(Some(0)), Unit::Seconds)
-            .within((question.warning, question.critical)),
-    ];
-    found
-}
-
-fn held_trouble(zone: &ZoneHealth, held: &HeldHealth, found: &mut Found) {
-    let (state, next) = match held.is_rejected {
-        true => (State::Warning, "mend the input; it was rejected by an operator".to_owned()),
-        false => (State::Critical, format!("say \"anchorite zone input {} accept\"", zone.name)),
-    };
-    let next = format!("{next} (or reject)");
-    found.trouble(state, &zone.name, format!("input held: {}", first_line(&held.reason)), next);
-}
-
-/// A zone that comes by transfer.
-fn masters(
-    question: &Question,
-    zone: &ZoneHealth,
-    inbound: &InboundHealth,
-    now: Timestamp,
-    found: &mut Found,
-) {
-    let next = "see to the master, or to the way there; it is asked again by itself";
-    let Some(confirmed) = inbound.confirmed_at else {
-        let state = match inbound.refusals.len() >= inbound.masters {
-            true => State::Critical,
-            false => State::Ok,
-        };
-        let why = inbound.refusals.first().map_or("no answer yet", |(_, _, why)| why.as_str());
-        found.lines.push(format!("{}: never received", zone.name));
-        return found.trouble(state, &zone.name, format!("never received: {why}"), next);
-    };
-    let age = now.since(confirmed);
-    found.lines.push(format!("{}: confirmed by a master {} ago", zone.name, span(age)));
-    let life = inbound.expires_at.map(|at| signed(at.since(confirmed)));
-    let half = life.map(|life| Range::at_most(life / 2));
-    let state = match question.judge(signed(age), (None, half)) {
-        _ if inbound.expires_at.is_some_and(|at| at <= now) => State::Critical,
-        state if inbound.refusals.is_empty() => state,
-        state => state.max(State::Warning),
-    };
-    let text = match inbound.refusals.as_slice() {
-        [] => format!("no master confirmed it for {}", span(age)),
-        [(master, since, why), others @ ..] => {
-            let more = if others.is_empty() { "" } else { " and others" };
-            let length = span(now.since(*since));
-            format!("master {master}{more} since {length}: {}", first_line(why))
-        }
-    };
-    found.trouble(state, &zone.name, text, next);
 }
 
 /// `output`.
@@ -316,14 +254,18 @@ pub(super) fn output(question: &Question, snapshot: &Snapshot) -> Found {
     found
 }
 
+/// When a zone's next run is due, unless one is under way or cannot be yet.
+pub(super) fn next_run(zone: &ZoneHealth) -> Option<Timestamp> {
+    zone.next_run.filter(|_| matches!(zone.phase, ZonePhase::Idle | ZonePhase::Failed))
+}
+
 /// `queue`.
 pub(super) fn queue(question: &Question, snapshot: &Snapshot, now: Moment) -> Found {
     let mut found = Found::default();
     let limits = (Some(Range::at_most(LATE_LIMITS.0)), Some(Range::at_most(LATE_LIMITS.1)));
     let (mut tasks, mut latest) = (0, Seconds(0));
     for zone in question.zones(snapshot) {
-        let waits = matches!(zone.phase, ZonePhase::Idle | ZonePhase::Failed);
-        let Some(next) = zone.next_run.filter(|_| waits) else { continue };
+        let Some(next) = next_run(zone) else { continue };
         tasks += 1;
         let late = now.wall.since(next);
         latest = latest.max(late);

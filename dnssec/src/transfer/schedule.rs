@@ -188,6 +188,9 @@ struct Master {
     paused_until: Option<Timestamp>,
     /// Wrong transfers in a row.
     faults: u32,
+    /// The last ask failed. It is the first to be asked when the refresh timer ends next, though
+    /// others answer: else nobody would ever learn that it was mended.
+    is_suspect: bool,
 }
 
 /// The ask under way.
@@ -276,6 +279,13 @@ impl Schedule {
         }
     }
 
+    /// Notes that a master did not give the zone when it was asked last.
+    pub fn suspect(&mut self, master: usize) {
+        if let Some(master) = self.masters.get_mut(master) {
+            master.is_suspect = true;
+        }
+    }
+
     /// Until when a master is asked for whole zones.
     pub fn ixfr_refused_until(&self, master: usize) -> Option<Timestamp> {
         self.masters.get(master)?.ixfr_refused_until
@@ -284,6 +294,11 @@ impl Schedule {
     /// The serial that we have.
     pub fn have(&self) -> Option<Serial> {
         self.have
+    }
+
+    /// The timers of what we have.
+    pub fn timers(&self) -> Timers {
+        self.timers
     }
 
     /// When a master last said that we have its newest version.
@@ -390,12 +405,21 @@ impl Schedule {
                 self.refuse_ixfr(master, now.plus(IXFR_REFUSED_LENGTH));
                 None
             }
-            End::IxfrRefused | End::Failed | End::Older => {
+            End::IxfrRefused | End::Failed => {
                 self.asking = failed;
+                self.suspect(master);
+                None
+            }
+            End::Older => {
+                self.asking = failed;
+                if let Some(master) = self.masters.get_mut(master) {
+                    master.is_suspect = false;
+                }
                 None
             }
             End::Violated => {
                 self.asking = failed;
+                self.suspect(master);
                 self.pause(master, now);
                 None
             }
@@ -411,7 +435,7 @@ impl Schedule {
     /// A master has confirmed what we have: until the refresh timer ends, all is well.
     fn confirmed(&mut self, master: usize, now: Timestamp, jitter: Jitter) -> Remark {
         if let Some(master) = self.masters.get_mut(master) {
-            (master.faults, master.paused_until) = (0, None);
+            (master.faults, master.paused_until, master.is_suspect) = (0, None, false);
         }
         let length = jitter.shorten(self.timers.refresh);
         (self.asking, self.refreshed_at) = (None, Some(now));
@@ -436,7 +460,11 @@ impl Schedule {
                 if !self.forced && !by_notify && self.due > now {
                     return (None, None);
                 }
-                let first = self.notice.and_then(|notice| notice.master).unwrap_or(0);
+                let first = match self.notice {
+                    Some(notice) => notice.master.unwrap_or(0),
+                    None if self.forced => 0,
+                    None => self.masters.iter().position(|it| it.is_suspect).unwrap_or(0),
+                };
                 self.master_from(first, now).map(|master| (master, 0, by_notify))
             }
             Some(Asking { ask, tried, by_notify }) => {

@@ -122,6 +122,8 @@ impl ZoneActor {
                 tracing::info!(target: "xfrd", %zone,
                     "zone {zone} got update indicating current serial {have} from {ip}");
                 tracing::debug!(target: "xfrd", %zone, "zone {zone} is already up to date");
+                // What it has is what we have: it took back what could not be read.
+                self.set(|status| status.input_failure = None);
                 self.forgive(address);
                 End::UpToDate
             }

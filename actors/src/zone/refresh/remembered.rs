@@ -3,6 +3,7 @@
 
 use super::ZoneActor;
 use crate::runtime::{ActorFutureExt, AsyncContext, Context, WrapFuture};
+use dnssec::transfer::schedule::Timers;
 use dnssec::{Serial, Timestamp};
 use std::net::SocketAddr;
 use storage::state::{Refusal, Transferred};
@@ -14,6 +15,8 @@ pub struct RefreshStatus {
     pub masters: Vec<SocketAddr>,
     /// The one that is asked now.
     pub asking: Option<SocketAddr>,
+    /// The timers of what was received last.
+    pub timers: Timers,
     /// The serial that was received last.
     pub serial: Option<Serial>,
     /// The last transfer that was used.
@@ -46,6 +49,7 @@ impl ZoneActor {
         let status = RefreshStatus {
             masters: masters.iter().map(|master| master.address).collect(),
             asking: schedule.asking().map(|ask| masters[ask.master].address),
+            timers: schedule.timers(),
             serial: schedule.have(),
             transfer: refresh.transfer.clone(),
             confirmed_at: refresh.confirmed_at,

@@ -69,6 +69,36 @@ fn masters_are_tried_in_turn_for_three_rounds() {
     assert_eq!(step.ask, ixfr(0, 5));
 }
 
+/// The first one answers: nobody would ask the second again, and it would be taken for broken for
+/// ever.
+#[test]
+fn a_master_that_failed_is_the_first_at_the_next_refresh() {
+    let mut schedule = settled();
+    let failed = Event::Ended(End::Failed);
+    let well = Event::Ended(End::UpToDate);
+    let mut now = NOW.plus(TIMERS.refresh);
+    schedule.advance(Event::Due, now, NONE);
+    assert_eq!(schedule.advance(failed, now, NONE).ask, ixfr(1, 5));
+    assert_eq!(schedule.advance(failed, now, NONE).ask, ixfr(0, 5));
+    schedule.advance(well, now, NONE);
+    // Once, and then whoever answers.
+    now = now.plus(TIMERS.refresh);
+    assert_eq!(schedule.advance(Event::Due, now, NONE).ask, ixfr(1, 5));
+    assert_eq!(schedule.advance(failed, now, NONE).ask, ixfr(0, 5));
+    schedule.advance(well, now, NONE);
+    now = now.plus(TIMERS.refresh);
+    assert_eq!(schedule.advance(Event::Due, now, NONE).ask, ixfr(1, 5));
+    // It was mended.
+    schedule.advance(well, now, NONE);
+    now = now.plus(TIMERS.refresh);
+    assert_eq!(schedule.advance(Event::Due, now, NONE).ask, ixfr(0, 5));
+    schedule.advance(well, now, NONE);
+    // What was remembered over a restart counts, too.
+    schedule.suspect(1);
+    now = now.plus(TIMERS.refresh);
+    assert_eq!(schedule.advance(Event::Due, now, NONE).ask, ixfr(1, 5));
+}
+
 #[test]
 fn without_ixfr_the_same_master_is_asked_for_all_of_it() {
     let mut schedule = settled();
@@ -141,7 +171,8 @@ fn a_master_that_breaks_the_rules_is_left_alone_longer_each_time() {
     assert_eq!(schedule.advance(Event::Retransfer, now, NONE).ask, axfr(0, None));
     schedule.advance(received(3), now, NONE);
     assert_eq!(schedule.have(), Some(Serial(3)));
-    assert_eq!(schedule.advance(Event::Due, now.plus(Seconds(100)), NONE).ask, ixfr(0, 3));
+    // The other one has yet to show that it was mended.
+    assert_eq!(schedule.advance(Event::Due, now.plus(Seconds(100)), NONE).ask, ixfr(1, 3));
 }
 
 #[test]
