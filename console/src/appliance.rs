@@ -47,6 +47,12 @@ pub fn main(arguments: &[String], programs: &[&'static str], terminal: &mut Term
         terminal.complain(&format!("Unknown command {line}.\n{hint}"));
         return UNKNOWN;
     }
+    if is(&words, "monitor") {
+        // As the plugin: what the daemon does not say in time is an alarm.
+        let (text, exit_code) = crate::plugin::asked(&socket, words);
+        terminal.say(&text);
+        return exit_code;
+    }
     match Connection::open(&socket) {
         Ok(connection) => command(connection, words, terminal),
         Err(error) => away(&error, &words, terminal),
@@ -83,10 +89,6 @@ fn away(error: &ClientError, words: &[String], terminal: &mut Terminal<'_>) -> u
         let options = words.iter().skip_while(|word| *word != "start").skip(1);
         let options: Vec<String> = options.cloned().collect();
         return u8::from(!(terminal.start)(&options));
-    }
-    if let Some((text, exit_code)) = crate::plugin::away(words, error) {
-        terminal.say(&text);
-        return exit_code;
     }
     terminal.complain(&format!("{error}\n"));
     error.exit_code()
