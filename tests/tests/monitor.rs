@@ -4,10 +4,12 @@
 
 use anchorite_tests::daemon::{Daemon, Installation};
 use anchorite_tests::fault_module::{FaultyToken, module};
+use anchorite_tests::peers::{Setup, Software};
 use anchorite_tests::program::anchorite;
 use anchorite_tests::signing::repository_text;
+use nix::sys::signal::{Signal, kill};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -144,17 +146,7 @@ fn what_is_wrong_is_unknown_and_a_daemon_that_is_away_critical() {
 /// A token that hangs is an alarm, and the answer comes at once: nobody waits for the token.
 #[test]
 fn a_token_that_hangs_is_critical_and_not_a_timeout() {
-    let mut installation = Installation::new("tld-optout");
-    let folder = installation.path("softhsm");
-    std::fs::create_dir(&folder).unwrap();
-    let token = FaultyToken::new(&folder, &["OpenDNSSEC"]);
-    for (name, path) in token.environment() {
-        installation.set_environment(name, path);
-    }
-    let softhsm = "/usr/lib/softhsm/libsofthsm2.so";
-    installation.edit("conf.xml", softhsm, &module().display().to_string());
-    installation.write_small_zone(ZONE, 1, "www IN A 192.0.2.80");
-    installation.write_zonelist(&[(ZONE, "tld")]);
+    let (installation, token) = with_faulty_token();
     let daemon = started(&installation);
     token.rules("C_Sign always stall");
     let begin = Instant::now();
@@ -167,6 +159,131 @@ fn a_token_that_hangs_is_critical_and_not_a_timeout() {
     assert_eq!(code, 2, "{text}");
     token.rules("");
     wait_for(&installation, "hsm", "HSM OK", Duration::from_secs(90));
+    daemon.stop();
+}
+
+/// An installation, and its token, which fails as it is told to.
+fn with_faulty_token() -> (Installation, FaultyToken) {
+    let mut installation = Installation::new("tld-optout");
+    let folder = installation.path("softhsm");
+    std::fs::create_dir(&folder).unwrap();
+    let token = FaultyToken::new(&folder, &["OpenDNSSEC"]);
+    for (name, path) in token.environment() {
+        installation.set_environment(name, path);
+    }
+    let softhsm = "/usr/lib/softhsm/libsofthsm2.so";
+    installation.edit("conf.xml", softhsm, &module().display().to_string());
+    installation.write_small_zone(ZONE, 1, "www IN A 192.0.2.80");
+    installation.write_zonelist(&[(ZONE, "tld")]);
+    (installation, token)
+}
+
+/// The daemon starts while its token is away: what is published expires all the same.
+#[test]
+fn a_start_without_the_token_knows_when_signatures_expire() {
+    let (installation, token) = with_faulty_token();
+    let daemon = started(&installation);
+    daemon.stop();
+    token.rules("* always unplug before");
+    let daemon = installation.start();
+    wait_for(&installation, "hsm", "HSM CRITICAL", Duration::from_secs(30));
+    let text = wait_for(
+        &installation,
+        "signatures",
+        "SIGNATURES OK - first of 1 zones expires in",
+        Duration::from_secs(30),
+    );
+    assert!(text.contains("| sig_min="), "{text}");
+    token.rules("");
+    wait_for(&installation, "hsm", "HSM OK", Duration::from_secs(90));
+    daemon.stop();
+}
+
+/// Runs that read nothing do not mend the zone file.
+#[test]
+fn a_zone_file_that_cannot_be_read_stays_critical_until_one_is_read() {
+    let installation = installation();
+    let daemon = started(&installation);
+    let last_run = || {
+        let (text, _) = said(&installation, "anchorite", &["metrics"]);
+        let name = "anchorite_zone_run_timestamp_seconds";
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap();
+        line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()
+    };
+    let tell = |words: &[&str]| {
+        let (text, code) = said(&installation, "anchorite", words);
+        assert_eq!(code, 0, "{words:?}: {text}");
+    };
+    let critical = "INPUT CRITICAL - example.com: cannot be read: ";
+    installation.write_zone(ZONE, "@ IN SOA what\n");
+    tell(&["sign", ZONE]);
+    wait_for(&installation, "input", critical, Duration::from_secs(30));
+    let before = last_run();
+    tell(&["key", "rollover", "--zone", ZONE, "--keytype", "ZSK"]);
+    let begin = Instant::now();
+    while last_run() == before {
+        assert!(begin.elapsed() < Duration::from_secs(60), "no run with the new key");
+        std::thread::park_timeout(Duration::from_millis(100));
+    }
+    let (text, code) = said(&installation, "check_anchorite", &["input"]);
+    assert!(text.starts_with(critical) && code == 2, "{text}");
+    installation.write_small_zone(ZONE, 2, "www IN A 192.0.2.80");
+    tell(&["sign", ZONE]);
+    wait_for(&installation, "input", "INPUT OK", Duration::from_secs(30));
+    daemon.stop();
+}
+
+/// A master that takes connections and says nothing: a warning when the refresh is overdue.
+#[test]
+fn a_master_that_hangs_is_a_warning_and_no_ok() {
+    let text = format!(
+        "$ORIGIN {ZONE}.\n$TTL 60\n@ IN SOA ns1 hostmaster 1 4 2 3600 60\n\
+         @ IN NS ns1\nns1 IN A 192.0.2.1\n"
+    );
+    let master = Setup::primary(Software::Nsd, ZONE, &text).start();
+    let address = master.address();
+    let installation = installation();
+    let addns = format!(
+        "<?xml version=\"1.0\"?>\n<Adapter><DNS><Inbound><RequestTransfer><Remote>\
+         <Address>{}</Address><Port>{}</Port></Remote></RequestTransfer>\
+         </Inbound></DNS></Adapter>\n",
+        address.ip(),
+        address.port()
+    );
+    installation.write("addns.xml", &addns);
+    let file = installation.unsigned(ZONE);
+    let from = format!("<Adapter type=\"File\">{}</Adapter>", file.display());
+    let addns = installation.path("addns.xml");
+    let to = format!("<Adapter type=\"DNS\">{}</Adapter>", addns.display());
+    installation.edit("zonelist.xml", &from, &to);
+    let daemon = started(&installation);
+    wait_for(&installation, "input", "INPUT OK", Duration::from_secs(30));
+    let killed = master.kill();
+    let hanging = (TcpListener::bind(address).unwrap(), UdpSocket::bind(address).unwrap());
+    let beginning = "INPUT WARNING - example.com: not confirmed for ";
+    let text = wait_for(&installation, "input", beginning, Duration::from_secs(90));
+    assert!(text.contains(&format!(", asking {}", address.ip())), "{text}");
+    drop(hanging);
+    let master = killed.start();
+    wait_for(&installation, "input", "INPUT OK", Duration::from_secs(90));
+    daemon.stop();
+    drop(master);
+}
+
+/// A daemon that hangs is an alarm in time, also for the command.
+#[test]
+fn a_daemon_that_hangs_is_critical_in_time() {
+    let installation = installation();
+    let daemon = started(&installation);
+    kill(daemon.pid(), Signal::SIGSTOP).unwrap();
+    let (text, code) = said(&installation, "check_anchorite", &["-t", "1", "hsm"]);
+    assert_eq!((text.as_str(), code), ("HSM CRITICAL - no answer from the daemon within 1 s\n", 2));
+    let (text, code) = said(&installation, "anchorite", &["monitor", "hsm"]);
+    assert_eq!(
+        (text.as_str(), code),
+        ("HSM CRITICAL - no answer from the daemon within 10 s\n", 2)
+    );
+    kill(daemon.pid(), Signal::SIGCONT).unwrap();
     daemon.stop();
 }
 

@@ -1,23 +1,55 @@
 //! A real Nagios watches a daemon while it is broken and mended: a dead token, a refused zone, a
-//! master that is gone, a daemon that is stopped. Its status file shows the right state of the
-//! right service within half a minute, and OK after the mend.
-//! In: nagios4 and the plugins of Debian, our sample objects. Out: seconds from fault to state.
+//! master that is gone or hangs, a daemon that is stopped or hangs. Its status file shows the right
+//! state of the right service within half a minute, and OK after the mend.
+//! In: nagios4 and its plugin check_by_ssh of Debian, OpenSSH's client, our sample objects, our SSH
+//! host beside the daemon. Out: seconds from fault to state and back, as the manual's table has them.
 
+mod front;
 mod nagios;
+mod performance;
 
 use anchorite_tests::daemon::{Daemon, Installation};
 use anchorite_tests::fault_module::{FaultyToken, module};
-use anchorite_tests::peers::{Peer, Setup, Software};
+use anchorite_tests::peers::{Killed, Peer, Setup, Software};
 use anchorite_tests::program::anchorite;
+use front::Front;
 use nagios::Nagios;
-use std::net::SocketAddr;
+use nix::sys::signal::{Signal, kill};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const OK: u8 = 0;
 const WARNING: u8 = 1;
 const CRITICAL: u8 = 2;
+const UNKNOWN: u8 = 3;
+/// All services of the samples.
+const WELL: [&str; 11] = [
+    "health",
+    "signatures",
+    "publish",
+    "audit",
+    "keys",
+    "ds",
+    "hsm",
+    "input",
+    "output",
+    "queue",
+    "clock",
+];
+/// The performance data of some of them, as the manual has it.
+const MEASURES: [(&str, &[&str]); 9] = [
+    ("health", &["zones", "crit", "warn", "uptime"]),
+    ("signatures", &["sig_min"]),
+    ("publish", &["age_max", "unpublished"]),
+    ("audit", &["refused", "waived", "audited"]),
+    ("keys", &["due", "waiting_ds", "unbacked"]),
+    ("ds", &["wait_max", "ds_missing"]),
+    ("input", &["serial_lag", "last_ok"]),
+    ("output", &["behind", "lag_max"]),
+    ("queue", &["tasks", "late_max", "jobs"]),
+];
 /// The zone that an external checker may refuse.
 const FILED: &str = "filed.example";
 /// The zone that comes from a master.
@@ -105,15 +137,55 @@ impl Site {
         assert!(output.status.success(), "{words:?}: {output:?}");
     }
 
-    fn nagios(&self) -> Nagios {
-        let plugin =
-            format!("{} check_anchorite -s {}", anchorite().display(), self.installation.socket());
-        // Every other second instead of every minute's.
-        let words = [
-            ("/usr/bin/check_anchorite", plugin.as_str()),
-            ("check_interval 1", "check_interval 2"),
-        ];
-        Nagios::new("local.cfg", &words)
+    fn nagios(&self, front: &Front) -> Nagios {
+        let mut words = front.words(&self.installation);
+        // Every three seconds instead of every minute.
+        words.push(("check_interval 1", "check_interval 3".to_owned()));
+        Nagios::new("by-ssh.cfg", &words)
+    }
+}
+
+/// A master that hangs: connections are made by the system, and nobody answers.
+struct Hanging {
+    _stream: TcpListener,
+    _datagram: UdpSocket,
+}
+
+impl Hanging {
+    fn at(address: SocketAddr) -> Hanging {
+        let stream = TcpListener::bind(address).unwrap();
+        Hanging { _stream: stream, _datagram: UdpSocket::bind(address).unwrap() }
+    }
+}
+
+/// What happened, and how long Nagios took to see it.
+#[derive(Default)]
+struct Journal {
+    rows: Vec<String>,
+}
+
+impl Journal {
+    /// Breaks something, waits for the states, mends it, and waits until all is well.
+    #[track_caller]
+    fn tell<T, U>(
+        &mut self,
+        nagios: &Nagios,
+        fault: &str,
+        break_it: impl FnOnce() -> T,
+        wanted: &[(&str, u8)],
+        mend: impl FnOnce(T) -> U,
+    ) -> U {
+        let (begin, broken) = (Instant::now(), break_it());
+        let seen = nagios.wait(wanted, begin, WITHIN);
+        let (name, state) = wanted[0];
+        let output = nagios.service(name).unwrap().output;
+        let (begin, mended) = (Instant::now(), mend(broken));
+        let back = nagios.wait(&WELL.map(|name| (name, OK)), begin, MENDED_WITHIN);
+        let (seen, back) = (seen.as_secs_f32(), back.as_secs_f32());
+        let word = ["OK", "WARNING", "CRITICAL", "UNKNOWN"][usize::from(state)];
+        self.rows.push(format!("| {fault} | `{name}` {word} | {seen:.0} s | {back:.0} s |"));
+        println!("{fault}: {output}: {seen:.1} s, OK again after {back:.1} s");
+        mended
     }
 }
 
@@ -133,44 +205,92 @@ fn faults_show_within_half_a_minute_and_go_with_their_mend() {
     let master = Setup::primary(Software::Nsd, FETCHED, &zone_text(1)).start();
     let site = Site::new(&master);
     let daemon = site.start();
-    let mut nagios = site.nagios();
+    let front = Front::new(&site.installation);
+    let mut nagios = site.nagios(&front);
     nagios.start();
-    let services = ["health", "signatures", "publish", "audit", "hsm", "input", "queue", "clock"];
-    let well: Vec<(&str, u8)> = services.iter().map(|name| (*name, OK)).collect();
-    nagios.wait(&well, MENDED_WITHIN);
-
-    // The token is pulled out; nothing is due to be signed.
-    site.token.rules("* always unplug before");
-    nagios.wait(&[("hsm", CRITICAL), ("health", CRITICAL)], WITHIN);
-    site.token.rules("");
-    nagios.wait(&well, MENDED_WITHIN);
-
-    // Its module hangs.
-    site.token.rules("C_Sign always stall");
-    nagios.wait(&[("hsm", CRITICAL)], WITHIN);
-    site.token.rules("");
-    nagios.wait(&well, MENDED_WITHIN);
-
-    site.installation.write_small_zone(FILED, 2, "www IN A 192.0.2.80\nbad IN A 192.0.2.66");
-    site.tell(&["sign", FILED]);
-    nagios.wait(&[("audit", CRITICAL), ("health", CRITICAL), ("publish", OK)], WITHIN);
-    site.installation.write_small_zone(FILED, 3, "www IN A 192.0.2.80");
-    site.tell(&["sign", FILED]);
-    nagios.wait(&well, MENDED_WITHIN);
-
-    // Its master is gone: a warning, and an alarm after half of the time that the zone lives.
-    let gone = master.kill();
-    nagios.wait(&[("input", WARNING), ("publish", OK)], WITHIN);
-    nagios.wait(&[("input", CRITICAL), ("health", CRITICAL)], MENDED_WITHIN);
-    let master = gone.start();
-    nagios.wait(&well, MENDED_WITHIN);
-
-    daemon.stop();
-    nagios.wait(&[("health", CRITICAL), ("hsm", CRITICAL)], WITHIN);
-    let text = nagios.service("health").unwrap().output;
-    assert!(text.contains("the daemon does not run"), "{text}");
-    let again = site.installation.start();
-    nagios.wait(&well, MENDED_WITHIN);
-    again.stop();
+    nagios.wait(&WELL.map(|name| (name, OK)), Instant::now(), MENDED_WITHIN);
+    // All came at once, more than one key has sessions.
+    assert!(!nagios.log().contains("UNKNOWN"), "{}", nagios.log());
+    let mut journal = Journal::default();
+    tokens(&site, &nagios, &mut journal);
+    for (name, labels) in MEASURES {
+        let service = nagios.service(name).unwrap();
+        assert_eq!(performance::labels(&service.performance).as_deref(), Ok(labels), "{service:?}");
+    }
+    refusal(&site, &nagios, &mut journal);
+    let master = masters(&site, &nagios, &mut journal, master);
+    daemons(&site, &nagios, &mut journal, daemon, front);
+    assert!(!nagios.log().contains("out of bounds"), "{}", nagios.log());
+    println!("{}", journal.rows.join("\n"));
     drop(master);
+}
+
+fn tokens(site: &Site, nagios: &Nagios, journal: &mut Journal) {
+    let rules = |rules: &'static str| move || site.token.rules(rules);
+    let mend = |()| site.token.rules("");
+    // Nothing is due to be signed in either case.
+    let away = [("hsm", CRITICAL), ("health", CRITICAL)];
+    journal.tell(nagios, "token pulled out", rules("* always unplug before"), &away, mend);
+    let hangs = [("hsm", CRITICAL)];
+    journal.tell(nagios, "token's module hangs", rules("C_Sign always stall"), &hangs, mend);
+}
+
+fn refusal(site: &Site, nagios: &Nagios, journal: &mut Journal) {
+    let give = |serial, records| {
+        site.installation.write_small_zone(FILED, serial, records);
+        site.tell(&["sign", FILED]);
+    };
+    journal.tell(
+        nagios,
+        "zone refused by a checker",
+        || give(2, "www IN A 192.0.2.80\nbad IN A 192.0.2.66"),
+        &[("audit", CRITICAL), ("health", CRITICAL), ("publish", OK)],
+        |()| give(3, "www IN A 192.0.2.80"),
+    );
+    // It stays an alarm, although the zone goes on being signed without it.
+    journal.tell(
+        nagios,
+        "zone file that cannot be read",
+        || {
+            site.installation.write_zone(FILED, "@ IN SOA what\n");
+            site.tell(&["sign", FILED]);
+        },
+        &[("input", CRITICAL), ("publish", OK)],
+        |()| give(4, "www IN A 192.0.2.80"),
+    );
+}
+
+/// A master that is gone, and one that hangs: a warning, and an alarm after half of the time that
+/// the zone lives.
+fn masters(site: &Site, nagios: &Nagios, journal: &mut Journal, master: Peer) -> Peer {
+    let gone = [("input", WARNING), ("publish", OK)];
+    let master = journal.tell(nagios, "master gone", || master.kill(), &gone, Killed::start);
+    let gone = [("input", CRITICAL), ("health", CRITICAL)];
+    let fault = "the same, for half of the SOA's expire (30 s), after its WARNING";
+    let begin = Instant::now();
+    let killed = master.kill();
+    nagios.wait(&[("input", WARNING)], begin, WITHIN);
+    let master = journal.tell(nagios, fault, || killed, &gone, Killed::start);
+    let hang = || (master.kill(), Hanging::at(site.master));
+    let mend = |(killed, hanging): (Killed, Hanging)| {
+        drop(hanging);
+        killed.start()
+    };
+    let hangs = [("input", WARNING), ("publish", OK)];
+    journal.tell(nagios, "master hangs: takes connections, says nothing", hang, &hangs, mend)
+}
+
+fn daemons(site: &Site, nagios: &Nagios, journal: &mut Journal, daemon: Daemon, front: Front) {
+    let all = WELL.map(|name| (name, CRITICAL));
+    let stop = || drop(daemon.stop());
+    let daemon = journal.tell(nagios, "daemon stopped", stop, &all, |()| site.installation.start());
+    let signal = |signal| kill(daemon.pid(), signal).unwrap();
+    let freeze = || signal(Signal::SIGSTOP);
+    journal.tell(nagios, "daemon hangs (SIGSTOP)", freeze, &all, |()| signal(Signal::SIGCONT));
+    // Nobody could look: that says nothing of the signer.
+    let blind = WELL.map(|name| (name, UNKNOWN));
+    let end = || front.kill(&site.installation);
+    let front = journal.tell(nagios, "SSH host gone", end, &blind, |start| start());
+    daemon.stop();
+    drop(front);
 }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 pub(crate) struct Service {
     pub(crate) state: u8,
     pub(crate) output: String,
+    pub(crate) performance: String,
 }
 
 /// A configuration, and perhaps a Nagios that runs on it.
@@ -63,7 +64,7 @@ illegal_macro_output_chars=`~$&|'\"<>
 impl Nagios {
     /// A configuration with the samples; `way` is `by-ssh.cfg` or `local.cfg`, with these words in
     /// it replaced.
-    pub(crate) fn new(way: &str, words: &[(&str, &str)]) -> Nagios {
+    pub(crate) fn new(way: &str, words: &[(&str, String)]) -> Nagios {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let path = |name: &str| folder.path().join(name);
         for name in ["objects", "spool", "status"] {
@@ -107,17 +108,16 @@ impl Nagios {
         self.child = Some(command.spawn().expect("nagios4 is installed (cargo xtask setup)"));
     }
 
-    /// Waits until these services have these states at once, `within` a time. How long it took.
+    /// Waits until these services have these states at once, `within` a time of `begin`. How long it
+    /// took.
     #[track_caller]
-    pub(crate) fn wait(&self, wanted: &[(&str, u8)], within: Duration) -> Duration {
-        let begin = Instant::now();
+    pub(crate) fn wait(&self, wanted: &[(&str, u8)], begin: Instant, within: Duration) -> Duration {
         loop {
             let seen = wanted.iter().map(|(name, _)| self.service(name)).collect::<Vec<_>>();
             let is_so = |(seen, (_, state)): (&Option<Service>, &(&str, u8))| {
                 seen.as_ref().is_some_and(|service| service.state == *state)
             };
             if seen.iter().zip(wanted).all(is_so) {
-                println!("{wanted:?} after {:.1} s: {seen:?}", begin.elapsed().as_secs_f32());
                 return begin.elapsed();
             }
             let left = within.checked_sub(begin.elapsed());
@@ -153,7 +153,8 @@ impl Nagios {
         let is_checked = value(block, "has_been_checked")? == "1";
         is_checked.then_some(())?;
         let state = value(block, "current_state")?.parse().ok()?;
-        Some(Service { state, output: value(block, "plugin_output")? })
+        let performance = value(block, "performance_data")?;
+        Some(Service { state, output: value(block, "plugin_output")?, performance })
     }
 
     /// Its log.
