@@ -212,6 +212,10 @@ pub(crate) struct SshHostArguments {
     /// A text for everybody who connects.
     #[arg(long, value_name = "FILE")]
     pub banner: Option<PathBuf>,
+    /// A shell into which nobody has typed for so long ends.
+    #[arg(long, value_name = "SECONDS", default_value_t = console::ssh::IDLE_DEFAULT.as_secs(),
+        value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub idle: u64,
     /// The daemon's control socket.
     #[arg(short, long, value_name = "FILE", default_value = console::tool::ENFORCER_SOCKET)]
     pub socket: PathBuf,

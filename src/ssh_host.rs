@@ -14,6 +14,7 @@ use nix::sys::resource::{Resource, setrlimit};
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Files and connections that it may have open.
 const OPEN_FILES_MAX: u64 = 512;
@@ -61,6 +62,7 @@ fn run(arguments: SshHostArguments) -> Result<(), SshHostError> {
         listen: arguments.listen,
         authorized_keys: arguments.authorized_keys,
         control_socket: arguments.socket,
+        idle_max: Duration::from_secs(arguments.idle),
         box_name: nix::unistd::gethostname()
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default(),

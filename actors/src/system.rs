@@ -48,6 +48,8 @@ use tokio::sync::watch;
 const POOL_QUEUE_BOUND: usize = 65_536;
 /// Jobs that may wait for the disk; the store has one.
 const STORE_QUEUE_BOUND: usize = 16;
+/// Threads that look up what the store remembers, and as many for commands.
+const READERS: usize = 2;
 /// Threads of a slot: a module that hangs while it is opened or makes a key holds up nobody else.
 const SLOT_WORKERS: usize = 2;
 /// Tickets that a stage works on at once, beside its parallel work on each.
@@ -93,8 +95,10 @@ pub struct Staff {
     pub health: HealthBoard,
     /// The time they go by.
     pub clock: Clock,
-    /// For work that blocks.
+    /// For work on zones.
     pub pool: WorkerPool,
+    /// For what commands have to read, write or compute: no command waits for work on zones.
+    pub desk: WorkerPool,
 }
 
 /// The running system.
@@ -145,8 +149,11 @@ pub fn start_with(
     // A thread of its own waits for the disk: the others have work.
     let disk = PoolSpec { name: "store", workers: 1, queue_bound: STORE_QUEUE_BOUND };
     let disk = WorkerPool::start(disk).map_err(StartError::Threads)?;
-    let (own_pool, book_store) = (pool.clone(), store.clone());
-    let new_store = move || StoreActor::new(store.clone(), own_pool.clone(), disk.clone());
+    // Whoever looks something up does not wait until a stage is done with a large zone.
+    let readers = PoolSpec { name: "facts", workers: READERS, queue_bound: POOL_QUEUE_BOUND };
+    let readers = WorkerPool::start(readers).map_err(StartError::Threads)?;
+    let book_store = store.clone();
+    let new_store = move || StoreActor::new(store.clone(), readers.clone(), disk.clone());
     let storage = base.add(&tree::storage(), new_store)?;
     let store_client = || StoreClient::new(storage.outbox());
 
@@ -250,7 +257,10 @@ pub fn start_with(
     }
     let slots = Arc::new(slot_actors.into_values().collect());
     let health = HealthBoard::default();
-    Ok(Running { root, staff: Staff { slots, zones, enforcer, auditor, health, clock, pool } })
+    let desk = PoolSpec { name: "desk", workers: READERS, queue_bound: POOL_QUEUE_BOUND };
+    let desk = WorkerPool::start(desk).map_err(StartError::Threads)?;
+    let staff = Staff { slots, zones, enforcer, auditor, health, clock, pool, desk };
+    Ok(Running { root, staff })
 }
 
 fn add_slots(
@@ -373,6 +383,7 @@ impl Running {
     /// Stops everything in order: the console and the zones first, storage last; then the workers.
     pub async fn stop(self) {
         self.root.stop().await;
+        self.staff.desk.close();
         self.staff.pool.close();
     }
 }

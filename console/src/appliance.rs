@@ -7,10 +7,9 @@ use crate::client::{ClientError, Connection};
 use crate::tool::ENFORCER_SOCKET;
 use console_protocol::help;
 use console_protocol::messages::FrontEnd;
-use console_protocol::nearest::nearest;
 use console_protocol::options::{Given, Known, Place, take_apart};
 use console_protocol::parse::{ParseError, parse};
-use console_protocol::table;
+use console_protocol::{table, unknown};
 use std::time::Duration;
 
 const OPTIONS: &[Known] = &[Known { short: 's', long: "socket", takes_value: true }];
@@ -38,13 +37,8 @@ pub fn main(arguments: &[String], programs: &[&'static str], terminal: &mut Term
         Some(_) => {}
         None => return help(&[], terminal),
     }
-    if let Err(ParseError::Unknown { line, nearest: near }) = parse(FrontEnd::Appliance, &words) {
-        let program = nearest(&words[0], programs.iter().copied());
-        let hint = match near.or(program) {
-            Some(near) => format!("Did you mean \"{near}\"?\n"),
-            None => "\"anchorite help\" lists the commands.\n".to_owned(),
-        };
-        terminal.complain(&format!("Unknown command {line}.\n{hint}"));
+    if let Err(ParseError::Unknown { .. }) = parse(FrontEnd::Appliance, &words) {
+        terminal.complain(&unknown::text(&words, "\"anchorite help\"", programs));
         return UNKNOWN;
     }
     if is(&words, "monitor") {
@@ -101,7 +95,7 @@ fn help(words: &[String], terminal: &mut Terminal<'_>) -> u8 {
     }
     match table::find(FrontEnd::Appliance, words) {
         Some((command, count)) if count == words.len() => {
-            terminal.say(&help::of(command));
+            terminal.say(&help::ours(command));
             0
         }
         _ => {

@@ -2,7 +2,7 @@
 //! script. Names of zones, policies, repositories and keys come from the running daemon, by
 //! `anchorite names`; while it is away, there are none.
 
-use console_protocol::table::{self, Command, Family, Parameter};
+use console_protocol::table::{self, Command, Family};
 use std::collections::BTreeMap;
 
 /// The shells there are scripts for.
@@ -88,8 +88,8 @@ fn operand_kind(command: &Command) -> Option<&'static str> {
     kind(first.split_whitespace().next()?)
 }
 
-fn options(parameters: &[Parameter]) -> String {
-    let words = parameters.iter().map(|one| format!("--{}", one.long));
+fn options(command: &Command) -> String {
+    let words = command.options().map(|one| format!("--{}", one.long));
     words.collect::<Vec<_>>().join(" ")
 }
 
@@ -101,10 +101,10 @@ fn bash(programs: &[&str]) -> String {
     }
     let (mut flags, mut values, mut operands) = (String::new(), String::new(), String::new());
     for (path, command) in paths() {
-        if !command.parameters.is_empty() {
-            flags += &format!("        '{path}') echo '{}' ;;\n", options(command.parameters));
+        if command.options().next().is_some() {
+            flags += &format!("        '{path}') echo '{}' ;;\n", options(command));
         }
-        for one in command.parameters {
+        for one in command.options() {
             if let Some(kind) = one.value.and_then(kind) {
                 let (long, short) = (one.long, one.short);
                 values += &format!("        '{path} --{long}'|'{path} -{short}') echo {kind} ;;\n");
@@ -124,7 +124,18 @@ fn bash(programs: &[&str]) -> String {
     )
 }
 
-const BASH_FUNCTION: &str = r#"_anchorite() {
+/// Names come from outside, so they are quoted, and never given to `compgen -W`, which would run
+/// what looks like a command in them.
+const BASH_FUNCTION: &str = r#"_anchorite_names() {
+    local name
+    while IFS= read -r name; do
+        printf -v name %q "$name"
+        case "$name" in "$cur"?*) COMPREPLY+=("$name") ;; esac
+    done <<EOF
+$(anchorite names "$1" "${cur%%[!A-Za-z0-9._-]*}" 2>/dev/null)
+EOF
+}
+_anchorite() {
     local cur prev path="" word kind i
     cur="${COMP_WORDS[COMP_CWORD]}"
     prev="${COMP_WORDS[COMP_CWORD-1]}"
@@ -135,16 +146,18 @@ const BASH_FUNCTION: &str = r#"_anchorite() {
         esac
     done
     kind="$(_anchorite_value "$path" "$prev")"
+    COMPREPLY=()
     if [ -n "$kind" ]; then
-        COMPREPLY=($(compgen -W "$(anchorite names "$kind" "$cur" 2>/dev/null)" -- "$cur"))
+        _anchorite_names "$kind"
         return
     fi
-    word="$(_anchorite_next "$path") $(_anchorite_flags "$path")"
+    for word in $(_anchorite_next "$path") $(_anchorite_flags "$path"); do
+        case "$word" in "$cur"*) COMPREPLY+=("$word") ;; esac
+    done
     kind="$(_anchorite_operand "$path")"
     if [ -n "$kind" ] && [ "${cur#-}" = "$cur" ]; then
-        word="$word $(anchorite names "$kind" "$cur" 2>/dev/null)"
+        _anchorite_names "$kind"
     fi
-    COMPREPLY=($(compgen -W "$word" -- "$cur"))
 }
 complete -o default -F _anchorite anchorite
 "#;
@@ -166,7 +179,7 @@ fn fish(programs: &[&str]) -> String {
     }
     for (path, command) in paths() {
         let at = format!("complete -c anchorite -n '__anchorite_below \"{path}\"'");
-        for one in command.parameters {
+        for one in command.options() {
             let value = match (one.value, one.value.and_then(kind)) {
                 (None, _) => String::new(),
                 (Some(_), None) => " -r".to_owned(),
@@ -198,6 +211,7 @@ complete -c anchorite -f
 #[cfg(test)]
 mod tests {
     use super::*;
+    use console_protocol::table::Parameter;
     use std::io::Write;
     use std::process::{Command as Process, Stdio};
 
@@ -208,12 +222,24 @@ mod tests {
             for (path, command) in paths() {
                 let last = path.split(' ').next_back().unwrap();
                 assert!(script.contains(last), "{shell}: {path}");
-                let flags = command.parameters.iter();
                 let has = |one: &Parameter| script.contains(one.long);
-                assert!(flags.clone().all(has), "{shell}: options of {path}");
+                assert!(command.options().all(has), "{shell}: options of {path}");
             }
         }
         assert_eq!(script("tcsh", &[]), None);
+    }
+
+    /// What a shell says that reads a script and then is asked for completions.
+    fn asked(shell: &str, arguments: &[&str], questions: &str) -> String {
+        let mut process = Process::new(shell)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let text = script(shell, &[]).unwrap() + questions;
+        process.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        String::from_utf8(process.wait_with_output().unwrap().stdout).unwrap()
     }
 
     #[test]
@@ -221,17 +247,19 @@ mod tests {
         let ask = "ask() {\n COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); _anchorite\n \
                    echo \"${COMPREPLY[@]}\"\n}\n\
                    ask anchorite key ds-s\nask anchorite signer sign --a\n\
-                   anchorite() { echo \"example.com\"; }\nask anchorite key list --zone ex\n";
-        let mut bash = Process::new("bash")
-            .args(["--norc", "-s"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let text = script("bash", &[]).unwrap() + ask;
-        bash.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-        let output = bash.wait_with_output().unwrap();
-        let said = String::from_utf8(output.stdout).unwrap();
-        assert_eq!(said, "ds-seen ds-submit\n--all\nexample.com\n");
+                   anchorite() { echo \"example.com\"; }\nask anchorite key list --zone ex\n\
+                   ask anchorite key list -z ''\nask anchorite zone show e\n";
+        let said = asked("bash", &["--norc", "-s"], ask);
+        assert_eq!(said, "ds-seen ds-submit\n--all\nexample.com\nexample.com\nexample.com\n");
+    }
+
+    #[test]
+    fn names_that_look_like_commands_are_quoted_and_not_run() {
+        let ask = "anchorite() { printf '%s\\n' 'a$(echo run >&2; echo ran).example' 'a\\032`b`'; }\n\
+                   COMP_WORDS=(anchorite zone show a); COMP_CWORD=3; _anchorite\n\
+                   printf '%s\\n' \"${COMPREPLY[@]}\"\n";
+        let said = asked("bash", &["--norc", "-s"], ask);
+        let quoted = "a\\$\\(echo\\ run\\ \\>\\&2\\;\\ echo\\ ran\\).example\na\\\\032\\`b\\`\n";
+        assert_eq!(said, quoted);
     }
 }

@@ -58,9 +58,9 @@ pub fn page(command: &Command) -> String {
     text += ".fi\n.SH DESCRIPTION\n.nf\n";
     text += &escaped(if command.help.is_empty() { "See the synopsis." } else { command.help });
     text += ".fi\n";
-    if !command.parameters.is_empty() {
+    if command.options().next().is_some() {
         text += ".SH OPTIONS\n";
-        for one in command.parameters {
+        for one in command.options() {
             let value =
                 one.value.map_or(String::new(), |value| format!(" {}", value.to_uppercase()));
             text += &format!(

@@ -6,7 +6,7 @@
 mod kept;
 pub(crate) mod terminal;
 
-use console::shell::{Effect, Session, Settings};
+use console::shell::{Effect, Session, Settings, idle_text};
 use console::tool::ENFORCER_SOCKET;
 use console_protocol::frame::{ANSWER_OCTETS_MAX, FrameReader, REQUEST_OCTETS_MAX, encode};
 use console_protocol::messages::{Answer, OnBehalf, Request};
@@ -220,6 +220,10 @@ impl Host<'_> {
         match poll(&mut polled, limit.unwrap_or(PollTimeout::NONE)) {
             Ok(0) => {
                 self.has_input_ended = true;
+                if let (true, Some(idle)) = (self.is_terminal, idle) {
+                    let text = format!("\r\n{}", idle_text(idle));
+                    self.effects.push_back(Effect::Write(text.into_bytes()));
+                }
                 self.effects.extend(self.session.input_ended());
                 return Ok(());
             }

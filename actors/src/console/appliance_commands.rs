@@ -28,7 +28,7 @@ fn help(_: &Site, invocation: &Invocation) -> Output {
     }
     match table::find(FrontEnd::Appliance, &invocation.operands) {
         Some((command, count)) if count == invocation.operands.len() => {
-            Output::done(help::of(command))
+            Output::done(help::ours(command))
         }
         _ => Output::refused(format!("Unknown command {}.\n", invocation.rest), 2),
     }

@@ -4,6 +4,7 @@
 //! Limits: [`SHOWN_MAX`] entries at a time.
 
 use super::dispatch::{Handler, Handlers};
+use super::listing::{Cell, lines, members};
 use super::output::Output;
 use super::site::Site;
 use crate::audit::{AuditorMessage, VigilStatus, hex};
@@ -67,9 +68,11 @@ fn log(site: Arc<Site>, invocation: Invocation) -> LocalBoxFuture<'static, Outpu
             Ok(count) => count.min(SHOWN_MAX),
             Err(output) => return output,
         };
-        let render = if invocation.has("json") { json } else { line };
         match site.staff.zones.store().verdicts(zone.as_ref(), count).await {
-            Ok(entries) => Output::done(entries.iter().map(render).collect::<String>()),
+            Ok(entries) if invocation.has("json") => {
+                Output::done(lines(entries.iter().map(json).collect()))
+            }
+            Ok(entries) => Output::done(entries.iter().map(line).collect::<String>()),
             Err(error) => refused(error),
         }
     }
@@ -92,7 +95,7 @@ fn export(site: Arc<Site>, invocation: Invocation) -> LocalBoxFuture<'static, Ou
                     }
                     _ => String::new(),
                 };
-                let stdout: String = entries.iter().map(json).collect();
+                let stdout: String = entries.iter().map(|entry| json(entry) + "\n").collect();
                 Output { stderr: rest, ..Output::done(stdout) }
             }
             Err(error) => refused(error),
@@ -146,14 +149,46 @@ fn known(text: &str) -> Option<(u64, ChainHash)> {
     Some((number.parse().ok()?, hash))
 }
 
-fn status(site: Arc<Site>, _: Invocation) -> LocalBoxFuture<'static, Output> {
+fn status(site: Arc<Site>, invocation: Invocation) -> LocalBoxFuture<'static, Output> {
     async move {
         match site.staff.auditor.observe(DEADLINE).await {
+            Ok(status) if invocation.has("json") => status_object(&status),
             Ok(status) => status_output(&status),
             Err(error) => refused(error),
         }
     }
     .boxed_local()
+}
+
+/// The same for programs; the exit code says whether there is an alarm.
+fn status_object(status: &VigilStatus) -> Output {
+    let test = status.last_test.as_ref();
+    let names = &[
+        "last_verdict",
+        "verdicts",
+        "last_passed_test",
+        "last_test",
+        "last_test_zone",
+        "last_test_outcome",
+        "process",
+        "waiting",
+        "silent_seconds",
+        "distrusted",
+    ];
+    let row = [
+        Cell::moment(status.last_verdict),
+        Cell::Number(status.verdict_count),
+        Cell::moment(status.last_caught),
+        Cell::moment(test.map(|test| test.at)),
+        Cell::maybe(test.map(|test| zone_text(&test.zone))),
+        Cell::maybe(test.map(|test| test_word(test.outcome))),
+        status.process_id.map_or(Cell::Nothing, |process| Cell::Number(u64::from(process))),
+        Cell::Number(status.waiting as u64),
+        status.silent_for.map_or(Cell::Nothing, |length| Cell::Number(length.as_secs())),
+        Cell::maybe(status.distrusted.as_ref().map(ToString::to_string)),
+    ];
+    let is_alarm = status.silent_for.is_some() || status.distrusted.is_some();
+    Output::said(members(names, &row) + "\n", u8::from(is_alarm))
 }
 
 fn status_output(status: &VigilStatus) -> Output {
@@ -318,7 +353,7 @@ pub(super) fn quoted(text: &str) -> String {
     quoted
 }
 
-/// An entry as a line of JSON.
+/// An entry as an object of JSON.
 fn json(entry: &ChainedEntry) -> String {
     let numbers = |findings: &[u16]| {
         let numbers: Vec<String> = findings.iter().map(|number| format!("\"A{number}\"")).collect();
@@ -366,7 +401,7 @@ fn json(entry: &ChainedEntry) -> String {
         }
     };
     format!(
-        "{{\"number\":{},\"time\":{},{what},\"previous\":\"{}\",\"hash_of_entry\":\"{}\"}}\n",
+        "{{\"number\":{},\"time\":{},{what},\"previous\":\"{}\",\"hash_of_entry\":\"{}\"}}",
         entry.number,
         entry.entry.at.0,
         hex(&entry.previous),

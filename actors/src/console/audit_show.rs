@@ -1,9 +1,12 @@
 //! `zone audit`, `zone diff`: what the gate said of a zone, and what a refused candidate would
-//! change. In: the zone's status, its published version, the candidate on disk. Out: text.
+//! change. In: the zone's status, its published version, the candidate on disk. Out: text, or
+//! JSON.
 //! Limits: [`RECORDS_SHOWN`] records of a difference, unless all are asked for, and then
 //! [`DIFFERENCE_BYTES_MAX`] of text.
 
+use super::audit_waivers;
 use super::dispatch::{Handler, Handlers};
+use super::listing::{Cell, members};
 use super::output::Output;
 use super::site::Site;
 use crate::io::local_time::date_time;
@@ -19,6 +22,7 @@ use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
+use storage::state::Waiver;
 
 pub(super) const HANDLERS: Handlers =
     &[("zone audit", Handler::Later(zone_audit)), ("zone diff", Handler::Later(zone_diff))];
@@ -50,11 +54,18 @@ fn zone_audit(site: Arc<Site>, invocation: Invocation) -> LocalBoxFuture<'static
                 }
             }
         }
-        push_status(&site, &zone, &mut text);
-        match push_waivers(&site, &zone, &mut text).await {
-            Ok(()) => Output::said(text, exit_code),
-            Err(error) => Output::refused(format!("{error}\n"), 1),
+        let waivers = match standing(&site, &zone).await {
+            Ok(waivers) => waivers,
+            Err(error) => return Output::refused(format!("{error}\n"), 1),
+        };
+        if invocation.has("json") {
+            return Output::said(object(&zone, &waivers) + "\n", exit_code);
         }
+        push_status(&site, &zone, &mut text);
+        for waiver in &waivers {
+            text.push_str(&format!("  {}\n", audit_waivers::line(waiver)));
+        }
+        Output::said(text, exit_code)
     }
     .boxed_local()
 }
@@ -106,12 +117,65 @@ fn push_status(site: &Site, zone: &RunningZone, text: &mut String) {
     }
 }
 
-fn push_verdict(verdict: &LastVerdict, text: &mut String) {
-    let outcome = match verdict.outcome {
+fn word(outcome: Outcome) -> &'static str {
+    match outcome {
         Outcome::Approved => "approved",
         Outcome::Held => "held",
         Outcome::Rejected => "rejected",
+    }
+}
+
+/// The same facts for programs.
+fn object(zone: &RunningZone, waivers: &[Waiver]) -> String {
+    let status = zone.status.borrow();
+    let gate = &status.gate;
+    let (last, refusal) = (gate.last.as_ref(), gate.refusal.as_ref());
+    let findings = last.iter().flat_map(|verdict| &verdict.findings).map(ToString::to_string);
+    let waived = |waiver: &Waiver| {
+        members(audit_waivers::WAIVER, &audit_waivers::row(&zone.settings.name, waiver))
     };
+    let kept = refusal.and_then(|refusal| refusal.kept.as_ref().ok());
+    let names = &[
+        "zone",
+        "published",
+        "verdict",
+        "verdict_serial",
+        "verdict_at",
+        "by_difference",
+        "finding_count",
+        "findings",
+        "full_audit_at",
+        "full_audit_due",
+        "refused_serial",
+        "refused_at",
+        "refused",
+        "candidate",
+        "held_input",
+        "waivers",
+    ];
+    let row = [
+        Cell::text(zone.text()),
+        Cell::serial(status.output_serial),
+        Cell::maybe(last.map(|verdict| word(verdict.outcome))),
+        Cell::serial(last.and_then(|verdict| verdict.serial)),
+        Cell::moment(last.map(|verdict| verdict.at)),
+        last.map_or(Cell::Nothing, |verdict| Cell::Flag(verdict.is_by_difference)),
+        last.map_or(Cell::Nothing, |verdict| Cell::Number(verdict.finding_count as u64)),
+        Cell::Texts(findings.collect()),
+        Cell::moment(gate.whole_at),
+        Cell::moment(gate.whole_due()),
+        Cell::serial(refusal.and_then(|refusal| refusal.verdict.serial)),
+        Cell::moment(refusal.map(|refusal| refusal.verdict.at)),
+        Cell::maybe(refusal.map(|refusal| &*refusal.reason)),
+        Cell::maybe(kept.map(|path| path.to_string_lossy())),
+        Cell::maybe(status.held_input.as_ref().map(ToString::to_string)),
+        Cell::Objects(waivers.iter().map(waived).collect()),
+    ];
+    members(names, &row)
+}
+
+fn push_verdict(verdict: &LastVerdict, text: &mut String) {
+    let outcome = word(verdict.outcome);
     let extent = if verdict.is_by_difference { "by its difference" } else { "all of it" };
     let serial = verdict.serial.map_or("without serial".into(), |one| format!("serial {one}"));
     let at = date_time(verdict.at);
@@ -139,15 +203,12 @@ fn push_refusal(zone: &str, refusal: &Refusal, text: &mut String) {
     }
 }
 
-async fn push_waivers(site: &Site, zone: &RunningZone, text: &mut String) -> Result<(), String> {
+/// The waivers that have not ended.
+async fn standing(site: &Site, zone: &RunningZone) -> Result<Vec<Waiver>, String> {
     let now = site.staff.clock.now();
     let waivers = site.staff.zones.store().waivers(Some(&zone.settings.name)).await;
-    for (_, waiver) in waivers.map_err(|error| error.to_string())? {
-        if waiver.until > now {
-            text.push_str(&format!("  {}\n", super::audit_waivers::line(&waiver)));
-        }
-    }
-    Ok(())
+    let waivers = waivers.map_err(|error| error.to_string())?.into_iter();
+    Ok(waivers.map(|(_, waiver)| waiver).filter(|waiver| waiver.until > now).collect())
 }
 
 fn zone_diff(site: Arc<Site>, invocation: Invocation) -> LocalBoxFuture<'static, Output> {
@@ -164,12 +225,16 @@ fn zone_diff(site: Arc<Site>, invocation: Invocation) -> LocalBoxFuture<'static,
         let (pool, name) = (site.staff.pool.clone(), zone.settings.name.clone());
         let folder = site.staff.zones.snapshot_folder().to_owned();
         let count = if invocation.has("all") { usize::MAX } else { RECORDS_SHOWN };
+        let is_json = invocation.has("json");
         let job = move || match kept_candidate(&pool, &folder, &name) {
+            Ok(Some(kept)) if is_json => {
+                Output::done(diff_object(&kept, published.as_ref(), count) + "\n")
+            }
             Ok(Some(kept)) => Output::done(shown(&kept, published.as_ref(), count)),
             Ok(None) => Output::refused("no refused candidate is kept\n", 1),
             Err(error) => Output::refused(format!("{error}\n"), 1),
         };
-        match site.staff.pool.run(job) {
+        match site.staff.desk.run(job) {
             Ok(answer) => {
                 answer.await.unwrap_or_else(|error| Output::refused(format!("{error}\n"), 1))
             }
@@ -181,8 +246,6 @@ fn zone_diff(site: Arc<Site>, invocation: Invocation) -> LocalBoxFuture<'static,
 
 /// The difference as text: what the candidate would remove and add.
 fn shown(kept: &Kept, published: Option<&Stored>, count: usize) -> String {
-    let candidate = &kept.candidate.version;
-    let serial = |stored: &Stored| stored.version.serial().map_or(0, |serial| serial.0);
     let report: String = kept.report.lines().map(|line| format!("; {line}\n")).collect();
     let mut text = format!("{report}; candidate: serial {}\n", serial(&kept.candidate));
     let Some(published) = published else {
@@ -190,22 +253,71 @@ fn shown(kept: &Kept, published: Option<&Stored>, count: usize) -> String {
         return text;
     };
     text.push_str(&format!("; published: serial {}\n", serial(published)));
-    let difference = difference(&published.version, candidate);
-    let removed = texts(&difference.removed);
-    let added = texts(&difference.added);
-    text.push_str(&format!("; {} records removed, {} added\n", removed.len(), added.len()));
-    let lines = removed.iter().map(|line| ('-', line)).chain(added.iter().map(|line| ('+', line)));
-    let mut left = removed.len() + added.len();
-    for (sign, line) in lines.take(count) {
-        if text.len() + line.len() > DIFFERENCE_BYTES_MAX {
-            break;
-        }
-        text.push(sign);
+    let difference = Difference::of(kept, published, count);
+    let (removed, added) = (difference.removed, difference.added);
+    text.push_str(&format!("; {removed} records removed, {added} added\n"));
+    for (sign, line) in &difference.lines {
+        text.push(if *sign == REMOVED { '-' } else { '+' });
         text.push_str(line);
-        left -= 1;
     }
+    let left = removed + added - difference.lines.len();
     if left > 0 {
         text.push_str(&format!("; {left} more records; --all shows all\n"));
     }
     text
+}
+
+/// The same for programs.
+fn diff_object(kept: &Kept, published: Option<&Stored>, count: usize) -> String {
+    let difference = published.map(|published| Difference::of(kept, published, count));
+    let number = |of: fn(&Difference) -> usize| {
+        difference.as_ref().map_or(Cell::Nothing, |found| Cell::Number(of(found) as u64))
+    };
+    let record = |(change, line): &(&str, String)| {
+        members(&["change", "record"], &[Cell::text(*change), Cell::text(line.trim_end())])
+    };
+    let records = difference.iter().flat_map(|found| &found.lines).map(record).collect();
+    let row = [
+        Cell::Number(u64::from(serial(&kept.candidate))),
+        published.map_or(Cell::Nothing, |published| Cell::Number(u64::from(serial(published)))),
+        Cell::Texts(kept.report.lines().map(str::to_owned).collect()),
+        number(|found| found.removed),
+        number(|found| found.added),
+        number(|found| found.removed + found.added - found.lines.len()),
+        Cell::Objects(records),
+    ];
+    let names = ["candidate", "published", "report", "removed", "added", "left_out", "records"];
+    members(&names, &row)
+}
+
+fn serial(stored: &Stored) -> u32 {
+    stored.version.serial().map_or(0, |serial| serial.0)
+}
+
+const REMOVED: &str = "removed";
+
+/// What a candidate would change, as far as it is shown.
+struct Difference {
+    removed: usize,
+    added: usize,
+    /// The change and the record, with its line end.
+    lines: Vec<(&'static str, String)>,
+}
+
+impl Difference {
+    /// `count` records at most.
+    fn of(kept: &Kept, published: &Stored, count: usize) -> Difference {
+        let difference = difference(&published.version, &kept.candidate.version);
+        let (removed, added) = (texts(&difference.removed), texts(&difference.added));
+        let counts = (removed.len(), added.len());
+        let lines = removed.into_iter().map(|line| (REMOVED, line));
+        let lines = lines.chain(added.into_iter().map(|line| ("added", line)));
+        let mut octets = 0;
+        let fits = |(_, line): &(&str, String)| {
+            octets += line.len();
+            octets <= DIFFERENCE_BYTES_MAX
+        };
+        let lines = lines.take(count).take_while(fits).collect();
+        Difference { removed: counts.0, added: counts.1, lines }
+    }
 }

@@ -5,6 +5,7 @@
 use super::audit_show::running;
 use super::dispatch::{Handler, Handlers};
 use super::key_import::parse_time;
+use super::listing::{Cell, array};
 use super::output::Output;
 use super::site::Site;
 use crate::io::local_time::date_time;
@@ -12,7 +13,7 @@ use crate::settings::zone_text;
 use crate::zone::ZoneMessage;
 use ::audit::{FindingId, Severity};
 use console_protocol::parse::Invocation;
-use dnssec::{Seconds, Timestamp};
+use dnssec::{Name, Seconds, Timestamp};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use std::sync::Arc;
@@ -160,12 +161,33 @@ fn unwaive(site: Arc<Site>, invocation: Invocation) -> LocalBoxFuture<'static, O
     .boxed_local()
 }
 
-fn waivers(site: Arc<Site>, _: Invocation) -> LocalBoxFuture<'static, Output> {
+/// The names of a waiver's facts.
+pub(super) const WAIVER: &[&str] =
+    &["zone", "finding", "title", "until", "reason", "given_at", "given_by"];
+
+/// One waiver for programs.
+pub(super) fn row(zone: &Name, waiver: &Waiver) -> Vec<Cell> {
+    let title = FindingId::try_from(waiver.finding).map_or("", FindingId::title);
+    vec![
+        Cell::text(zone_text(zone)),
+        Cell::text(format!("A{}", waiver.finding)),
+        Cell::text(title),
+        Cell::Moment(waiver.until),
+        Cell::text(&*waiver.reason),
+        Cell::Moment(waiver.given_at),
+        Cell::maybe(waiver.given_by.as_ref().map(ToString::to_string)),
+    ]
+}
+
+fn waivers(site: Arc<Site>, invocation: Invocation) -> LocalBoxFuture<'static, Output> {
     async move {
         let now = site.staff.clock.now();
         match site.staff.zones.store().waivers(None).await {
             Ok(all) => {
                 let standing = all.iter().filter(|(_, waiver)| waiver.until > now);
+                if invocation.has("json") {
+                    return array(WAIVER, standing.map(|(zone, waiver)| row(zone, waiver)));
+                }
                 let text: String = standing
                     .map(|(zone, waiver)| format!("{}: {}\n", zone_text(zone), line(waiver)))
                     .collect();

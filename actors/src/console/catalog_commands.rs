@@ -3,6 +3,7 @@
 
 use super::catalogue::Catalogue;
 use super::dispatch::{Handler, Handlers};
+use super::listing::{self, Cell, array};
 use super::output::Output;
 use super::site::Site;
 use super::text::columns;
@@ -69,9 +70,13 @@ fn consumer_state(view: &ConsumerView) -> &'static str {
     }
 }
 
-fn list(site: &Site, _: &Invocation) -> Output {
+fn list(site: &Site, invocation: &Invocation) -> Output {
     let catalogue = site.catalogue();
     let known = known(site, &catalogue);
+    if invocation.has("json") {
+        let rows = known.iter().map(|(name, known)| row(&catalogue, name, known));
+        return array(LIST, rows);
+    }
     if known.is_empty() {
         return Output::done("no catalogs: conf.xml has none in <CatalogList>\n");
     }
@@ -82,20 +87,42 @@ fn list(site: &Site, _: &Invocation) -> Output {
     };
     let mut text = line(["Catalog:", "Role:", "Serial:", "Members:"], "State:");
     for (name, known) in known {
-        let (role, serial, count, state) = match &known {
-            Known::Consumer(view) => {
-                let count = members(&catalogue, &name).len();
-                ("consumer", view.serial, count, consumer_state(view))
-            }
-            Known::Producer(view) => {
-                let state = if view.fault.is_some() { "broken" } else { "served" };
-                ("producer", view.serial, view.members.len(), state)
-            }
-        };
+        let (role, serial, count, state) = standing(&catalogue, &name, &known);
         let (serial, count) = (serial_text(serial), count.to_string());
         text += &line([&zone_text(&name), role, &serial, &count], state);
     }
     Output::done(text)
+}
+
+/// Its role, serial, count of members and state.
+fn standing(
+    catalogue: &Catalogue,
+    name: &Name,
+    known: &Known,
+) -> (&'static str, Option<Serial>, usize, &'static str) {
+    match known {
+        Known::Consumer(view) => {
+            let count = members(catalogue, name).len();
+            ("consumer", view.serial, count, consumer_state(view))
+        }
+        Known::Producer(view) => {
+            let state = if view.fault.is_some() { "broken" } else { "served" };
+            ("producer", view.serial, view.members.len(), state)
+        }
+    }
+}
+
+const LIST: &[&str] = &["catalog", "role", "serial", "members", "state"];
+
+fn row(catalogue: &Catalogue, name: &Name, known: &Known) -> Vec<Cell> {
+    let (role, serial, count, state) = standing(catalogue, name, known);
+    vec![
+        Cell::text(zone_text(name)),
+        Cell::text(role),
+        Cell::serial(serial),
+        Cell::Number(count as u64),
+        Cell::text(state),
+    ]
 }
 
 /// The catalog that an operator named.
@@ -110,10 +137,62 @@ fn named(site: &Site, invocation: &Invocation) -> Result<(Name, Known), Output> 
 fn show(site: &Site, invocation: &Invocation) -> Output {
     let catalogue = site.catalogue();
     match named(site, invocation) {
+        Ok((name, known)) if invocation.has("json") => {
+            Output::done(object(&catalogue, &name, &known) + "\n")
+        }
         Ok((name, Known::Consumer(view))) => Output::done(consumer(&catalogue, &name, &view)),
         Ok((name, Known::Producer(view))) => Output::done(producer(&name, &view)),
         Err(refused) => refused,
     }
+}
+
+/// A catalog and its members for programs.
+fn object(catalogue: &Catalogue, name: &Name, known: &Known) -> String {
+    let nothing = ConsumerView::default();
+    let (fault, view) = match known {
+        Known::Consumer(view) => (&view.fault, view),
+        Known::Producer(view) => (&view.fault, &nothing),
+    };
+    let member = |zone: &Name, groups: Vec<String>, policy: &str, since: Timestamp| {
+        let row = [
+            Cell::text(zone_text(zone)),
+            Cell::Texts(groups),
+            Cell::text(policy),
+            Cell::Moment(since),
+        ];
+        listing::members(&["zone", "groups", "policy", "since"], &row)
+    };
+    let members = match known {
+        Known::Consumer(view) => members(catalogue, name)
+            .into_iter()
+            .map(|entry| {
+                let groups = view.groups.get(&entry.name).cloned().unwrap_or_default();
+                let since = entry.catalog.as_ref().map_or(0, |mark| mark.since);
+                member(&entry.name, groups, &entry.policy, Timestamp(since))
+            })
+            .collect(),
+        Known::Producer(view) => {
+            let members = view.members.iter();
+            members
+                .map(|(zone, (group, since))| member(zone, vec![group.clone()], group, *since))
+                .collect()
+        }
+    };
+    let fault_of = |(zone, fault): (&Name, &String)| {
+        let row = [Cell::text(zone_text(zone)), Cell::text(&**fault)];
+        listing::members(&["zone", "fault"], &row)
+    };
+    let mut row = row(catalogue, name, known);
+    row[3] = Cell::Objects(members);
+    row.extend([
+        Cell::moment(view.confirmed_at),
+        Cell::maybe(fault.as_deref()),
+        Cell::maybe(view.held.as_deref()),
+        Cell::maybe(view.refusal.as_deref()),
+        Cell::Objects(view.zone_faults.iter().map(fault_of).collect()),
+    ]);
+    let more = ["confirmed_at", "broken", "held", "refused", "zone_faults"];
+    listing::members(&[LIST, &more].concat(), &row)
 }
 
 const MEMBER_WIDTHS: [usize; 3] = [31, 15, 15];

@@ -250,7 +250,7 @@ async fn take_out(
     cause: &Cause,
 ) -> Result<(), BringError> {
     let (folder, zones) = (site.staff.zones.snapshot_folder().to_owned(), leaving.to_vec());
-    site.staff.pool.run(move || kept::write_removing(&folder, &zones))?.await??;
+    site.staff.desk.run(move || kept::write_removing(&folder, &zones))?.await??;
     let (_, failed) = remove(site, catalogue, leaving, cause).await?;
     for zone in leaving {
         let text = zone_text(zone);
@@ -290,7 +290,7 @@ fn merged(mut zones: Vec<ZoneEntry>, wanted: Vec<ZoneEntry>) -> Vec<ZoneEntry> {
 
 async fn clear(site: &Site) {
     let folder = site.staff.zones.snapshot_folder().to_owned();
-    let cleared = match site.staff.pool.run(move || kept::clear_removing(&folder)) {
+    let cleared = match site.staff.desk.run(move || kept::clear_removing(&folder)) {
         Ok(clearing) => clearing.await,
         Err(error) => return tracing::warn!(target: "catalog", %error, "a note was left"),
     };
@@ -306,7 +306,7 @@ async fn clear(site: &Site) {
 pub(crate) async fn finish_removals(site: &Arc<Site>) -> Result<(), BringError> {
     let _alone = site.updating.lock().await;
     let folder = site.staff.zones.snapshot_folder().to_owned();
-    let zones = site.staff.pool.run(move || kept::read_removing(&folder))?.await?;
+    let zones = site.staff.desk.run(move || kept::read_removing(&folder))?.await?;
     if zones.is_empty() {
         return Ok(());
     }

@@ -13,10 +13,10 @@ use super::{
     zone_commands, zone_show,
 };
 use crate::io::privileges::user_name;
-use console_protocol::help;
 use console_protocol::messages::{FrontEnd, OnBehalf, Request};
 use console_protocol::parse::{Complaint, Invocation, ParseError, User, line, parse};
 use console_protocol::table::{Command, Effect, Family, Role, Roles};
+use console_protocol::{help, unknown};
 use futures_util::future::LocalBoxFuture;
 use std::fmt;
 use std::sync::Arc;
@@ -99,7 +99,7 @@ pub(super) async fn answer(site: &Arc<Site>, peer: Peer, request: &Request) -> O
         );
         return Output::refused(text, 1);
     }
-    let is_change = command.effect == Effect::Change;
+    let is_change = invocation.effect() == Effect::Change;
     let is_verbose = invocation.has("verbose") && !invocation.is_confirmed;
     if is_change {
         tracing::info!(target: "cmdhandler", user = peer.user, process = peer.process,
@@ -182,7 +182,7 @@ pub(super) async fn name_of(site: &Site, id: u32) -> String {
 
 /// Who gave a command, for the histories.
 async fn giver(site: &Site, id: u32) -> User {
-    let name = match site.staff.pool.run(move || user_name(id)) {
+    let name = match site.staff.desk.run(move || user_name(id)) {
         Ok(answer) => timeout(NAME_DEADLINE, answer).await,
         // The number says enough.
         Err(_) => return User { id, name: None },
@@ -192,24 +192,21 @@ async fn giver(site: &Site, id: u32) -> User {
 
 fn refuse(front_end: FrontEnd, error: ParseError) -> Output {
     match error {
-        ParseError::Unknown { line, nearest } => {
+        ParseError::Unknown { line } => {
             let line: String = line.chars().take(ECHO_MAX).collect();
-            let unknown = format!("Unknown command {line}.\n");
+            let said = format!("Unknown command {line}.\n");
             match front_end {
                 FrontEnd::Enforcer => Output {
                     stdout: format!("Commands:\n{}", help::list(front_end)),
-                    ..Output::refused(unknown, 1)
+                    ..Output::refused(said, 1)
                 },
                 FrontEnd::Ksmutil => {
-                    Output { stderr: help::list(front_end), ..Output::said(unknown, SYNTAX) }
+                    Output { stderr: help::list(front_end), ..Output::said(said, SYNTAX) }
                 }
-                FrontEnd::Signer => Output::said(format!("{unknown}Commands:\n"), 1),
+                FrontEnd::Signer => Output::said(format!("{said}Commands:\n"), 1),
                 FrontEnd::Appliance => {
-                    let hint = match nearest {
-                        Some(path) => format!("Did you mean \"{path}\"?\n"),
-                        None => "\"anchorite help\" lists the commands.\n".to_owned(),
-                    };
-                    Output::refused(unknown + &hint, 2)
+                    let words = console_protocol::line::words(&line);
+                    Output::refused(unknown::text(&words, "\"anchorite help\"", &[]), 2)
                 }
             }
         }

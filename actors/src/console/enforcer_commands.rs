@@ -4,6 +4,7 @@
 
 use super::catalogue::Catalogue;
 use super::dispatch::{Handler, Handlers, wrong_arguments};
+use super::listing::{Cell, array};
 use super::output::{Output, Wish};
 use super::site::Site;
 use super::text::columns;
@@ -37,7 +38,19 @@ pub(super) const HANDLERS: Handlers = &[
     ("help", Handler::Now(help)),
 ];
 
-fn repository_list(site: &Site, _: &Invocation) -> Output {
+fn repository_list(site: &Site, invocation: &Invocation) -> Output {
+    if invocation.has("json") {
+        let catalogue = site.catalogue();
+        let rows = catalogue.repositories.iter().map(|repository| {
+            let capacity = repository.capacity;
+            vec![
+                Cell::text(&*repository.name),
+                capacity.map_or(Cell::Nothing, Cell::Number),
+                Cell::Flag(repository.require_backup),
+            ]
+        });
+        return array(&["repository", "capacity", "require_backup"], rows);
+    }
     let line = |name: &str, capacity: &str, backup: &str| {
         columns(&[(name, 31), (capacity, 13), (backup, 13)])
     };
@@ -50,7 +63,15 @@ fn repository_list(site: &Site, _: &Invocation) -> Output {
     Output::done(text)
 }
 
-fn policy_list(site: &Site, _: &Invocation) -> Output {
+fn policy_list(site: &Site, invocation: &Invocation) -> Output {
+    if invocation.has("json") {
+        let catalogue = site.catalogue();
+        let rows = catalogue
+            .policies
+            .iter()
+            .map(|policy| vec![Cell::text(&*policy.name), Cell::text(&*policy.description)]);
+        return array(&["policy", "description"], rows);
+    }
     let line = |name: &str, description: &str| columns(&[(name, 31), (description, 48)]);
     let mut text = line("Policy:", "Description:");
     for policy in &site.catalogue().policies {
@@ -59,14 +80,16 @@ fn policy_list(site: &Site, _: &Invocation) -> Output {
     Output::done(text)
 }
 
-fn zone_list(site: Arc<Site>, _: Invocation) -> LocalBoxFuture<'static, Output> {
+fn zone_list(site: Arc<Site>, invocation: Invocation) -> LocalBoxFuture<'static, Output> {
     async move {
         let catalogue = site.catalogue();
         let text = format!("Database set to: {}\n", catalogue.datastore);
-        if catalogue.zones.is_empty() {
+        let is_json = invocation.has("json");
+        if catalogue.zones.is_empty() && !is_json {
             return Output::done(text + "No zones in database.\n");
         }
         match agenda(&site).await {
+            Ok(agenda) if is_json => zone_rows(&catalogue, &agenda),
             Ok(agenda) => {
                 Output::done(text + &zone_lines(&catalogue, &agenda, site.staff.clock.now()))
             }
@@ -91,6 +114,18 @@ enum AgendaError {
     Untold(#[from] TellError),
     #[error(transparent)]
     Unanswered(#[from] AskError),
+}
+
+fn zone_rows(catalogue: &Catalogue, agenda: &BTreeMap<Name, Timestamp>) -> Output {
+    let rows = catalogue.zones.iter().map(|zone| {
+        vec![
+            Cell::Text(zone_text(&zone.name)),
+            Cell::text(&*zone.policy),
+            Cell::moment(agenda.get(&zone.name).copied()),
+            Cell::text(zone.signer_configuration.to_string_lossy()),
+        ]
+    });
+    array(&["zone", "policy", "next_change", "signer_configuration"], rows)
 }
 
 fn zone_lines(catalogue: &Catalogue, agenda: &BTreeMap<Name, Timestamp>, now: Timestamp) -> String {

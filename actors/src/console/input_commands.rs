@@ -5,6 +5,7 @@
 
 use super::dispatch::{Handler, Handlers, wrong_arguments};
 use super::key_change::cause;
+use super::listing::{Cell, members};
 use super::output::Output;
 use super::site::Site;
 use crate::io::local_time::date_time;
@@ -45,6 +46,9 @@ fn zone_input(site: Arc<Site>, invocation: Invocation) -> LocalBoxFuture<'static
             Err(error) => return Output::refused(format!("{error}\n"), 1),
         };
         match (held, choice) {
+            (held, None) if invocation.has("json") => {
+                Output::done(object(&site, &zone, held.as_ref()) + "\n")
+            }
             (None, None) => Output::done(format!("no input of zone {} is held\n", zone.text())),
             (None, Some(_)) => {
                 Output::refused(format!("no input of zone {} is held\n", zone.text()), 1)
@@ -81,6 +85,35 @@ fn shown(site: &Site, zone: &RunningZone, held: &HeldInput) -> String {
         }
     };
     text
+}
+
+/// The same for programs; of nothing that is held, only the zone is not null.
+fn object(site: &Site, zone: &RunningZone, held: Option<&HeldInput>) -> String {
+    let answer = held.and_then(|held| held.answer.as_ref());
+    let copy = held.map(|_| site.staff.zones.held_path(&zone.settings.name));
+    let names = [
+        "zone",
+        "serial",
+        "digest",
+        "held_at",
+        "reasons",
+        "kept_in",
+        "answer",
+        "answered_at",
+        "by",
+    ];
+    let row = [
+        Cell::text(zone.text()),
+        Cell::serial(held.and_then(|held| held.serial)),
+        Cell::maybe(held.map(digits)),
+        Cell::moment(held.map(|held| held.held_at)),
+        Cell::Texts(held.map_or_else(Vec::new, |held| held.reasons.clone())),
+        Cell::maybe(copy.as_ref().map(|path| path.to_string_lossy())),
+        Cell::maybe(answer.map(|answer| word(answer.choice))),
+        Cell::moment(answer.map(|answer| answer.given_at)),
+        Cell::maybe(answer.and_then(|answer| answer.given_by.as_ref()).map(ToString::to_string)),
+    ];
+    members(&names, &row)
 }
 
 async fn answer(

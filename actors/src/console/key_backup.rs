@@ -5,6 +5,7 @@
 use super::dispatch::wrong_arguments;
 use super::key_change::cause;
 use super::key_view::failed;
+use super::listing::{Cell, array};
 use super::output::Output;
 use super::site::Site;
 use super::text::columns;
@@ -34,21 +35,31 @@ pub(super) fn backup_list(
             Ok(keys) => keys,
             Err(output) => return output,
         };
+        if invocation.has("json") {
+            let rows = keys.iter().map(|key| {
+                [key.id.to_string(), key.repository.clone(), word(key.backup).to_owned()]
+                    .map(Cell::Text)
+                    .to_vec()
+            });
+            return array(&["cka_id", "repository", "backup"], rows);
+        }
         let line =
             |id: &str, place: &str, state: &str| columns(&[(id, 32), (place, 16), (state, 16)]);
-        let lines = keys.iter().map(|key| {
-            let state = match key.backup {
-                BackupState::NotRequired => "Not Required",
-                BackupState::Required => "Required",
-                BackupState::Requested => "Prepared",
-                BackupState::Done => "Done",
-            };
-            line(&key.id.to_string(), &key.repository, state)
-        });
+        let lines =
+            keys.iter().map(|key| line(&key.id.to_string(), &key.repository, word(key.backup)));
         let stderr = line("Locator:", "Repository:", "Backup state:");
         Output { stderr, ..Output::done(lines.collect::<String>()) }
     }
     .boxed_local()
+}
+
+fn word(backup: BackupState) -> &'static str {
+    match backup {
+        BackupState::NotRequired => "Not Required",
+        BackupState::Required => "Required",
+        BackupState::Requested => "Prepared",
+        BackupState::Done => "Done",
+    }
 }
 
 /// What an operator says of copies.

@@ -4,11 +4,14 @@
 
 use super::dispatch::wrong_arguments;
 use super::key_view::{KeyView, Row, failed, parse_role};
+use super::listing::{Cell, array};
 use super::output::Output;
 use super::site::Site;
 use super::text::columns;
 use console_protocol::parse::Invocation;
-use dnssec::enforcer::{CompatibilityState, KeyLife, RecordKind, compatibility_state};
+use dnssec::enforcer::{
+    CompatibilityState, KeyLife, NextTransition, RecordKind, compatibility_state, next_transition,
+};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use std::sync::Arc;
@@ -31,6 +34,9 @@ pub(super) fn key_list(site: Arc<Site>, invocation: Invocation) -> LocalBoxFutur
 
 fn list(view: &KeyView, invocation: &Invocation) -> Output {
     let rows = selected(view, invocation);
+    if invocation.has("json") {
+        return array(FACTS, rows.into_iter().map(|row| facts(view, row)));
+    }
     let is_parsable = invocation.has("parsable");
     if invocation.has("full") {
         return Output::done(rows.iter().map(|row| full(view, *row)).collect::<String>());
@@ -83,6 +89,49 @@ fn selected<'v>(view: &'v KeyView, invocation: &Invocation) -> Vec<Row<'v>> {
         });
     }
     rows
+}
+
+/// What every form of the list tells, by its names for programs.
+const FACTS: &[&str] = &[
+    "zone",
+    "type",
+    "state",
+    "next",
+    "next_at",
+    "bits",
+    "algorithm",
+    "cka_id",
+    "repository",
+    "key_tag",
+    "ds",
+    "dnskey",
+    "rrsig_dnskey",
+    "rrsig",
+    "published",
+    "active",
+];
+
+fn facts(view: &KeyView, row: Row<'_>) -> Vec<Cell> {
+    let key = row.key;
+    let next = next_transition(key, row.zone.next, view.now);
+    let next_at = if let NextTransition::At(at) = next { Some(at) } else { None };
+    let mut cells = vec![
+        Cell::text(row.zone.text()),
+        Cell::text(key.role.to_string()),
+        Cell::text(compatibility_state(key).to_string()),
+        Cell::text(view.transition(row)),
+        Cell::moment(next_at),
+        Cell::Number(u64::from(key.bits)),
+        Cell::Number(u64::from(key.algorithm.number())),
+        Cell::text(key.id.to_string()),
+        Cell::text(&*key.repository),
+        Cell::Number(u64::from(key.key_tag.0)),
+    ];
+    let states = RecordKind::ALL.iter().map(|kind| key.state(*kind));
+    cells.extend(states.map(|state| Cell::maybe(state.map(|state| state.to_string()))));
+    cells.push(Cell::Flag(key.is_published()));
+    cells.push(Cell::Flag(key.signs_keyset() || key.signs_zone()));
+    cells
 }
 
 type Head = &'static [(&'static str, usize)];
@@ -181,8 +230,21 @@ pub(super) fn rollover_list(
             },
             None => None,
         };
-        let mut text = "Keys:\n".to_owned() + &line("Zone:", "Keytype:", "Rollover expected:");
         let is_meant = |row: &Row<'_>| zone.is_none_or(|zone| *zone == row.zone.name);
+        if invocation.has("json") {
+            let rows = view.by_zone().filter(is_meant).map(|row| {
+                let next = row.zone.life.next_roll.get(row.key.role);
+                vec![
+                    Cell::text(row.zone.text()),
+                    Cell::text(row.key.role.to_string()),
+                    Cell::Number(u64::from(row.key.key_tag.0)),
+                    Cell::text(expected(&view, row)),
+                    Cell::moment(*next),
+                ]
+            });
+            return array(&["zone", "type", "key_tag", "expected", "rolls_at"], rows);
+        }
+        let mut text = "Keys:\n".to_owned() + &line("Zone:", "Keytype:", "Rollover expected:");
         for row in view.by_zone().filter(is_meant) {
             text += &line(&row.zone.text(), &row.key.role.to_string(), &expected(&view, row));
         }

@@ -3,6 +3,7 @@
 //! not destroyed. Texts that came from outside are shown without control characters.
 
 use super::key_view::{failed, parse_zone};
+use super::listing::{Cell, array};
 use super::output::Output;
 use super::site::Site;
 use super::text::columns;
@@ -14,7 +15,7 @@ use dnssec::key::KeyId;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use std::sync::Arc;
-use storage::state::{Cause, KeyOwner, KeyRecord, KeyState};
+use storage::state::{Cause, HistoryEntry, KeyOwner, KeyRecord, KeyState};
 
 /// What the history calls the enforcer's own doing.
 const ENFORCER: &str = "enforcer";
@@ -48,6 +49,9 @@ pub(super) fn key_history(
         if entries.is_empty() {
             return Output::refused(format!("zone {} has no history\n", zone_text(&zone)), 1);
         }
+        if invocation.has("json") {
+            return history_rows(&entries, id.as_ref());
+        }
         let mut text = String::new();
         for entry in entries {
             let is_meant = |of: &KeyId| id.as_ref().is_none_or(|id| id == of);
@@ -68,6 +72,27 @@ pub(super) fn key_history(
     .boxed_local()
 }
 
+/// The history for programs: a row for each event; a command without one has a row, too.
+fn history_rows(entries: &[HistoryEntry], id: Option<&KeyId>) -> Output {
+    let mut rows = Vec::new();
+    for entry in entries {
+        let begin = || {
+            let by = entry.cause.by.as_ref().map(ToString::to_string);
+            vec![Cell::Moment(entry.at), Cell::text(&*entry.cause.text), Cell::maybe(by)]
+        };
+        let row = |cells: [Cell; 2]| begin().into_iter().chain(cells).collect::<Vec<Cell>>();
+        let is_meant = |of: &KeyId| id.is_none_or(|id| id == of);
+        let events = entry.events.iter().filter(|(of, _)| is_meant(of));
+        rows.extend(
+            events.map(|(of, event)| row([of.to_string(), event.to_string()].map(Cell::Text))),
+        );
+        if entry.events.is_empty() && entry.cause.text != ENFORCER && id.is_none() {
+            rows.push(row([Cell::Nothing, Cell::Nothing]));
+        }
+    }
+    array(&["at", "cause", "by", "cka_id", "event"], rows)
+}
+
 /// The command and who gave it.
 fn why(cause: &Cause) -> String {
     match &cause.by {
@@ -82,19 +107,33 @@ pub(super) fn printable(text: &str) -> String {
 }
 
 /// `key trash`.
-pub(super) fn key_trash(site: Arc<Site>, _: Invocation) -> LocalBoxFuture<'static, Output> {
+pub(super) fn key_trash(
+    site: Arc<Site>,
+    invocation: Invocation,
+) -> LocalBoxFuture<'static, Output> {
     async move {
         let keys = match site.staff.zones.store().keys().await {
             Ok(keys) => keys,
             Err(error) => return failed(error),
         };
+        let trashed = |key: &KeyRecord| match key.state {
+            KeyState::Trashed { since } => Some(since.plus(TRASH_PERIOD)),
+            _ => None,
+        };
+        if invocation.has("json") {
+            let rows = keys.iter().filter_map(|key| {
+                let (role, id) = (key.role.to_string(), key.id.to_string());
+                let texts = [owner(key), role, key.repository.clone(), id].map(Cell::Text);
+                Some(texts.into_iter().chain([Cell::Moment(trashed(key)?)]).collect())
+            });
+            return array(&["zone", "type", "repository", "cka_id", "destroyed_at"], rows);
+        }
         let line = |zone: &str, role: &str, place: &str, since: &str, id: &str| {
             columns(&[(zone, 31), (role, 8), (place, 11), (since, 19), (id, 0)])
         };
         let mut text = line("Zone:", "Keytype:", "Repository:", "Destroyed at:", "CKA_ID:");
         for key in keys {
-            let KeyState::Trashed { since } = key.state else { continue };
-            let at = date_time(since.plus(TRASH_PERIOD));
+            let Some(at) = trashed(&key).map(date_time) else { continue };
             let (role, id) = (key.role.to_string(), key.id.to_string());
             text += &line(&owner(&key), &role, &key.repository, &at, &id);
         }

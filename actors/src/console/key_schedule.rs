@@ -6,9 +6,10 @@
 use super::dispatch::wrong_arguments;
 use super::key_import::parse_time;
 use super::key_view::{agenda, ask, failed, parse_zone};
+use super::listing::{Cell, array};
 use super::output::Output;
-use super::signer_commands;
 use super::site::Site;
+use super::{show_commands, signer_commands};
 use crate::enforcer::EnforcerMessage;
 use crate::io::local_time::ctime;
 use crate::settings::zone_text;
@@ -57,8 +58,25 @@ fn moment(at: Timestamp) -> String {
 }
 
 /// `queue`.
-pub(super) fn queue(site: Arc<Site>, _: Invocation) -> LocalBoxFuture<'static, Output> {
-    async move { Output::done(tasks(&site).await) }.boxed_local()
+pub(super) fn queue(site: Arc<Site>, invocation: Invocation) -> LocalBoxFuture<'static, Output> {
+    async move {
+        match invocation.has("json") {
+            true => {
+                let tasks = agenda(&site).await.into_iter();
+                array(TASK, tasks.map(|(at, zone)| task(at, "enforce", zone_text(&zone))))
+            }
+            false => Output::done(tasks(&site).await),
+        }
+    }
+    .boxed_local()
+}
+
+/// What is told of a task.
+pub(super) const TASK: &[&str] = &["at", "task", "zone"];
+
+/// A task for programs.
+pub(super) fn task(at: Timestamp, what: &str, zone: String) -> Vec<Cell> {
+    vec![Cell::Moment(at), Cell::text(what), Cell::Text(zone)]
 }
 
 /// `queue` of both, as `anchorite` has it.
@@ -67,6 +85,9 @@ pub(super) fn queue_all(
     invocation: Invocation,
 ) -> LocalBoxFuture<'static, Output> {
     async move {
+        if invocation.has("json") {
+            return show_commands::tasks(site, invocation).await;
+        }
         let signer = signer_commands::queue(&site, &invocation).stdout;
         Output::done(format!("Keys:\n{}\nSigning:\n{signer}", tasks(&site).await))
     }

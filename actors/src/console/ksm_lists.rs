@@ -20,7 +20,7 @@ pub(super) async fn zones(site: Arc<Site>) -> Output {
     let catalogue = site.catalogue();
     let file = catalogue.zone_list_file.clone();
     let mut text = format!("zonelist filename set to {}.\n", file.display());
-    let listed = match site.staff.pool.run(move || read_list(&file)) {
+    let listed = match site.staff.desk.run(move || read_list(&file)) {
         Ok(reading) => reading.await,
         Err(error) => return failed(error),
     };

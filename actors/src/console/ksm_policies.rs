@@ -85,7 +85,7 @@ pub(super) async fn purge(site: Arc<Site>, invocation: Invocation) -> Output {
         return Output::done(text);
     }
     let (file, names) = (catalogue.policy_file.clone(), gone.clone());
-    let written = match site.staff.pool.run(move || cut_out(&file, &names)) {
+    let written = match site.staff.desk.run(move || cut_out(&file, &names)) {
         Ok(writing) => writing.await,
         Err(error) => return failed(error),
     };

@@ -94,7 +94,7 @@ pub(super) async fn setup(site: Arc<Site>, invocation: Invocation) -> Output {
 /// Whether all files can be read; otherwise nothing is to be done.
 async fn checked(site: &Arc<Site>) -> Option<Output> {
     let own = site.clone();
-    let error = match site.staff.pool.run(move || own.read_configuration()) {
+    let error = match site.staff.desk.run(move || own.read_configuration()) {
         Ok(checking) => match checking.await {
             Ok(Ok(_)) => return None,
             Ok(Err(error)) => error.to_string(),
@@ -216,7 +216,7 @@ async fn question(site: &Arc<Site>, invocation: &Invocation) -> Option<Output> {
     }
     let catalogue = site.catalogue();
     let conf_file = site.conf_file().to_owned();
-    let read = site.staff.pool.run(move || read_policies(&conf_file)).ok()?.await;
+    let read = site.staff.desk.run(move || read_policies(&conf_file)).ok()?.await;
     // What is wrong with the file is said by the import.
     let changes = changes(&catalogue, &read.ok()?.ok()?);
     (!changes.is_empty()).then(|| {

@@ -6,7 +6,7 @@ use super::audit_log::quoted;
 use super::output::Output;
 use crate::io::local_time::date_time;
 use console_protocol::parse::Invocation;
-use dnssec::Timestamp;
+use dnssec::{Serial, Timestamp};
 
 /// A column is this wide at most, unless it is the last one.
 const WIDTH_MAX: usize = 40;
@@ -17,6 +17,11 @@ pub(super) enum Cell {
     Text(String),
     Number(u64),
     Moment(Timestamp),
+    Flag(bool),
+    /// Several texts.
+    Texts(Vec<String>),
+    /// Rows of their own, which are objects already.
+    Objects(Vec<String>),
     Nothing,
 }
 
@@ -29,11 +34,22 @@ impl Cell {
         at.map_or(Cell::Nothing, Cell::Moment)
     }
 
+    /// What is not known is nothing.
+    pub(super) fn maybe(text: Option<impl Into<String>>) -> Cell {
+        text.map_or(Cell::Nothing, Cell::text)
+    }
+
+    pub(super) fn serial(serial: Option<Serial>) -> Cell {
+        serial.map_or(Cell::Nothing, |serial| Cell::Number(u64::from(serial.0)))
+    }
+
     fn shown(&self) -> String {
         match self {
             Cell::Text(text) => text.lines().next().unwrap_or_default().to_owned(),
             Cell::Number(number) => number.to_string(),
             Cell::Moment(at) => date_time(*at),
+            Cell::Flag(is_so) => if *is_so { "yes" } else { "no" }.to_owned(),
+            Cell::Texts(texts) | Cell::Objects(texts) => texts.join(", "),
             Cell::Nothing => "-".to_owned(),
         }
     }
@@ -43,6 +59,11 @@ impl Cell {
             Cell::Text(text) => quoted(text),
             Cell::Number(number) => number.to_string(),
             Cell::Moment(at) => at.0.to_string(),
+            Cell::Flag(is_so) => is_so.to_string(),
+            Cell::Texts(texts) => {
+                format!("[{}]", texts.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(","))
+            }
+            Cell::Objects(objects) => format!("[{}]", objects.join(",")),
             Cell::Nothing => "null".to_owned(),
         }
     }
@@ -52,6 +73,26 @@ impl Cell {
 pub(super) struct Listing {
     pub(super) columns: &'static [(&'static str, &'static str)],
     pub(super) rows: Vec<Vec<Cell>>,
+}
+
+/// Rows for programs, of a command that has a text of its own for people.
+pub(super) fn array(names: &[&str], rows: impl IntoIterator<Item = Vec<Cell>>) -> Output {
+    Output::done(lines(rows.into_iter().map(|row| members(names, &row)).collect()))
+}
+
+/// Objects as an array, one a line.
+pub(super) fn lines(objects: Vec<String>) -> String {
+    match objects.is_empty() {
+        true => "[]\n".to_owned(),
+        false => format!("[\n  {}\n]\n", objects.join(",\n  ")),
+    }
+}
+
+/// One row as an object.
+pub(super) fn members(names: &[&str], row: &[Cell]) -> String {
+    let members = names.iter().zip(row);
+    let members = members.map(|(name, cell)| format!("{}:{}", quoted(name), cell.json()));
+    format!("{{{}}}", members.collect::<Vec<_>>().join(","))
 }
 
 impl Listing {
@@ -81,19 +122,14 @@ impl Listing {
     }
 
     fn json(&self) -> String {
-        let objects: Vec<String> = self.rows.iter().map(|row| object(self.columns, row)).collect();
-        match objects.is_empty() {
-            true => "[]\n".to_owned(),
-            false => format!("[\n  {}\n]\n", objects.join(",\n  ")),
-        }
+        lines(self.rows.iter().map(|row| object(self.columns, row)).collect())
     }
 }
 
 /// One row as an object.
 pub(super) fn object(columns: &[(&str, &str)], row: &[Cell]) -> String {
-    let members = columns.iter().zip(row);
-    let members = members.map(|((_, name), cell)| format!("{}:{}", quoted(name), cell.json()));
-    format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+    let names: Vec<&str> = columns.iter().map(|(_, name)| *name).collect();
+    members(&names, row)
 }
 
 /// One thing's facts, one a line, or as an object.

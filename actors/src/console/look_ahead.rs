@@ -58,7 +58,7 @@ pub(super) fn look_ahead(
             Err(error) => return failed(error),
         };
         let text = move || sights.zones.first().map(|sight| picture(sight, &sights, steps));
-        match site.staff.pool.run(text) {
+        match site.staff.desk.run(text) {
             Err(error) => failed(error),
             Ok(answer) => match answer.await {
                 Err(error) => failed(error),

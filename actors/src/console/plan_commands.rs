@@ -179,7 +179,7 @@ async fn on_pool(
     site: &Site,
     work: impl FnOnce() -> Result<String, PlanError> + Send + 'static,
 ) -> Output {
-    match site.staff.pool.run(work) {
+    match site.staff.desk.run(work) {
         Err(error) => failed(error),
         Ok(answer) => match answer.await {
             Err(error) => failed(error),

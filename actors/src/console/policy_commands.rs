@@ -112,7 +112,7 @@ pub(super) async fn import_policies(
 ) -> Result<Output, ImportError> {
     let catalogue = Catalogue::clone(&site.catalogue());
     let conf_file = site.conf_file().to_owned();
-    let read = site.staff.pool.run(move || read_policies(&conf_file))?.await??;
+    let read = site.staff.desk.run(move || read_policies(&conf_file))?.await??;
     if let Some(policy) = read.iter().find(|policy| has_key_twice(policy)) {
         return Err(ImportError::KeyTwice(policy.name.clone()));
     }
@@ -199,7 +199,7 @@ async fn previewed(
         let asked = zones.flat_map(|zone| [old, new].map(|one| (zone.name.clone(), one.clone())));
         let sights = look(site, asked.collect()).await.map_err(ImportError::Enforcer)?;
         preview::refusal(&sights).map_or(Ok(()), |why| Err(ImportError::Followed(why)))?;
-        text += &site.staff.pool.run(move || preview::lines(&sights))?.await?;
+        text += &site.staff.desk.run(move || preview::lines(&sights))?.await?;
     }
     Ok(text)
 }

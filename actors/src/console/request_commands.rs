@@ -3,6 +3,7 @@
 //! switch a machine off, and says so.
 
 use super::dispatch::{Handler, Handlers};
+use super::listing::{Cell, array};
 use super::output::Output;
 use super::site::Site;
 use super::support_bundle;
@@ -46,6 +47,12 @@ async fn order(socket: &Path, verb: &str) -> Output {
 async fn bundle(site: Arc<Site>, invocation: Invocation) -> Output {
     match support_bundle::make(&site).await {
         Ok(bundle) if invocation.has("tar") => Output::done(bundle.tar()),
+        Ok(bundle) if invocation.has("json") => {
+            let rows = bundle
+                .sizes()
+                .map(|(name, octets)| vec![Cell::text(name), Cell::Number(octets as u64)]);
+            array(&["file", "octets"], rows)
+        }
         Ok(bundle) => Output::done(bundle.contents()),
         Err(error) => Output::refused(format!("no support bundle: {error}\n"), 1),
     }

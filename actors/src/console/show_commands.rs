@@ -5,7 +5,7 @@
 use super::alarms::alarms;
 use super::dispatch::{Handler, Handlers};
 use super::key_view::{ask_within, failed};
-use super::listing::{Cell, Listing, facts};
+use super::listing::{Cell, Listing, array, facts};
 use super::output::Output;
 use super::site::Site;
 use crate::enforcer::EnforcerMessage;
@@ -176,7 +176,7 @@ async fn agenda(site: &Site) -> Option<Vec<(Timestamp, Name)>> {
     ask_within(site, GLANCE, |reply| EnforcerMessage::Agenda { reply }).await.ok()
 }
 
-async fn tasks(site: Arc<Site>, invocation: Invocation) -> Output {
+pub(super) async fn tasks(site: Arc<Site>, invocation: Invocation) -> Output {
     let mut tasks: Vec<(Timestamp, &str, String)> = Vec::new();
     let now = site.staff.clock.now();
     for zone in site.staff.zones.all() {
@@ -245,6 +245,9 @@ fn names(site: Arc<Site>, invocation: Invocation) -> LocalBoxFuture<'static, Out
             }
             Ok(Some(names)) => {
                 let begin = names.iter().filter(|name| name.starts_with(prefix)).take(NAMES_MAX);
+                if invocation.has("json") {
+                    return array(&["name"], begin.map(|name| vec![Cell::text(name)]));
+                }
                 Output::done(begin.flat_map(|name| [name, "\n"]).collect::<String>())
             }
         }

@@ -4,6 +4,8 @@
 
 use super::dispatch::{Handler, Handlers, wrong_arguments};
 use super::enforcer_commands::{reload, running};
+use super::key_schedule::{TASK, task};
+use super::listing::{Cell, array};
 use super::output::{Output, Wish};
 use super::site::Site;
 use super::update::{Updated, update_adapters, update_zones};
@@ -34,8 +36,11 @@ pub(super) const HANDLERS: Handlers = &[
     ("help", Handler::Now(help)),
 ];
 
-fn zones(site: &Site, _: &Invocation) -> Output {
+fn zones(site: &Site, invocation: &Invocation) -> Output {
     let zones = site.staff.zones.all();
+    if invocation.has("json") {
+        return array(&["zone"], zones.iter().map(|zone| vec![Cell::Text(zone.text())]));
+    }
     let lines = zones.iter().map(|zone| format!("- {}\n", zone.text()));
     let lines: String = lines.collect();
     Output::done(format!("There are {} zones configured\n{lines}", zones.len()))
@@ -110,9 +115,9 @@ fn retransfer(site: &Site, invocation: &Invocation) -> Output {
     Output::done(format!("Zone {zone} being re-transfered.\n"))
 }
 
-pub(super) fn queue(site: &Site, _: &Invocation) -> Output {
+pub(super) fn queue(site: &Site, invocation: &Invocation) -> Output {
     let now = site.staff.clock.now();
-    let (mut working, mut tasks) = (String::new(), Vec::new());
+    let (mut working, mut at_work, mut tasks) = (String::new(), Vec::new(), Vec::new());
     for zone in site.staff.zones.all() {
         let (phase, next) = {
             let status = zone.status.borrow();
@@ -120,6 +125,7 @@ pub(super) fn queue(site: &Site, _: &Invocation) -> Output {
         };
         match phase {
             Phase::Running => {
+                at_work.push(task(now, "being signed", zone.text()));
                 working += &format!("Working with task [sign] on zone {}\n", zone.text());
             }
             // Whose masters are asked; nothing is to be done here.
@@ -131,6 +137,10 @@ pub(super) fn queue(site: &Site, _: &Invocation) -> Output {
         }
     }
     tasks.sort_by_key(|(at, _, _): &(Timestamp, _, _)| *at);
+    if invocation.has("json") {
+        let waiting = tasks.into_iter().map(|(at, what, zone)| task(at, what, zone));
+        return array(TASK, at_work.into_iter().chain(waiting));
+    }
     let lines = tasks
         .iter()
         .map(|(at, task, zone)| format!("On {} I will [{task}] zone {zone}\n", ctime(*at)));

@@ -75,7 +75,7 @@ pub(super) async fn make(site: &Site) -> Result<Bundle, BundleError> {
         std::env::consts::ARCH
     );
     let (catalogue, conf) = (site.catalogue(), site.conf_file().to_owned());
-    let files = site.staff.pool.run(move || configuration(&conf, &catalogue))?.await?;
+    let files = site.staff.desk.run(move || configuration(&conf, &catalogue))?.await?;
     let own = [("version.txt", version), ("zones.txt", zones), ("alarms.txt", alarms)];
     let own = own.into_iter().map(|(name, text)| (name.to_owned(), text));
     Ok(Bundle { files: own.chain(files).collect(), made_at: now.0 })
@@ -142,12 +142,17 @@ fn without_secrets(xml: &str) -> String {
 impl Bundle {
     /// What is in it.
     pub(super) fn contents(&self) -> String {
-        let line = |(name, text): &(String, String)| format!("{:>9}  {name}\n", text.len());
-        let lines: String = self.files.iter().map(line).collect();
+        let line = |(name, octets)| format!("{octets:>9}  {name}\n");
+        let lines: String = self.sizes().map(line).collect();
         format!(
             "{lines}PINs, TSIG secrets, passwords, comments and contents of zones are not in it.\n\
              To get it: anchorite request support-bundle --tar > bundle.tar\n"
         )
+    }
+
+    /// Its files and how long they are.
+    pub(super) fn sizes(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.files.iter().map(|(name, text)| (name.as_str(), text.len()))
     }
 
     /// The archive. All of it is text, so that it is UTF-8 as a whole.

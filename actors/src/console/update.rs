@@ -104,7 +104,7 @@ pub async fn reload(site: &Arc<Site>) {
 async fn read_and_settle(site: &Arc<Site>, policies: Policies) -> Result<Updated, UpdateError> {
     let _alone = site.updating.lock().await;
     let own = site.clone();
-    let reading = site.staff.pool.run(move || own.read_configuration())?;
+    let reading = site.staff.desk.run(move || own.read_configuration())?;
     let Configuration { notices, mut catalogue } = reading.await??;
     for notice in notices.iter().filter(|notice| notice.is_error() && !notice.is_about_a_zone()) {
         tracing::error!(target: "config", "{notice}");
@@ -187,7 +187,7 @@ async fn read_adapters(site: &Site, catalogue: &mut Catalogue) {
         adapters.read_more(&signer, &zones, &mut notices);
         (adapters, notices)
     };
-    let read = match site.staff.pool.run(read) {
+    let read = match site.staff.desk.run(read) {
         Ok(reading) => reading.await.map_err(UpdateError::from),
         Err(error) => Err(error.into()),
     };

@@ -36,7 +36,7 @@ pub(super) async fn repositories(site: Arc<Site>) -> Output {
 /// Takes what conf.xml says; policies and zones stay. What waits for the next start is answered.
 pub(super) async fn update_conf(site: &Arc<Site>) -> Result<String, UpdateError> {
     let own = site.clone();
-    let read = site.staff.pool.run(move || Catalogue::read(own.conf_file()))?.await?;
+    let read = site.staff.desk.run(move || Catalogue::read(own.conf_file()))?.await?;
     let read = read.map_err(|error: CatalogueError| UpdateError::Configuration(error.into()))?;
     let old = site.catalogue();
     if read.verbosity != old.verbosity {
@@ -67,7 +67,7 @@ fn waits_for_start(old: &Catalogue, new: &Catalogue) -> String {
 pub(super) async fn all(site: Arc<Site>, invocation: Invocation) -> Output {
     let _alone = site.updating.lock().await;
     let own = site.clone();
-    let checked = match site.staff.pool.run(move || own.read_configuration()) {
+    let checked = match site.staff.desk.run(move || own.read_configuration()) {
         Ok(checking) => checking.await,
         Err(error) => return refused(error),
     };

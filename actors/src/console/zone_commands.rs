@@ -61,7 +61,7 @@ pub(super) async fn change(
     edit: impl FnOnce(Vec<ZoneEntry>) -> Vec<ZoneEntry> + Send + 'static,
 ) -> Result<(), ChangeError> {
     let file = catalogue.zone_list_file.clone();
-    Ok(site.staff.pool.run(move || change_list(&file, edit))?.await??)
+    Ok(site.staff.desk.run(move || change_list(&file, edit))?.await??)
 }
 
 pub(super) fn typed_name(typed: &str) -> Option<Name> {

@@ -129,7 +129,7 @@ pub(super) async fn import_zones(
 }
 
 async fn read(site: &Site, path: PathBuf) -> Result<Vec<ZoneEntry>, ChangeError> {
-    Ok(site.staff.pool.run(move || read_list(&path))?.await??)
+    Ok(site.staff.desk.run(move || read_list(&path))?.await??)
 }
 
 /// What is known of each zone of the list, and the zones that it does not have.

@@ -51,6 +51,23 @@ pub fn of(command: &Command) -> String {
     }
 }
 
+/// The same for our own front ends: with the options of which OpenDNSSEC's texts do not speak.
+pub fn ours(command: &Command) -> String {
+    let mut text = of(command);
+    let is_named = |long: &str| text.contains(&format!("--{long}"));
+    let others = command.options().filter(|one| !is_named(one.long));
+    let others: Vec<String> = others
+        .map(|one| {
+            let value = one.value.map_or(String::new(), |value| format!(" <{value}>"));
+            format!("--{}{value}, -{}", one.long, one.short)
+        })
+        .collect();
+    if !others.is_empty() {
+        text += &format!("Also: {}\n", others.join("; "));
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

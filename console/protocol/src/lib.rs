@@ -2,7 +2,8 @@
 //! the only part of `console` that `actors` may use.
 //!
 //! [`messages`] are what the two ends say, [`frame`] how it goes over a socket, [`table`] the
-//! commands there are, [`parse`] how words become a command, [`help`] what is said about them.
+//! commands there are, [`parse`] how words become a command, [`help`] what is said about them, [`unknown`] what
+//! about words that are none.
 //! Never: I/O, clocks, threads; everything is a function of bytes or words.
 #![forbid(unsafe_code)]
 
@@ -14,6 +15,7 @@ pub mod nearest;
 pub mod options;
 pub mod parse;
 pub mod table;
+pub mod unknown;
 
 /// Version byte of every frame; a peer that does not know it closes the connection.
 pub const PROTOCOL_VERSION: u8 = 3;

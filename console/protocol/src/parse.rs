@@ -3,9 +3,8 @@
 //! Never: I/O; the values of arguments are looked at by whoever uses them.
 
 use crate::messages::FrontEnd;
-use crate::nearest::nearest;
 use crate::options::{Given, Known, Place, take_apart};
-use crate::table::{self, Command, Parameter, Role, Roles};
+use crate::table::{self, Command, Effect, Parameter, Role, Roles};
 
 /// A command with its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,8 +45,6 @@ pub enum ParseError {
     Unknown {
         /// The words.
         line: String,
-        /// What may have been meant.
-        nearest: Option<&'static str>,
     },
     /// The command is there, but its arguments are wrong.
     #[error("{path}: {complaint}")]
@@ -80,7 +77,7 @@ pub enum Complaint {
 /// Takes the words of a command line apart.
 pub fn parse(front_end: FrontEnd, words: &[String]) -> Result<Invocation, ParseError> {
     let Some((command, count)) = table::find(front_end, words) else {
-        return Err(unknown(front_end, words));
+        return Err(ParseError::Unknown { line: words.join(" ") });
     };
     let rest = words[count..].join(" ");
     let fail = |complaint| ParseError::Arguments {
@@ -89,13 +86,13 @@ pub fn parse(front_end: FrontEnd, words: &[String]) -> Result<Invocation, ParseE
         rest: rest.clone(),
         complaint,
     };
-    let known: Vec<Known> = command.parameters.iter().map(known).collect();
+    let known: Vec<Known> = command.options().map(known).collect();
     let apart = take_apart(&words[count..], &known, Place::Anywhere);
     let mut options = Vec::new();
     for given in apart.given {
         match given {
             Given::Option(letter, value) => {
-                let parameter = command.parameters.iter().find(|one| one.short == letter);
+                let parameter = command.options().find(|one| one.short == letter);
                 options.extend(parameter.map(|parameter| (parameter, value)));
             }
             Given::Wrong(complaint) => return Err(fail(Complaint::Option(complaint))),
@@ -125,17 +122,6 @@ fn known(parameter: &Parameter) -> Known {
     Known { short: parameter.short, long: parameter.long, takes_value }
 }
 
-fn unknown(front_end: FrontEnd, words: &[String]) -> ParseError {
-    let paths = table::seen_by(front_end).into_iter().map(|command| command.path);
-    // Options and operands may follow, so as many words are compared as a path has.
-    let tries = (1..=words.len().min(2)).rev();
-    let nearest = tries.map(|count| words[..count].join(" ")).find_map(|typed| {
-        let same_length = |path: &&str| path.split(' ').count() == typed.split(' ').count();
-        nearest(&typed, paths.clone().filter(same_length))
-    });
-    ParseError::Unknown { line: words.join(" "), nearest }
-}
-
 impl Invocation {
     /// Whether an option was given.
     pub fn has(&self, long: &str) -> bool {
@@ -153,11 +139,22 @@ impl Invocation {
         self.options.iter().filter(|(parameter, _)| parameter.long == long).count()
     }
 
+    /// `zone input` without an answer only shows.
+    fn is_look(&self) -> bool {
+        self.command.path == "zone input" && self.operands.len() < 2
+    }
+
+    /// Whether it changes anything.
+    pub fn effect(&self) -> Effect {
+        if self.is_look() { Effect::Read } else { self.command.effect }
+    }
+
     /// Who may give it: to roll a KSK is for an officer, to roll a ZSK is daily work.
     pub fn role(&self) -> Role {
         let is_zsk = self.value("keytype").is_some_and(|typed| typed.eq_ignore_ascii_case("ZSK"));
         match self.command.path {
             "key rollover" if !is_zsk => Role::Officer,
+            _ if self.is_look() => Role::Auditor,
             _ => self.command.role,
         }
     }
@@ -208,22 +205,22 @@ mod tests {
     }
 
     #[test]
-    fn unknown_commands_have_a_neighbour() {
-        let nearest = |front_end, line| match parse_line(front_end, line) {
-            Err(ParseError::Unknown { nearest, .. }) => nearest,
-            other => panic!("{line}: {other:?}"),
+    fn to_look_at_an_input_is_not_to_answer_it() {
+        let of = |line| {
+            let parsed = parse_line(FrontEnd::Appliance, line).unwrap();
+            (parsed.role(), parsed.effect())
         };
-        assert_eq!(nearest(FrontEnd::Appliance, "zone lits -z x"), Some("zone list"));
-        assert_eq!(nearest(FrontEnd::Appliance, "sotp"), Some("stop"));
-        assert_eq!(nearest(FrontEnd::Enforcer, "zones"), None);
-        assert_eq!(nearest(FrontEnd::Enforcer, ""), None);
+        assert_eq!(of("zone input a.example --json"), (Role::Auditor, Effect::Read));
+        assert_eq!(of("zone input a.example accept"), (Role::Operator, Effect::Change));
+        assert_eq!(of("key rollover -z a -t zsk"), (Role::Operator, Effect::Change));
+        assert_eq!(of("key rollover -z a"), (Role::Officer, Effect::Change));
     }
 
     #[test]
     fn a_line_of_a_megabyte_is_an_unknown_command() {
         let word = "x".repeat(1 << 20);
         let parsed = parse(FrontEnd::Appliance, std::slice::from_ref(&word));
-        assert_eq!(parsed, Err(ParseError::Unknown { line: word, nearest: None }));
+        assert_eq!(parsed, Err(ParseError::Unknown { line: word }));
     }
 
     proptest! {

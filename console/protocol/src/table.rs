@@ -41,6 +41,16 @@ pub enum Effect {
     Change,
 }
 
+/// Who makes a text of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renderer {
+    /// The command itself: words for people, a file, a plugin's line.
+    Words,
+    /// Rows or facts: columns for people, and with `--json`, which the command has thereby, the
+    /// same for programs.
+    Rows,
+}
+
 /// An option of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parameter {
@@ -81,7 +91,7 @@ pub struct Command {
     pub usage: &'static str,
     /// What `help` says about it; empty where the usage says it all.
     pub help: &'static str,
-    /// Its options.
+    /// Its own options; [`Command::options`] has them all.
     pub parameters: &'static [Parameter],
     /// Its operands.
     pub operands: Operands,
@@ -89,7 +99,20 @@ pub struct Command {
     pub role: Role,
     /// Whether it changes anything.
     pub effect: Effect,
+    /// What its answer is made of.
+    pub renderer: Renderer,
 }
+
+impl Command {
+    /// All options: its own, and `--json` where there are rows.
+    pub fn options(&self) -> impl Iterator<Item = &'static Parameter> + use<> {
+        let json = (self.renderer == Renderer::Rows).then_some(&JSON);
+        self.parameters.iter().chain(json)
+    }
+}
+
+/// What every command has whose answer is made of rows.
+static JSON: Parameter = Parameter { long: "json", short: 'j', value: None };
 
 /// Options of `start`: the configuration that the daemon is started with.
 const START: &[Parameter] = &[Parameter { long: "config", short: 'c', value: Some("file") }];

@@ -147,7 +147,7 @@ fn every_command_is_reached_by_its_words_in_any_case() {
         let words = taken(&command.path.to_uppercase()).unwrap();
         let found = table::find(FrontEnd::Ksmutil, &words);
         assert_eq!(found.map(|(found, _)| found.path), Some(command.path));
-        for parameter in command.parameters {
+        for parameter in command.options() {
             let known = OPTIONS.iter().find(|known| known.short == parameter.short);
             let known = known.unwrap_or_else(|| panic!("{} -{}", command.path, parameter.short));
             let is_same = known.long == parameter.long;

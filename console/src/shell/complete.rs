@@ -161,10 +161,10 @@ pub(super) fn next(before: &[String], partial: &str) -> Next {
     let Some((command, count)) = found else { return next };
     let arguments = &before[count..];
     let value_of = arguments.last().and_then(|word| {
-        let is_meant = |one: &&table::Parameter| {
+        let is_meant = |one: &&'static table::Parameter| {
             *word == format!("--{}", one.long) || *word == format!("-{}", one.short)
         };
-        command.parameters.iter().find(is_meant)?.value
+        command.options().find(is_meant)?.value
     });
     if let Some(value) = value_of {
         next.words.clear();
@@ -172,7 +172,7 @@ pub(super) fn next(before: &[String], partial: &str) -> Next {
         next.notes.push((value.to_uppercase(), String::new()));
         return next;
     }
-    let options = command.parameters.iter().map(|one| {
+    let options = command.options().map(|one| {
         let value = one.value.map_or(String::new(), |value| format!(" {}", value.to_uppercase()));
         (format!("--{}", one.long), format!("-{}{value}", one.short))
     });

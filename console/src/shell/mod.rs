@@ -42,6 +42,7 @@ use history::History;
 use keys::{Decoder, Key};
 use line::Line;
 use pager::Pager;
+use std::time::Duration;
 
 /// Octets that may be typed while a command runs; more are dropped.
 pub const TYPED_AHEAD_OCTETS_MAX: usize = 4096;
@@ -49,6 +50,14 @@ pub const TYPED_AHEAD_OCTETS_MAX: usize = 4096;
 pub const OUTPUT_OCTETS_MAX: usize = 16 << 20;
 /// Rings the terminal's bell.
 const BELL: &[u8] = b"\x07";
+
+/// What somebody is told whose session ends since nothing was typed.
+pub fn idle_text(idle: Duration) -> String {
+    match (idle.as_secs() / 60, idle.as_secs()) {
+        (0 | 1, seconds) => format!("{seconds} seconds without input: good bye."),
+        (minutes, _) => format!("{minutes} minutes without input: good bye."),
+    }
+}
 
 /// How the session looks.
 #[derive(Clone, Debug)]

@@ -7,7 +7,8 @@ use super::{BELL, Effect, LINE_CHARS_MAX, OUTPUT_OCTETS_MAX, Purpose, Session, S
 use console_protocol::help;
 use console_protocol::messages::{FrontEnd, Request};
 use console_protocol::parse::{ParseError, parse};
-use console_protocol::table;
+use console_protocol::table::{self, Renderer};
+use console_protocol::unknown;
 
 /// Exit code for words that are no command, or wrong ones.
 const WRONG: u8 = 2;
@@ -71,7 +72,7 @@ impl Session {
         match parse(FrontEnd::Appliance, &words) {
             Err(error) => self.unknown(&words, &error),
             Ok(asked) => {
-                let has_json = asked.command.parameters.iter().any(|one| one.long == "json");
+                let has_json = asked.command.renderer == Renderer::Rows;
                 if filters.is_json && !has_json {
                     let path = asked.command.path;
                     return self.refuse(&format!("{path} has no --json\n"));
@@ -91,22 +92,7 @@ impl Session {
             ParseError::Arguments { command, complaint, .. } => {
                 format!("{}: {complaint}\nUsage: {}", command.path, command.usage)
             }
-            ParseError::Unknown { line, nearest } => {
-                let line: String = line.chars().take(200).collect();
-                let next = complete::next(words, "").words;
-                match (nearest, next.is_empty()) {
-                    (Some(near), _) => {
-                        format!("Unknown command {line}.\nDid you mean \"{near}\"?\n")
-                    }
-                    (None, false) => {
-                        let next: Vec<String> = next.into_iter().map(|(word, _)| word).collect();
-                        format!("{line} what? There are {}.\n", next.join(", "))
-                    }
-                    (None, true) => {
-                        format!("Unknown command {line}.\n\"help\" lists the commands.\n")
-                    }
-                }
-            }
+            ParseError::Unknown { .. } => unknown::text(words, "\"help\"", &[]),
         };
         self.refuse(&text);
     }
@@ -127,7 +113,7 @@ impl Session {
         let words = expand(words).unwrap_or_else(|_| words.to_vec());
         match table::find(FrontEnd::Appliance, &words) {
             Some((command, count)) if count == words.len() => {
-                self.filtered(&help::of(command), filters);
+                self.filtered(&help::ours(command), filters);
             }
             _ => self.refuse(&format!("Unknown command {}.\n", words.join(" "))),
         }

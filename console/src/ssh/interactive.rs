@@ -2,15 +2,14 @@
 //! answers of the daemon. Out: what the shell writes. The shell itself (`crate::shell`) does no
 //! I/O: this carries its octets and its requests.
 //!
-//! Limits: [`IDLE_MAX`] without input; [`SCRIPT_OCTETS_MAX`] and [`OUTPUT_OCTETS_MAX`] that wait;
+//! Limits: [`idle_max`](super::Settings::idle_max) without input; [`SCRIPT_OCTETS_MAX`] and [`OUTPUT_OCTETS_MAX`] that wait;
 //! [`ASK_MAX`] for the daemon to take a command.
 
-use super::IDLE_MAX;
 use super::command::away;
 use super::daemon::Daemon;
 use super::session::{BROKEN_OFF, Piece, Screen, Talk};
 use crate::client::ClientError;
-use crate::shell::{Effect, Session, Settings};
+use crate::shell::{Effect, Session, Settings, idle_text};
 use console_protocol::messages::{Answer, Request};
 use russh::{ChannelMsg, Sig};
 use std::collections::VecDeque;
@@ -58,7 +57,8 @@ pub(super) async fn run(talk: &mut Talk, screen: Option<Screen>) -> Option<u8> {
     let effects = shell.session.start();
     shell.take(effects);
     let touched = Notify::new();
-    let idle = async { while timeout(IDLE_MAX, touched.notified()).await.is_ok() {} };
+    let idle_max = talk.settings.idle_max;
+    let idle = async { while timeout(idle_max, touched.notified()).await.is_ok() {} };
     tokio::pin!(idle);
     let ended = loop {
         // What the session is given may make it ask, and an answer that fails at once may make it
@@ -77,8 +77,7 @@ pub(super) async fn run(talk: &mut Talk, screen: Option<Screen>) -> Option<u8> {
         let event = tokio::select! {
             event = shell.next(talk) => event,
             () = &mut idle => {
-                let minutes = IDLE_MAX.as_secs() / 60;
-                let text = format!("\r\n{minutes} minutes without input: good bye.\r\n");
+                let text = format!("\r\n{}\r\n", idle_text(idle_max));
                 talk.write.send(Piece::Stdout(text.into_bytes())).await.ok()?;
                 break Some(0);
             }

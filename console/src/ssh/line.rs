@@ -6,7 +6,7 @@ use crate::shell::words;
 use console_protocol::help;
 use console_protocol::messages::{FrontEnd, Request};
 use console_protocol::parse::{ParseError, parse};
-use console_protocol::table;
+use console_protocol::{table, unknown};
 
 /// What is to be done.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,11 +42,8 @@ pub(super) fn read(text: &str) -> Line {
         // The daemon answers the clients of OpenDNSSEC in their own words.
         Some(_) if front_end != FrontEnd::Appliance => {}
         Some(_) => {
-            if let Err(ParseError::Unknown { line, nearest }) = parse(front_end, &words) {
-                return Line::Wrong(match nearest {
-                    Some(near) => format!("Unknown command {line}.\nDid you mean \"{near}\"?\n"),
-                    None => format!("Unknown command {line}.\n\"help\" lists the commands.\n"),
-                });
+            if let Err(ParseError::Unknown { .. }) = parse(front_end, &words) {
+                return Line::Wrong(unknown::text(&words, "\"help\"", &[]));
             }
         }
     }
@@ -58,7 +55,7 @@ fn help_about(words: &[String]) -> Line {
         return Line::Text(help::list(FrontEnd::Appliance));
     }
     match table::find(FrontEnd::Appliance, words) {
-        Some((command, count)) if count == words.len() => Line::Text(help::of(command)),
+        Some((command, count)) if count == words.len() => Line::Text(help::ours(command)),
         _ => Line::Wrong(format!("Unknown command {}.\n", words.join(" "))),
     }
 }

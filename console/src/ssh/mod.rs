@@ -5,7 +5,7 @@
 //! Never: keys but its own host key, zones, state; authority beyond the holder's roles; forwarding
 //! of anything; a shell of the system. Signing neither waits for this process nor notices its end.
 //! Limits: before a login [`LOGIN_MAX`], and those of `entrance`; after it those of `handler`; a
-//! shell without input ends after [`IDLE_MAX`].
+//! shell without input ends after [`Settings::idle_max`].
 //!
 //! [`authorized`] reads the keys' file, [`host_key`] keeps the host key, `server` takes connections
 //! in, `handler` answers what clients ask for, `session` runs a command or the shell.
@@ -36,8 +36,11 @@ use tokio::net::TcpListener;
 
 /// Time for a login.
 pub const LOGIN_MAX: Duration = Duration::from_secs(20);
-/// A shell into which nobody has typed for so long ends; so does a connection without any traffic.
-pub const IDLE_MAX: Duration = Duration::from_secs(15 * 60);
+/// A shell into which nobody has typed for so long ends, unless it is told otherwise.
+pub const IDLE_DEFAULT: Duration = Duration::from_secs(15 * 60);
+/// A connection without any traffic ends so much later than a shell would, which has something to
+/// say before that.
+const IDLE_MORE: Duration = Duration::from_secs(60);
 /// Refused attempts to log in.
 const ATTEMPTS_MAX: usize = 6;
 /// A refused attempt is answered after this, whatever was wrong with it.
@@ -57,6 +60,8 @@ pub struct Settings {
     pub authorized_keys: PathBuf,
     /// The daemon's control socket.
     pub control_socket: PathBuf,
+    /// A shell into which nobody has typed for so long ends.
+    pub idle_max: Duration,
     /// The name of this box, for the prompt.
     pub box_name: String,
     /// What everybody is told before a login.
@@ -86,7 +91,8 @@ pub async fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, Listen
 
 /// Answers clients until the process ends.
 pub async fn serve(settings: Settings, listeners: Vec<TcpListener>, host_key: PrivateKey) {
-    let server = Server::new(settings, config(host_key));
+    let config = config(host_key, settings.idle_max);
+    let server = Server::new(settings, config);
     let count = listeners.len();
     let accepting: Vec<_> = listeners
         .into_iter()
@@ -102,7 +108,7 @@ pub async fn serve(settings: Settings, listeners: Vec<TcpListener>, host_key: Pr
 }
 
 /// What russh is to do and, more, what not.
-fn config(host_key: PrivateKey) -> Config {
+fn config(host_key: PrivateKey, idle_max: Duration) -> Config {
     let curves = [EcdsaCurve::NistP256, EcdsaCurve::NistP384, EcdsaCurve::NistP521];
     let hashes = [HashAlg::Sha512, HashAlg::Sha256];
     let keys = [Algorithm::Ed25519]
@@ -140,7 +146,7 @@ fn config(host_key: PrivateKey) -> Config {
             ..Preferred::DEFAULT
         },
         max_auth_attempts: ATTEMPTS_MAX,
-        inactivity_timeout: Some(IDLE_MAX),
+        inactivity_timeout: Some(idle_max + IDLE_MORE),
         ..Config::default()
     }
 }

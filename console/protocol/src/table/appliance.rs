@@ -2,7 +2,7 @@
 //! that `anchorite NAME` is never a matter of luck.
 
 use super::Family::Appliance;
-use super::{Command, Effect, Operands, Parameter, Role, START};
+use super::{Command, Effect, Operands, Parameter, Renderer, Role, START};
 
 pub(super) const COMMANDS: &[Command] = &[
     Command {
@@ -40,8 +40,9 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         path: "queue",
-        usage: "queue\n",
+        usage: "queue [--json]\n",
         help: "List what is going to be done about keys and signatures, and when.\n",
+        renderer: Renderer::Rows,
         ..LOOK
     },
     Command {
@@ -55,60 +56,62 @@ pub(super) const COMMANDS: &[Command] = &[
         path: "show status",
         usage: "show status [--brief] [--json]\n",
         help: "\n    Say how the box is; with --brief in one line: name, your roles, alarms.\n",
-        parameters: &[BRIEF, JSON],
+        parameters: &[BRIEF],
         role: Role::Monitor,
+        renderer: Renderer::Rows,
         ..LOOK
     },
     Command {
         path: "show alarms",
         usage: "show alarms [--json]\n",
         help: "List what is wrong now, and what to type next.\n",
-        parameters: &[JSON],
         role: Role::Monitor,
+        renderer: Renderer::Rows,
         ..LOOK
     },
     Command {
         path: "show zones",
         usage: "show zones [--json]\n",
         help: "As zone list: where each zone stands.\n",
-        parameters: &[JSON],
+        renderer: Renderer::Rows,
         ..LOOK
     },
     Command {
         path: "show keys",
         usage: "show keys [--json]\n",
         help: "List all keys with their tags and places.\n",
-        parameters: &[JSON],
+        renderer: Renderer::Rows,
         ..LOOK
     },
     Command {
         path: "show hsm",
         usage: "show hsm [--json]\n",
         help: "Say of each repository whether it is open, and how full.\n",
-        parameters: &[JSON],
+        renderer: Renderer::Rows,
         ..LOOK
     },
     Command {
         path: "show tasks",
         usage: "show tasks [--json]\n",
         help: "List what is going to be done, and when.\n",
-        parameters: &[JSON],
+        renderer: Renderer::Rows,
         ..LOOK
     },
     Command {
         path: "show version",
         usage: "show version [--json]\n",
         help: "Say which version runs.\n",
-        parameters: &[JSON],
         role: Role::Monitor,
+        renderer: Renderer::Rows,
         ..LOOK
     },
     Command {
         path: "names",
-        usage: "names KIND [PREFIX]\n",
+        usage: "names KIND [PREFIX] [--json]\n",
         help: "\n    List zones, policies, repositories or keys (tags) that begin so, one a\n    \
                line; for completion. 200 at most.\n",
         operands: Operands { least: 1, most: 2 },
+        renderer: Renderer::Rows,
         ..LOOK
     },
     Command {
@@ -127,19 +130,21 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         path: "request support-bundle",
-        usage: "request support-bundle [--tar]\n",
+        usage: "request support-bundle [--tar | --json]\n",
         help: "\n    List what a bundle for those who help holds: versions, configuration\n    \
                without PINs and secrets, states, the end of the log; with --tar, give it.\n",
         parameters: &[TAR],
         role: Role::Admin,
+        renderer: Renderer::Rows,
         ..LOOK
     },
     Command {
         path: "key show",
         usage: "key show KEYTAG | CKA_ID [--zone ZONE] [--json]\n",
         help: "Show the facts of one key.\n",
-        parameters: &[ZONE, JSON],
+        parameters: &[ZONE],
         operands: Operands { least: 1, most: 1 },
+        renderer: Renderer::Rows,
         ..LOOK
     },
     Command {
@@ -152,16 +157,18 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         path: "key history",
-        usage: "key history ZONE [--cka_id ID]\n",
+        usage: "key history ZONE [--cka_id ID] [--json]\n",
         help: "Show everything that ever happened to a zone's keys.\n",
         parameters: &[ZONE, CKA_ID],
         operands: Operands::ONE_OR_NONE,
+        renderer: Renderer::Rows,
         ..LOOK
     },
     Command {
         path: "key trash",
-        usage: "key trash\n",
+        usage: "key trash [--json]\n",
         help: "List keys that are going to be destroyed.\n",
+        renderer: Renderer::Rows,
         ..LOOK
     },
     Command {
@@ -184,24 +191,27 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         path: "parent status",
-        usage: "parent status [--zone ZONE]\n",
+        usage: "parent status [--zone ZONE] [--json]\n",
         help: "\n    Say what parents show of a DS that is on its way, why they are\n    \
                not believed, and whether a parent was told of a change.\n",
         parameters: &[ZONE],
+        renderer: Renderer::Rows,
         ..LOOK
     },
     Command {
         path: "catalog list",
-        usage: "catalog list\n",
+        usage: "catalog list [--json]\n",
         help: "List the catalog zones that are consumed and produced.\n",
+        renderer: Renderer::Rows,
         ..LOOK
     },
     Command {
         path: "catalog show",
-        usage: "catalog show CATALOG\n",
+        usage: "catalog show CATALOG [--json]\n",
         help: "\n    Show a catalog zone: its serial, what is wrong with it, its members with\n    \
                their groups and policies, and since when they are members.\n",
         operands: Operands { least: 1, most: 1 },
+        renderer: Renderer::Rows,
         ..LOOK
     },
     Command {
@@ -223,11 +233,12 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         path: "zone audit",
-        usage: "zone audit ZONE [--now]\n",
+        usage: "zone audit ZONE [--now] [--json]\n",
         help: "\n    Say what the auditor and the checkers said of a zone last, and what is\n    \
                waived; with --now, have all of the published version audited first.\n",
         parameters: &[NOW],
         operands: Operands { least: 1, most: 1 },
+        renderer: Renderer::Rows,
         ..LOOK
     },
     Command {
@@ -235,7 +246,7 @@ pub(super) const COMMANDS: &[Command] = &[
         usage: "zone list [--json]\n",
         help: "\n    List the zones: policy, state, serials, and what is wrong with masters\n    \
                and secondaries.\n",
-        parameters: &[JSON],
+        renderer: Renderer::Rows,
         ..LOOK
     },
     Command {
@@ -243,17 +254,18 @@ pub(super) const COMMANDS: &[Command] = &[
         usage: "zone show ZONE [--json]\n",
         help: "\n    Show where a zone stands, what each of its masters says and since when,\n    \
                and which version each of its secondaries has.\n",
-        parameters: &[JSON],
         operands: Operands { least: 1, most: 1 },
+        renderer: Renderer::Rows,
         ..LOOK
     },
     Command {
         path: "zone diff",
-        usage: "zone diff ZONE [--all]\n",
+        usage: "zone diff ZONE [--all] [--json]\n",
         help: "\n    Show how the version that was refused last differs from the published\n    \
                one, record by record; the first 200, or all.\n",
         parameters: &[ALL],
         operands: Operands { least: 1, most: 1 },
+        renderer: Renderer::Rows,
         ..LOOK
     },
     Command {
@@ -268,8 +280,9 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         path: "audit waivers",
-        usage: "audit waivers\n",
+        usage: "audit waivers [--json]\n",
         help: "List what is waived, until when, by whom and why.\n",
+        renderer: Renderer::Rows,
         ..LOOK
     },
     Command {
@@ -282,19 +295,21 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         path: "zone input",
-        usage: "zone input ZONE [accept [DIGEST] | reject [DIGEST]]\n",
+        usage: "zone input ZONE [accept [DIGEST] | reject [DIGEST]] [--json]\n",
         help: "\n    Show the input of a zone that differs too much from the last one to be\n    \
                signed unasked; have that very input signed, or leave it.\n",
         operands: Operands { least: 1, most: 3 },
         role: Role::Operator,
+        renderer: Renderer::Rows,
         ..STEER
     },
     Command {
         path: "audit log",
         usage: "audit log [ZONE] [--number N] [--json]\n",
         help: "Show the last verdicts of the auditor (20, unless told).\n",
-        parameters: &[NUMBER, JSON],
+        parameters: &[NUMBER],
         operands: Operands::ONE_OR_NONE,
+        renderer: Renderer::Rows,
         ..LOOK
     },
     Command {
@@ -315,8 +330,9 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         path: "audit status",
-        usage: "audit status\n",
+        usage: "audit status [--json]\n",
         help: "Say when the auditor last gave a verdict and was last tested.\n",
+        renderer: Renderer::Rows,
         ..LOOK
     },
     Command {
@@ -344,7 +360,8 @@ pub(super) const COMMANDS: &[Command] = &[
                policy, or with NAME. A DS is at the parent DURATION (P1D) after it was handed\n    \
                over. With --kasp and without a zone: for a new zone, and no daemon is asked;\n    \
                conf.xml is then the FILE of --config, or the one beside kasp.xml.\n",
-        parameters: &[ZONE, ALL, YEARS, KASP, POLICY, PARENT_DELAY, CONFIG, JSON, ICS],
+        parameters: &[ZONE, ALL, YEARS, KASP, POLICY, PARENT_DELAY, CONFIG, ICS],
+        renderer: Renderer::Rows,
         ..LOOK
     },
     Command {
@@ -415,7 +432,6 @@ const CONFIG: Parameter = Parameter { long: "config", short: 'c', value: Some("f
 const YEARS: Parameter = Parameter { long: "years", short: 'y', value: Some("number") };
 const KASP: Parameter = Parameter { long: "kasp", short: 'k', value: Some("file") };
 const POLICY: Parameter = Parameter { long: "policy", short: 'p', value: Some("policy") };
-const JSON: Parameter = Parameter { long: "json", short: 'j', value: None };
 const ICS: Parameter = Parameter { long: "ics", short: 'i', value: None };
 const SVG: Parameter = Parameter { long: "svg", short: 'g', value: Some("file") };
 const PARENT_DELAY: Parameter =
@@ -430,6 +446,7 @@ const LOOK: Command = Command {
     operands: Operands::NONE,
     role: Role::Auditor,
     effect: Effect::Read,
+    renderer: Renderer::Words,
 };
 
 const STEER: Command = Command { role: Role::Admin, effect: Effect::Change, ..LOOK };

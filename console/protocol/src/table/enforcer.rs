@@ -1,7 +1,7 @@
 //! Commands of `ods-enforcer`, with the texts of OpenDNSSEC 2.1, in the order of its `help`.
 
 use super::Family::Enforcer;
-use super::{Command, Effect, Operands, Role, START, keys, zones};
+use super::{Command, Effect, Operands, Renderer, Role, START, keys, zones};
 
 const CONTROL_USAGE: &str = "start \nrunning\nreload \nstop \n";
 const CONTROL_HELP: &str = "\
@@ -17,6 +17,7 @@ pub(super) const COMMANDS: &[Command] = &[
         path: "repository list",
         usage: "repository list\n",
         help: "List repositories.\n",
+        renderer: Renderer::Rows,
         ..LIST
     },
     zones::UPDATE_ALL,
@@ -26,6 +27,7 @@ pub(super) const COMMANDS: &[Command] = &[
         path: "policy list",
         usage: "policy list\n",
         help: "List all policies in the database.\n",
+        renderer: Renderer::Rows,
         ..LIST
     },
     zones::POLICY_EXPORT,
@@ -36,6 +38,7 @@ pub(super) const COMMANDS: &[Command] = &[
         path: "zone list",
         usage: "zone list\n",
         help: "List all zones currently in the database.\n",
+        renderer: Renderer::Rows,
         ..LIST
     },
     zones::ZONE_ADD,
@@ -99,6 +102,7 @@ const LIST: Command = Command {
     operands: Operands::NONE,
     role: Role::Auditor,
     effect: Effect::Read,
+    renderer: Renderer::Words,
 };
 
 const CONTROL: Command = Command {

@@ -4,7 +4,7 @@
 
 use super::Family::Enforcer;
 use super::key_texts as texts;
-use super::{Command, Effect, Operands, Parameter, Role};
+use super::{Command, Effect, Operands, Parameter, Renderer, Role};
 
 const ALL: Parameter = flag("all", 'a');
 const ALGORITHM: Parameter = value("algorithm", 'g', "number");
@@ -34,6 +34,7 @@ pub(super) const KEY_LIST: Command = Command {
     usage: texts::KEY_LIST_USAGE,
     help: texts::KEY_LIST_HELP,
     parameters: &[VERBOSE, DEBUG, FULL, PARSABLE, ZONE, KEY_TYPE, KEY_STATE, ALL],
+    renderer: Renderer::Rows,
     ..LOOK
 };
 pub(super) const KEY_EXPORT: Command = Command {
@@ -104,6 +105,7 @@ pub(super) const ROLLOVER_LIST: Command = Command {
     usage: texts::ROLLOVER_LIST_USAGE,
     help: texts::ROLLOVER_LIST_HELP,
     parameters: &[ZONE],
+    renderer: Renderer::Rows,
     ..LOOK
 };
 /// Without its second word: says what could be meant.
@@ -119,6 +121,7 @@ pub(super) const BACKUP_LIST: Command = Command {
     usage: texts::BACKUP_USAGE,
     help: texts::BACKUP_HELP,
     parameters: &[REPOSITORY],
+    renderer: Renderer::Rows,
     ..LOOK
 };
 pub(super) const BACKUP_PREPARE: Command = Command {
@@ -162,8 +165,13 @@ pub(super) const SIGNCONF: Command = Command {
     help: texts::SIGNCONF_HELP,
     ..CHANGE
 };
-pub(super) const QUEUE: Command =
-    Command { path: "queue", usage: texts::QUEUE_USAGE, help: texts::QUEUE_HELP, ..LOOK };
+pub(super) const QUEUE: Command = Command {
+    path: "queue",
+    usage: texts::QUEUE_USAGE,
+    help: texts::QUEUE_HELP,
+    renderer: Renderer::Rows,
+    ..LOOK
+};
 pub(super) const FLUSH: Command =
     Command { path: "flush", usage: texts::FLUSH_USAGE, help: texts::FLUSH_HELP, ..CHANGE };
 /// Of the development line.
@@ -191,6 +199,7 @@ const LOOK: Command = Command {
     operands: Operands::ANY,
     role: Role::Auditor,
     effect: Effect::Read,
+    renderer: Renderer::Words,
 };
 
 /// Keys themselves.

@@ -4,7 +4,7 @@
 //! does not know is refused; `--verbose` is known to all.
 
 use super::Family::Ksmutil;
-use super::{Command, Effect, Operands, Parameter, Role};
+use super::{Command, Effect, Operands, Parameter, Renderer, Role};
 
 const fn flag(long: &'static str, short: char) -> Parameter {
     Parameter { long, short, value: None }
@@ -36,6 +36,7 @@ const LOOK: Command = Command {
     operands: Operands::NONE,
     role: Role::Auditor,
     effect: Effect::Read,
+    renderer: Renderer::Words,
 };
 const CHANGE: Command = Command { role: Role::Operator, effect: Effect::Change, ..LOOK };
 const STEER: Command = Command { role: Role::Admin, ..CHANGE };

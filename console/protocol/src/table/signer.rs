@@ -2,7 +2,7 @@
 //! each line explains itself.
 
 use super::Family::Signer;
-use super::{Command, Effect, Operands, Parameter, Role, START};
+use super::{Command, Effect, Operands, Parameter, Renderer, Role, START};
 
 /// In the usage of 2.1 it is missing, too.
 const SERIAL: Parameter = Parameter { long: "serial", short: 's', value: Some("number") };
@@ -12,6 +12,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         path: "zones",
         usage: "zones                       Show the currently known zones.\n",
+        renderer: Renderer::Rows,
         ..SHOWING
     },
     Command {
@@ -35,6 +36,7 @@ All signatures will be regenerated on the next re-sign.\n",
     Command {
         path: "queue",
         usage: "queue                       Show the current task queue.\n",
+        renderer: Renderer::Rows,
         ..SHOWING
     },
     Command {
@@ -94,6 +96,7 @@ const SHOWING: Command = Command {
     operands: Operands::NONE,
     role: Role::Auditor,
     effect: Effect::Read,
+    renderer: Renderer::Words,
 };
 
 const DAILY: Command = Command { role: Role::Operator, effect: Effect::Change, ..SHOWING };

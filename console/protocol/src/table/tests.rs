@@ -15,10 +15,10 @@ fn every_entry_is_well_formed() {
         let lines = command.usage;
         assert!(lines.is_empty() || lines.ends_with('\n'), "{name}");
         assert!(command.help.is_empty() || command.help.ends_with('\n'), "{name}");
-        let longs: BTreeSet<_> = command.parameters.iter().map(|one| one.long).collect();
-        let shorts: BTreeSet<_> = command.parameters.iter().map(|one| one.short).collect();
-        assert_eq!(longs.len(), command.parameters.len(), "{name}");
-        assert_eq!(shorts.len(), command.parameters.len(), "{name}");
+        let longs: BTreeSet<_> = command.options().map(|one| one.long).collect();
+        let shorts: BTreeSet<_> = command.options().map(|one| one.short).collect();
+        assert_eq!(longs.len(), command.options().count(), "{name}");
+        assert_eq!(shorts.len(), command.options().count(), "{name}");
         assert!(command.operands.least <= command.operands.most, "{name}");
         let may_change = !matches!(command.role, Role::Monitor | Role::Auditor);
         assert!(
@@ -26,6 +26,44 @@ fn every_entry_is_well_formed() {
             "{name} changes and is for everybody"
         );
     }
+}
+
+/// What shows something and has no rows: it prints a file, a drawing, a plugin's line or prose.
+const PROSE: &[&str] = &[
+    "audit log export",
+    "audit log verify",
+    "backup",
+    "explain key",
+    "explain zone",
+    "help",
+    "key explain",
+    "key export",
+    "key timeline",
+    "look-ahead",
+    "metrics",
+    "monitor",
+    "policy export",
+    "running",
+];
+
+#[test]
+fn what_lists_something_has_json() {
+    let shows = |command: &&Command| command.effect == Effect::Read;
+    let (mut prose, mut rows) = (BTreeSet::new(), BTreeSet::new());
+    for command in all().filter(shows) {
+        let has_json = command.options().any(|one| one.long == "json");
+        assert_eq!(has_json, command.renderer == Renderer::Rows, "{}", command.path);
+        if has_json {
+            rows.insert(command.path)
+        } else {
+            prose.insert(command.path)
+        };
+        let is_told = command.usage.contains("--json");
+        let is_ours = command.family == Family::Appliance;
+        assert!(!is_ours || is_told == has_json, "{}: the usage has to tell", command.path);
+    }
+    assert_eq!(prose, PROSE.iter().copied().collect(), "is it a list? then it has rows");
+    assert_eq!(rows.intersection(&prose).next(), None, "both of two with one name, or neither");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! `policy_commands.rs`. As there, words that are too many are overlooked.
 
 use super::Family::Enforcer;
-use super::{Command, Effect, Operands, Parameter, Role};
+use super::{Command, Effect, Operands, Parameter, Renderer, Role};
 
 const fn flag(long: &'static str, short: char) -> Parameter {
     Parameter { long, short, value: None }
@@ -29,6 +29,7 @@ const CHANGE: Command = Command {
     operands: Operands::ANY,
     role: Role::Operator,
     effect: Effect::Change,
+    renderer: Renderer::Words,
 };
 
 pub(super) const UPDATE_CONF: Command = Command {
