@@ -3,6 +3,7 @@
 use anchorite_tests::daemon::{Daemon, Installation};
 use anchorite_tests::judges::dnssec_verify;
 use anchorite_tests::peers::{self, Key, free_address};
+use anchorite_tests::program::anchorite;
 use data_encoding::BASE64;
 use dnssec::transfer::Rcode;
 use dnssec::transfer::tsig::{TsigAlgorithm, TsigKey, sign_request};
@@ -91,6 +92,16 @@ impl Lab {
         while self.has(owner, rtype, data) != is_there {
             self.daemon.wait_for(&["[STATS]", ZONE]);
         }
+    }
+
+    /// What a command of the daemon says.
+    #[track_caller]
+    pub(crate) fn said(&self, words: &[&str]) -> String {
+        let mut command = Command::new(anchorite());
+        let output = command.args(["-s", &self.installation.socket()]).args(words).output();
+        let output = output.expect("it was built");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).expect("it is text")
     }
 
     /// Has dnssec-verify look at what is served.

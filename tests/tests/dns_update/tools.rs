@@ -1,11 +1,12 @@
 //! nsupdate and knsupdate: changes, prerequisites, and all that is refused.
 
 use crate::lab::{Lab, ZONE, ask, key, request};
+use anchorite_tests::daemon::WAIT;
 use anchorite_tests::peers::{Key, dig, soa_serial};
 use dnssec::RrType;
 use dnssec::transfer::Rcode;
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const TOOLS: [(&str, &[&str]); 3] =
     [("nsupdate", &[]), ("nsupdate", &["-v"]), ("knsupdate", &["-v"])];
@@ -71,6 +72,26 @@ fn prerequisites_hold_or_nothing_is_done() {
     // Now it is there.
     let said = lab.tell("nsupdate", Some(&key), &[], &held);
     assert!(said.contains("YXDOMAIN"), "{said}");
+    // All of it is counted.
+    let shown = lab.said(&["zone", "show", ZONE]);
+    let lines = [
+        ("  updates: 1 done; last 20", " from 127.0.0.1 with key update.key"),
+        (
+            "  updates refused: NXDOMAIN 2, YXDOMAIN 3, YXRRSET 2, NXRRSET 6; last YXDOMAIN 20",
+            " from 127.0.0.1 with key update.key",
+        ),
+    ];
+    for (start, end) in lines {
+        let mut own = shown.lines().filter(|line| line.starts_with(start) && line.ends_with(end));
+        assert!(own.next().is_some(), "{start}: {shown}");
+    }
+    let counted = format!("anchorite_zone_updates_total{{zone=\"{ZONE}\",rcode=\"NXRRSET\"}} 6");
+    // The numbers are taken every few seconds.
+    let until = Instant::now() + WAIT;
+    while !lab.said(&["metrics"]).lines().any(|line| line == counted) {
+        assert!(Instant::now() < until, "{}", lab.said(&["metrics"]));
+        std::thread::park_timeout(Duration::from_millis(200));
+    }
     lab.daemon.stop();
 }
 

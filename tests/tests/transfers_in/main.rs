@@ -7,4 +7,5 @@ mod digest;
 mod held;
 mod kept;
 mod lab;
+mod lines;
 mod refused;

@@ -28,12 +28,25 @@ impl Lab {
         key: Option<Key>,
         seed: u64,
     ) -> Lab {
-        let installation = installation(address, tells, key.as_ref());
         let records = Records::new(seed);
-        installation.write_zone(ZONE, &records.text());
+        let text = records.text();
+        let write = |installation: &Installation| installation.write_zone(ZONE, &text);
+        let lab = Lab::start_with(address, tells, key, write);
+        Lab { records, ..lab }
+    }
+
+    /// The same with another configuration and zone.
+    pub(crate) fn start_with(
+        address: SocketAddr,
+        tells: &[SocketAddr],
+        key: Option<Key>,
+        prepare: impl FnOnce(&Installation),
+    ) -> Lab {
+        let installation = installation(address, tells, key.as_ref());
+        prepare(&installation);
         let mut daemon = installation.start();
         daemon.wait_for(&["[STATS] example.com "]);
-        Lab { installation, daemon, address, key, records }
+        Lab { installation, daemon, address, key, records: Records::new(1) }
     }
 
     /// Changes the zone at random, and waits until that is served. The serial.

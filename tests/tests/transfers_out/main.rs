@@ -3,6 +3,7 @@
 //! `CHANGES=200` for as many random changes of each secondary as the promise says; usually fewer.
 
 mod lab;
+mod lines;
 
 use anchorite_tests::daemon::Installation;
 use anchorite_tests::peers::{self, Key, Setup, Software};

@@ -132,3 +132,13 @@ pub(crate) fn show(installation: &Installation, json: bool) -> String {
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).expect("it is text")
 }
+
+/// `kdig +tls` at a server. Whether all went well, and what it said.
+pub(crate) fn kdig(at: SocketAddr, words: &[&str]) -> (bool, String) {
+    let mut command = Command::new("kdig");
+    command.arg(format!("@{}", at.ip())).args(["-p", &at.port().to_string()]).args(words);
+    let output = command.output().expect("kdig is installed (cargo xtask setup)");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let said = text + &String::from_utf8_lossy(&output.stderr);
+    (output.status.success() && !said.contains("WARNING"), said)
+}

@@ -5,3 +5,4 @@
 mod from_bind;
 mod lab;
 mod to_bind;
+mod told;

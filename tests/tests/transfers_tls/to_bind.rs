@@ -1,22 +1,10 @@
 //! BIND as a secondary that transfers by TLS, is told by TLS, and is watched by TLS; kdig as a
 //! client by TLS.
 
-use crate::lab::{Certificates, ZONE, installation, show, start, use_addns, write_addns};
+use crate::lab::{Certificates, ZONE, installation, kdig, show, start, use_addns, write_addns};
 use anchorite_tests::daemon::small_zone;
 use anchorite_tests::judges::dnssec_verify;
 use anchorite_tests::peers::{Setup, Software, axfr, free_address};
-use std::net::SocketAddr;
-use std::process::Command;
-
-/// `kdig +tls` at a server. Whether all went well, and what it said.
-fn kdig(at: SocketAddr, words: &[&str]) -> (bool, String) {
-    let mut command = Command::new("kdig");
-    command.arg(format!("@{}", at.ip())).args(["-p", &at.port().to_string()]).args(words);
-    let output = command.output().expect("kdig is installed (cargo xtask setup)");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let said = text + &String::from_utf8_lossy(&output.stderr);
-    (output.status.success() && !said.contains("WARNING"), said)
-}
 
 #[test]
 fn bind_transfers_is_told_and_is_watched_by_tls() {
