@@ -93,7 +93,7 @@ fn all_is_well() {
         (Check::Output, "OUTPUT OK - 0 secondaries, 0 behind | behind=0 lag_max=0s"),
         (
             Check::Queue,
-            "QUEUE OK - 2 tasks, the latest by 0 s | \
+            "QUEUE OK - 2 tasks, none late | \
                         tasks=2 late_max=0s;300;900 jobs=0",
         ),
         (Check::Clock, "CLOCK OK - no step in the last hour | offset=0s;-5:5"),

@@ -274,7 +274,8 @@ pub(super) fn queue(question: &Question, snapshot: &Snapshot, now: Moment) -> Fo
         found.trouble(state, &zone.name, text, "see \"anchorite queue\" and the log");
     }
     let waiting = snapshot.jobs_waiting;
-    found.summary = format!("{tasks} tasks, the latest by {}", span(latest));
+    let late = if latest.0 == 0 { "none late".to_owned() } else { span(latest) + " late at most" };
+    found.summary = format!("{tasks} tasks, {late}");
     found.lines.push(format!("{waiting} jobs wait for a worker"));
     let late = Measure::new("late_max", Some(signed(latest)), Unit::Seconds);
     found.measures = vec![

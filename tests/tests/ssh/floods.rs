@@ -1,13 +1,14 @@
 //! Clients that mean no good, before they have said who they are, and those that only take room.
 
-use crate::front::{Front, Typist};
+use crate::front::{Front, Typist, said};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 
 #[test]
 fn half_open_connections_and_noise_keep_nobody_out() {
     let front = Front::new(&[("ann", "role=\"admin\""), ("bo", "role=\"operator\"")]);
-    let _daemon = front.installation.start();
+    let mut daemon = front.installation.start();
+    daemon.wait_for(&["[STATS] a.example"]);
     let mut host = front.host();
     let connect = || TcpStream::connect(("127.0.0.1", host.port)).unwrap();
     let half_open: Vec<TcpStream> = (0..50).map(|_| connect()).collect();
@@ -52,6 +53,14 @@ fn half_open_connections_and_noise_keep_nobody_out() {
     assert_eq!(front.run(&host, "ann", "running").0, 255);
     host.process.wait_for(&["too many sessions"]);
     assert_eq!(front.run(&host, "bo", "running").0, 0);
+    // One more waits a while for its place: a monitor's checks come all at once.
+    let waiting = front.client(&host, "ann", &["127.0.0.1", "running"]).spawn().unwrap();
+    host.process.wait_for(&["ann (admin) is in"]);
+    let mut shells = shells.into_iter();
+    let mut first = shells.next().unwrap();
+    first.press("exit\r");
+    assert_eq!(first.ended(), Some(0));
+    assert_eq!(said(waiting.wait_with_output().unwrap()).0, 0);
     for mut typist in shells {
         typist.press("exit\r");
         assert_eq!(typist.ended(), Some(0));
