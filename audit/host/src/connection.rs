@@ -336,6 +336,12 @@ fn command(program: &HostProgram, socket: UnixStream) -> Command {
         .arg0("anchorite-audit-host")
         .args(&program.arguments)
         .env_clear()
+        // Blocks of a zone live long, and are replaced by others of about their size, one by one
+        // and on other threads. Freed in one arena and allocated in another, they would leave the
+        // first one full of holes; large tables of a whole audit go back to the system at once.
+        .env("MALLOC_ARENA_MAX", "1")
+        .env("MALLOC_MMAP_THRESHOLD_", "131072")
+        .env("MALLOC_TRIM_THRESHOLD_", "1048576")
         .stdin(Stdio::from(OwnedFd::from(socket)))
         .stdout(Stdio::null())
         // A terminal's interrupt is for the parent, which then ends its hosts in order.
