@@ -4,8 +4,11 @@
 //! Needs the packages that `cargo xtask setup` installs.
 
 mod away;
+mod busy;
 mod changes;
 mod client;
+mod json;
 mod life;
 mod limits;
 mod lists;
+mod walk;
