@@ -26,7 +26,7 @@ pub(crate) fn state(appliance: &Pid1) -> String {
 pub(crate) fn describe(appliance: &Pid1) -> String {
     let mut text = state(appliance);
     let _ = writeln!(text, "version    {}", env!("CARGO_PKG_VERSION"));
-    let _ = writeln!(text, "running    {:.0} s", clock::since_boot().as_secs_f64());
+    let _ = writeln!(text, "running    {:.1} s", clock::since_boot().as_secs_f64());
     let trust = match appliance.trust {
         Trust::Plausible => "",
         Trust::Untrusted => " (it stood before the last known time: not to be trusted)",

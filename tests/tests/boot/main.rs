@@ -13,6 +13,7 @@ use machine::{Doors, Machine, Start, blank_disk, image, setup_disk};
 use site::{Site, Way, zonelist};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 /// The passphrase of everybody in these tests.
 const PASS: &str = "correct horse battery staple";
@@ -41,6 +42,24 @@ fn service(status: &str, name: &str) -> (u32, u32) {
     (number(line.split(' ').next()), number(line.split(' ').next_back()))
 }
 
+/// Shows the steps of a start: those that `status` has, answered at that age of the machine, and
+/// those that were seen from outside.
+fn timeline(status: &str, age: Duration, seen: &[(&str, Duration)]) {
+    let seconds = |begin: &str, line: &str| -> Option<f64> {
+        line.strip_prefix(begin)?.trim_start().split(' ').next()?.parse().ok()
+    };
+    let running = status.lines().find_map(|line| seconds("running", line)).expect("status has it");
+    let kernel = age.as_secs_f64() - running;
+    let inside = status.lines().filter_map(|line| {
+        let at = seconds("boot", line)?;
+        Some((line.trim_end().rsplit_once(" s ")?.1, kernel + at))
+    });
+    let outside = seen.iter().map(|(step, at)| (*step, at.as_secs_f64()));
+    for (step, at) in [("kernel begins", kernel)].into_iter().chain(inside).chain(outside) {
+        eprintln!("timeline {at:>7.1} s {step}");
+    }
+}
+
 #[test]
 fn quick_set_up_by_file_signs_and_keeps_its_data() {
     let folder = tempfile::tempdir().unwrap();
@@ -63,16 +82,17 @@ fn quick_set_up_by_file_signs_and_keeps_its_data() {
     setup_disk(&setup, &files);
     let mut machine = Machine::start(Start::Kernel, &[&data, &setup]);
     machine.wait_for("box1 login: ");
-    eprintln!("prompt after {:?}", machine.age());
+    let prompt = machine.age();
     machine.type_line("ann");
     machine.wait_for("Passphrase: ");
     machine.type_line("a wrong passphrase");
     machine.wait_for("Wrong name or passphrase.");
     machine.log_in("box1", "ann", PASS);
     machine.command_until("log", BOX1, "[STATS] a.example");
-    eprintln!("signed after {:?}", machine.age());
+    let signed = machine.age();
     let status = machine.command_until("status", BOX1, "10.0.2.15 on");
     eprintln!("{status}");
+    timeline(&status, machine.age(), &[("console prompt", prompt), ("first zone signed", signed)]);
 
     // The same commands over SSH; whoever has no key stays out.
     machine.ssh_until(&key, "running", "Engine running.");
@@ -222,13 +242,27 @@ fn damaged_data_can_be_repaired_or_erased() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     blank_disk(&data, 128);
-    let mut machine = Machine::start(Start::Kernel, &[&data]);
-    machine.wait_for("Name of this box [anchorite]: ");
+    let site = Site::new(folder.path(), Doors::new(), &[], &[]);
+    let mut machine = Machine::start(Start::Kernel, &[&data, &site.setup]);
+    machine.wait_for("box1 login: ");
     machine.press_power_button();
     machine.wait_until_off();
-    // The first MiB of the partition, which begins at the second of the disk.
-    let file = std::fs::File::options().write(true).open(&data).unwrap();
-    std::os::unix::fs::FileExt::write_all_at(&file, &[0xa5; 1 << 20], 1 << 20).unwrap();
+    // The partition begins at the second MiB of the disk.
+    let damage = |octets: usize| {
+        let file = std::fs::File::options().write(true).open(&data).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, &vec![0xa5; octets], 1 << 20).unwrap();
+    };
+    // The first block: there are copies of what stands in it.
+    damage(4096);
+    let mut machine = Machine::start(Start::Kernel, &[&data]);
+    machine.wait_for("the file system is damaged");
+    machine.wait_for("no data> ");
+    machine.command("repair", "the data partition is mounted");
+    machine.wait_for("box1 login: ");
+    machine.press_power_button();
+    machine.wait_until_off();
+    // A whole MiB, which has more than anybody can mend.
+    damage(1 << 20);
     let mut machine = Machine::start(Start::Kernel, &[&data]);
     machine.wait_for("the file system is damaged");
     machine.wait_for("no data> ");

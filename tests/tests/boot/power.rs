@@ -29,7 +29,7 @@ const ROLLING: &str = "rolling.example";
 /// Power cuts during the first start, before those under load.
 const FIRST_CUTS: u64 = 3;
 /// Most writes between the moment when all is at work and the cut.
-const WRITES_MAX: u64 = 400;
+const WRITES_MAX: u64 = 1000;
 /// Most writes of a first start before a cut.
 const FIRST_WRITES_MAX: u64 = 250;
 
