@@ -15,13 +15,18 @@ pub fn script(shell: &str, programs: &[&str]) -> Option<String> {
         "bash" => Some(bash(programs)),
         // zsh reads bash's scripts when it is told to.
         "zsh" => Some(format!(
-            "#compdef anchorite\nautoload -U +X bashcompinit && bashcompinit\n{}",
+            "#compdef anchorite\nautoload -U +X bashcompinit && bashcompinit\n{}{ZSH_END}",
             bash(programs)
         )),
         "fish" => Some(fish(programs)),
         _ => None,
     }
 }
+
+/// As a file in zsh's folder of functions, it is read when the first completion is wanted.
+const ZSH_END: &str = "\
+if [[ ${funcstack[1]} == _anchorite ]]; then _bash_complete -o default -F _anchorite; fi
+";
 
 /// Paths with the words that may follow them, with a line of help.
 fn tree(programs: &[&str]) -> BTreeMap<String, BTreeMap<String, String>> {
@@ -60,12 +65,34 @@ fn paths() -> Vec<(String, &'static Command)> {
     paths
 }
 
-/// The first line of a command's help.
+/// A longer sentence is cut.
+const SUMMARY_CHARS_MAX: usize = 90;
+/// Where the signer's usage begins to explain.
+const SIGNER_COLUMN: usize = 28;
+
+/// The first sentence of a command's help.
 pub(crate) fn summary(command: &Command) -> String {
-    let help = command.help.trim_start();
-    let signer = || command.usage.split_once("  ").map_or("", |(_, text)| text.trim_start());
-    let text = if help.is_empty() { signer() } else { help };
-    text.lines().next().unwrap_or_default().trim().to_owned()
+    let signer = || {
+        let lines = command.usage.lines();
+        let text: Vec<&str> = lines.map(|line| line.get(SIGNER_COLUMN..).unwrap_or("")).collect();
+        text.join(" ")
+    };
+    // A help that several commands share has a line for each.
+    let own = |line: &&str| line.split('\t').next() == Some(command.path);
+    let text = match (command.help.trim(), command.help.lines().find(own)) {
+        ("", _) => signer(),
+        (_, Some(line)) => line[command.path.len()..].to_owned(),
+        (help, None) => help.split("\n\n").next().unwrap_or_default().to_owned(),
+    };
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let end = [". ", "; ", ": "].iter().filter_map(|end| text.find(end)).min();
+    let text = text[..end.unwrap_or(text.len())].trim_end_matches('.');
+    if text.chars().count() < SUMMARY_CHARS_MAX {
+        return if text.is_empty() { String::new() } else { format!("{text}.") };
+    }
+    let begin: String = text.chars().take(SUMMARY_CHARS_MAX).collect();
+    let cut = begin.rfind(", ").or_else(|| begin.rfind(' ')).unwrap_or(begin.len());
+    format!("{} ...", &begin[..cut])
 }
 
 /// The kind of names that a value is one of.
@@ -124,37 +151,38 @@ fn bash(programs: &[&str]) -> String {
     )
 }
 
-/// Names come from outside, so they are quoted, and never given to `compgen -W`, which would run
+/// In zsh `path` is `PATH`, so no variable is called so. Names come from outside, so they are quoted, and never given to `compgen -W`, which would run
 /// what looks like a command in them.
 const BASH_FUNCTION: &str = r#"_anchorite_names() {
     local name
     while IFS= read -r name; do
+        [ -n "$name" ] || continue
         printf -v name %q "$name"
-        case "$name" in "$cur"?*) COMPREPLY+=("$name") ;; esac
+        case "$name" in "$cur"*) COMPREPLY+=("$name") ;; esac
     done <<EOF
 $(anchorite names "$1" "${cur%%[!A-Za-z0-9._-]*}" 2>/dev/null)
 EOF
 }
 _anchorite() {
-    local cur prev path="" word kind i
+    local cur prev typed="" word kind i
     cur="${COMP_WORDS[COMP_CWORD]}"
     prev="${COMP_WORDS[COMP_CWORD-1]}"
     for ((i = 1; i < COMP_CWORD; i++)); do
         word="${COMP_WORDS[i]}"
-        case " $(_anchorite_next "$path") " in
-            *" $word "*) path="${path:+$path }$word" ;;
+        case " $(_anchorite_next "$typed") " in
+            *" $word "*) typed="${typed:+$typed }$word" ;;
         esac
     done
-    kind="$(_anchorite_value "$path" "$prev")"
+    kind="$(_anchorite_value "$typed" "$prev")"
     COMPREPLY=()
     if [ -n "$kind" ]; then
         _anchorite_names "$kind"
         return
     fi
-    for word in $(_anchorite_next "$path") $(_anchorite_flags "$path"); do
+    for word in $(_anchorite_next "$typed") $(_anchorite_flags "$typed"); do
         case "$word" in "$cur"*) COMPREPLY+=("$word") ;; esac
     done
-    kind="$(_anchorite_operand "$path")"
+    kind="$(_anchorite_operand "$typed")"
     if [ -n "$kind" ] && [ "${cur#-}" = "$cur" ]; then
         _anchorite_names "$kind"
     fi

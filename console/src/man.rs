@@ -4,6 +4,9 @@
 use crate::completions::summary;
 use console_protocol::table::{self, Command, Effect, Family};
 
+/// Of the pages' form; what they say is that of the version they name.
+const DATE: &str = "2026-11-23";
+
 /// A command's page is called so, without `.1`.
 pub fn page_name(command: &Command) -> String {
     let family = match command.family {
@@ -26,10 +29,32 @@ fn escaped(text: &str) -> String {
     text.lines().map(line).collect()
 }
 
+/// A help as paragraphs; what stands behind "Options:" is a list of words and what they mean.
+fn description(help: &str) -> String {
+    if help.trim().is_empty() {
+        return "See the synopsis.\n".to_owned();
+    }
+    let (mut text, mut is_list) = (String::new(), false);
+    for line in help.trim().lines() {
+        let line = line.trim();
+        let blanks = || line.find("  ").filter(|_| is_list);
+        match line.find('\t').or_else(blanks) {
+            _ if line.is_empty() => text += if is_list { "" } else { ".PP\n" },
+            Some(at) => {
+                let (word, meaning) = line.split_at(at);
+                text += &format!(".TP\n{}{}", escaped(word), escaped(meaning.trim()));
+            }
+            None => text += &escaped(line),
+        }
+        is_list |= line == "Options:";
+    }
+    text
+}
+
 fn head(name: &str, summary: &str) -> String {
     let summary = if summary.is_empty() { "a command" } else { summary };
     format!(
-        ".TH \"{}\" 1 \"\" \"anchorite {}\" \"Anchorite\"\n.SH NAME\n{} \\- {}",
+        ".TH \"{}\" 1 \"{DATE}\" \"anchorite {}\" \"Anchorite\"\n.SH NAME\n{} \\- {}",
         name.to_uppercase(),
         env!("CARGO_PKG_VERSION"),
         name.replace('-', "\\-"),
@@ -55,9 +80,8 @@ pub fn page(command: &Command) -> String {
         let begin = if number == 0 { prefix } else { "" };
         text += &escaped(&format!("{begin}{line}"));
     }
-    text += ".fi\n.SH DESCRIPTION\n.nf\n";
-    text += &escaped(if command.help.is_empty() { "See the synopsis." } else { command.help });
-    text += ".fi\n";
+    text += ".fi\n.SH DESCRIPTION\n";
+    text += &description(command.help);
     if command.options().next().is_some() {
         text += ".SH OPTIONS\n";
         for one in command.options() {
@@ -110,7 +134,7 @@ mod tests {
             assert!(index.contains(&name.replace('-', "\\-")), "{name}");
             assert!(page.contains(".SH SYNOPSIS") && page.contains(".SH WHO"), "{name}");
             let is_macro = |line: &str| {
-                [".TH", ".SH", ".nf", ".fi", ".TP", ".BR", ".B"]
+                [".TH", ".SH", ".nf", ".fi", ".TP", ".PP", ".BR", ".B"]
                     .contains(&line.split(' ').next().unwrap())
             };
             let strange: Vec<&str> = page

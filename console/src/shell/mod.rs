@@ -54,6 +54,7 @@ const BELL: &[u8] = b"\x07";
 /// What somebody is told whose session ends since nothing was typed.
 pub fn idle_text(idle: Duration) -> String {
     match (idle.as_secs() / 60, idle.as_secs()) {
+        (0, 1) => "1 second without input: good bye.".to_owned(),
         (0 | 1, seconds) => format!("{seconds} seconds without input: good bye."),
         (minutes, _) => format!("{minutes} minutes without input: good bye."),
     }
