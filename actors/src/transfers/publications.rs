@@ -149,13 +149,13 @@ impl Publications {
         });
     }
 
-    /// How many octets a difference to `version` may have to be of use to secondaries; `None`: the
-    /// zone has none.
+    /// How many octets a difference to `version` may have to be of use to secondaries, who else get
+    /// the zone; `None`: there are none.
     pub fn step_octets_max(&self, version: &ZoneVersion) -> Option<usize> {
         let entry = self.entry(&version.apex)?;
         let entry = lock(&entry);
         let outbound = entry.outbound.as_ref()?;
-        let octets = || history_octets_max(octets_of(version)).min(HISTORY_OCTETS_MAX);
+        let octets = || octets_of(version).min(HISTORY_OCTETS_MAX);
         (!outbound.provide_transfer.is_empty()).then(octets)
     }
 
@@ -170,7 +170,7 @@ impl Publications {
         let octets = octets_of(version);
         (entry.version, entry.octets) = (Some(version.clone()), octets);
         if entry.outbound.is_some() {
-            remember(&mut entry.history, serial, history_octets_max(octets));
+            remember(&mut entry.history, serial, HISTORY_OCTETS.max(octets / HISTORY_SHARE));
             drop(entry);
             self.tell_of(zone);
         }
@@ -365,11 +365,6 @@ impl Publications {
         let mut zones = self.zones.write().unwrap_or_else(PoisonError::into_inner);
         zones.entry(zone.clone()).or_default().clone()
     }
-}
-
-/// What steps to a version of so many octets may have.
-fn history_octets_max(octets: usize) -> usize {
-    HISTORY_OCTETS.max(octets / HISTORY_SHARE)
 }
 
 fn octets_of(version: &ZoneVersion) -> usize {

@@ -91,7 +91,7 @@ impl Services {
         match zone.change() {
             Some(change) => self.publications.publish(zone.version(), Some(change)),
             None => {
-                let step = self.large_step(order, zone.version()).await;
+                let step = self.large_step(zone.version()).await;
                 self.publications.publish_shared(zone.version(), step);
             }
         }
@@ -122,19 +122,15 @@ impl Services {
     /// The difference to a version that was judged and saved as a whole, where secondaries are
     /// better off with it: of a zone with few signatures, such as one with opt-out, all that are
     /// made anew are less than the zone. It is gone with the next start.
-    async fn large_step(
-        &self,
-        order: &RunOrder,
-        version: &Arc<ZoneVersion>,
-    ) -> Option<(Serial, Arc<Difference>)> {
-        let old = order.stored.as_ref()?.version.clone();
+    async fn large_step(&self, version: &Arc<ZoneVersion>) -> Option<(Serial, Arc<Difference>)> {
+        // What is forgotten here (`ods-signer clear`) secondaries still have.
+        let old = self.publications.get(&version.apex)?.version?;
         let octets_max = self.publications.step_octets_max(version)?;
-        let from = old.serial().filter(|_| self.publications.serves(&old))?;
-        let new = version.clone();
+        let (from, new) = (old.serial()?, version.clone());
         let make = move || {
             // RRSIGs of others are no signatures of RRsets, and not told apart here.
             let is_foreign = old.has_foreign_signatures() || new.has_foreign_signatures();
-            difference_within(&old, &new, octets_max).filter(|_| !is_foreign)
+            (!is_foreign).then(|| difference_within(&old, &new, octets_max)).flatten()
         };
         // Without it they get the whole zone.
         Some((from, Arc::new(self.pool.run(make).ok()?.await.ok()??)))

@@ -153,5 +153,18 @@ fn a_zone_that_is_signed_anew_goes_out_as_a_difference() {
         ixfr.len()
     );
     lab.verify(&secondary.records());
+
+    // All signatures, and nothing else.
+    let mut command = Command::new(anchorite());
+    command.arg0("ods-signer").arg("-s").arg(lab.installation.path("engine.sock"));
+    let cleared = command.args(["clear", ZONE]).output().unwrap();
+    assert!(cleared.status.success(), "{cleared:?}");
+    lab.daemon.wait_for(&["[STATS] example.com "]);
+    let last = lab.serial();
+    secondary.wait_for_serial(last);
+    assert_eq!(secondary.records(), lab.served());
+    let ixfr = kdig(address, &["+tcp", ZONE, &format!("IXFR={serial}")]);
+    assert!(ixfr.matches("\tRRSIG\t").count() > 4_000 && !ixfr.contains("\tDS\t"));
+    assert!(!lab.daemon.log().contains("axfr fallback"), "{}", lab.daemon.log());
     lab.daemon.stop();
 }
