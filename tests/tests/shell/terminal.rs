@@ -72,6 +72,51 @@ fn a_terminal_that_is_gone_in_the_middle_ends_the_shell_and_nothing_else() {
 }
 
 #[test]
+fn a_terminal_that_is_gone_while_it_is_written_to_ends_the_shell() {
+    let installation = installation();
+    let mut pty = Pty::start(shell(&installation), 5);
+    pty.wait_for("(daemon not running)> ");
+    // More than a terminal takes that nobody reads, so that the shell stands in the middle of it.
+    pty.types(&"help | no-more\r".repeat(40));
+    pty.wait_for("Commands for the running daemon:");
+    assert!(pty.hang_up().code().is_some(), "it was killed by a signal");
+}
+
+#[test]
+fn a_shell_into_which_nobody_types_ends_and_says_so() {
+    let installation = installation();
+    let mut command = shell(&installation);
+    let mut pty = Pty::start(
+        {
+            command.args(["--idle", "1"]);
+            command
+        },
+        24,
+    );
+    pty.wait_for("1 second without input: good bye.");
+    assert_eq!(pty.ended().code(), Some(0));
+}
+
+#[test]
+fn half_a_command_and_a_name_that_is_not_there_are_told_what_is_there() {
+    let installation = installation();
+    let mut daemon = installation.start();
+    daemon.wait_for(&["signer started"]);
+    let mut pty = Pty::start(shell(&installation), 40);
+    pty.wait_for("(admin,officer)");
+    pty.types("zone\r");
+    pty.wait_for("zone what? There are add, audit, delete, diff, input, list, set-policy, show.");
+    pty.types("zone show exampel.com\r");
+    pty.wait_for("zone exampel.com is not known");
+    pty.wait_for("Did you mean \"example.com\"?");
+    pty.types("key show 1\r");
+    pty.wait_for("1");
+    pty.types("exit\r");
+    assert_eq!(pty.ended().code(), Some(0));
+    daemon.stop();
+}
+
+#[test]
 fn a_daemon_that_is_away_is_said_and_found_again() {
     let installation = installation();
     let mut pty = Pty::start(shell(&installation), 24);

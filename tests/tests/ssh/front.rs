@@ -65,7 +65,14 @@ impl Front {
 
     /// Starts the SSH host.
     pub(crate) fn host(&self) -> Host {
-        let mut process = Daemon::spawn(self.host_command());
+        self.host_that(&[])
+    }
+
+    /// The same with more options.
+    pub(crate) fn host_that(&self, options: &[&str]) -> Host {
+        let mut command = self.host_command();
+        command.args(options);
+        let mut process = Daemon::spawn(command);
         let line = process.wait_for(&["listening on"]);
         let port = line.trim_end().rsplit(':').next().unwrap().parse().unwrap();
         Host { process, port }

@@ -5,5 +5,6 @@
 mod commands;
 mod floods;
 mod front;
+mod long;
 mod refused;
 mod shell;
