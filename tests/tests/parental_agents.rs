@@ -95,6 +95,13 @@ fn enforcer(installation: &Installation, words: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// The line of a check.
+fn monitor(installation: &Installation, check: &str) -> String {
+    let mut command = Command::new(anchorite());
+    let output = command.args(["-s", &installation.socket(), "monitor", check]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
 /// Sets the clock forward by this many seconds.
 fn leap(installation: &Installation, seconds: u64) {
     let queue = enforcer(installation, "queue");
@@ -193,6 +200,19 @@ fn a_ds_goes_on_when_every_server_shows_it_and_its_ttl_is_over() {
     assert_eq!(ds_states(&installation), ["rumoured"]);
     leap(&installation, HOUR);
     until_ds_are(&installation, &["omnipresent"]);
+
+    // Nothing is on its way any more. The parent makes a mistake: nobody believes the zone, and
+    // somebody has to know.
+    let wrong = [&[0, 1, 13, 2][..], &[7; 32]].concat();
+    servers.iter().for_each(|server| server.say(Says::Ds(vec![wrong.clone()])));
+    let begin = Instant::now();
+    let is_seen = |said: &str| said.contains("ods1: the parent's DS match no key of the zone");
+    while !is_seen(&monitor(&installation, "ds")) {
+        assert!(begin.elapsed() < WAIT, "{}", monitor(&installation, "ds"));
+        // Until the round after the one that was under way.
+        leap(&installation, HOUR);
+        std::thread::park_timeout(Duration::from_millis(500));
+    }
     daemon.stop();
 }
 

@@ -1,5 +1,6 @@
 //! What the parents of zones show: has it watched while a DS is on its way, and keeps what was
-//! seen for the zone's next turn (guard W6). In: what a turn found, [`ParentEvent`]. Out: orders to
+//! seen for the zone's next turn (guard W6). Else it is looked at each [`CALM_INTERVAL`], for the
+//! health alone: a parent's mistake is seen before its users see it. In: what a turn found, [`ParentEvent`]. Out: orders to
 //! the watcher. Never: what a sighting means; that is `dnssec::enforcer`'s.
 
 use super::jobs::Task;
@@ -7,9 +8,12 @@ use super::{EnforcerActor, Watched};
 use crate::parent::{Announcement, Digest, ParentEvent, ParentMessage, WatchOrder};
 use crate::runtime::{AsyncContext, Context, Handler};
 use dnssec::enforcer::DsSighting;
-use dnssec::parent::{Sightings, WatchedKey};
-use dnssec::{Name, Timestamp};
+use dnssec::parent::{ParentalAgents, Sightings, WatchedKey};
+use dnssec::{Name, Seconds, Timestamp};
 use std::sync::Arc;
+
+/// How often a parent is asked, at most, that is to change nothing.
+const CALM_INTERVAL: Seconds = Seconds(1800);
 
 /// What is known of a zone's parent.
 #[derive(Default)]
@@ -24,6 +28,9 @@ impl Watched {
     /// The DS RRsets that the parent showed lately.
     pub(super) fn shown_ds(&self, now: Timestamp) -> Vec<Vec<Vec<u8>>> {
         let Some(agents) = &self.policy.parent.agents else { return Vec::new() };
+        if self.observation.order.as_ref().is_none_or(|order| order.is_calm) {
+            return Vec::new();
+        }
         let seen = self.observation.seen.as_ref();
         let fresh = seen.filter(|seen| seen.are_fresh(agents.interval, now));
         fresh.map(|seen| seen.sets.clone()).unwrap_or_default()
@@ -38,7 +45,7 @@ impl Watched {
 }
 
 impl EnforcerActor {
-    /// Has the parent watched for these keys of a zone, and no others.
+    /// Has the parent watched for these keys of a zone, and no others; without any, calmly.
     pub(super) fn observe_parent(
         &mut self,
         zone: &Name,
@@ -47,9 +54,11 @@ impl EnforcerActor {
     ) {
         let Some(watched) = self.zones.get_mut(zone) else { return };
         // Of a zone that is passed through, the DS alone is of interest: for whoever signs it.
-        let has_interest = !keys.is_empty() || watched.policy.passthrough;
-        let agents = watched.policy.parent.agents.clone().filter(|_| has_interest);
-        let order = agents.map(|agents| WatchOrder { agents, keys });
+        let is_calm = keys.is_empty() && !watched.policy.passthrough;
+        let order = watched.policy.parent.agents.clone().map(|agents| {
+            let interval = if is_calm { CALM_INTERVAL } else { Seconds(0) }.max(agents.interval);
+            WatchOrder { agents: ParentalAgents { interval, ..agents }, keys, is_calm }
+        });
         if watched.observation.order.as_deref() == order.as_ref() {
             return;
         }

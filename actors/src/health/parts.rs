@@ -70,7 +70,9 @@ pub(super) fn keys(
         let nowhere = of_keys.filter(|key| key.shown == DsShown::Nowhere);
         nowhere.map(move |key| (zone.clone(), key.id.clone())).collect::<Vec<_>>()
     });
-    let disagreeing = watched().filter_map(|(zone, it)| Some((zone, it.disagreement.clone()?)));
+    // Where nothing waits for the parent, a server of it that is away is no matter of ours.
+    let awaited = watched().filter(|(_, watch)| !watch.order.is_calm);
+    let disagreeing = awaited.filter_map(|(zone, it)| Some((zone, it.disagreement.clone()?)));
     KeysHealth {
         lives: lives.into_iter().map(|(zone, life)| (zone_text(&zone), life)).collect(),
         agenda: agenda.into_iter().map(|(at, zone)| (at, zone_text(&zone))).collect(),

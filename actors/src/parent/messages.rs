@@ -78,6 +78,8 @@ pub struct WatchOrder {
     pub agents: ParentalAgents,
     /// Keys whose DS is on its way.
     pub keys: Vec<WatchedKey>,
+    /// Nothing waits for the answers: nobody is told when servers do not agree.
+    pub is_calm: bool,
 }
 
 /// Event. A round of questions about a zone ended.

@@ -128,6 +128,7 @@ impl ParentActor {
     ) {
         let known = self.forget(&zone);
         let (rounds, told) = known.map_or_else(Default::default, |one| (one.rounds, one.told));
+        let told = told.filter(|_| !order.is_calm);
         let now = self.parts.clock.now();
         self.agenda.insert((now, zone.clone()));
         let seen = None;
@@ -200,7 +201,9 @@ impl ParentActor {
         let sightings = watched.rounds.take(&zone, &order.keys, &heard, now);
         let asked: Vec<(SocketAddr, Heard)> =
             order.agents.addresses.iter().copied().zip(heard).collect();
-        watched.tell(&zone, disagreement(&zone, &order.keys, &asked));
+        if !order.is_calm {
+            watched.tell(&zone, disagreement(&zone, &order.keys, &asked));
+        }
         let next = now.plus(order.agents.interval);
         watched.next = Some(next);
         watched.seen = Some(sightings.clone());

@@ -59,6 +59,7 @@ fn order() -> Arc<WatchOrder> {
             anchor_file: None,
         },
         keys,
+        is_calm: false,
     })
 }
 
