@@ -1,7 +1,8 @@
 //! What the parents of zones show: has it watched while a DS is on its way, and keeps what was
 //! seen for the zone's next turn (guard W6). Else it is looked at each [`CALM_INTERVAL`], for the
-//! health alone: a parent's mistake is seen before its users see it. In: what a turn found, [`ParentEvent`]. Out: orders to
-//! the watcher. Never: what a sighting means; that is `dnssec::enforcer`'s.
+//! health alone: a parent's mistake is seen before its users see it.
+//! In: what a turn found, [`ParentEvent`]. Out: orders to the watcher. Never: what a sighting
+//! means; that is `dnssec::enforcer`'s.
 
 use super::jobs::Task;
 use super::{EnforcerActor, Watched};

@@ -149,7 +149,7 @@ impl HealthActor {
         let real = self.clock().uptime();
         for (name, observed) in look.slots {
             let heard = self.slots.entry(name).or_insert(Heard { value: None, at: uptime });
-            // One that is being opened is not heard of: for a moment that is no fault, and then it is.
+            // One that is being opened is not heard of: that is a fault when it lasts.
             if let Some(observed) = observed.filter(|observed| !observed.is_opening) {
                 *heard = Heard { value: Some(parts::slot(&observed, real)), at: uptime };
             }

@@ -15,8 +15,8 @@ use tokio::time::timeout;
 /// Octets of standard input that are kept, for an answer to a question.
 const INPUT_OCTETS_MAX: usize = 1024;
 
-/// How long `monitor` waits for the daemon, which answers at once: other checks of the same key wait
-/// for their places meanwhile, and a monitor's patience is 10 to 15 seconds.
+/// How long `monitor` waits for the daemon, which answers at once: other checks of the same key
+/// wait for their places meanwhile, and a monitor's patience is 10 to 15 seconds.
 const SILENCE_MAX: Duration = Duration::from_secs(5);
 
 /// Exit code of `running` when the daemon does not.

@@ -2,7 +2,7 @@
 //! master that is gone or hangs, a daemon that is stopped or hangs. Its status file shows the right
 //! state of the right service within half a minute, and OK after the mend.
 //! In: nagios4 and its plugin check_by_ssh of Debian, OpenSSH's client, our sample objects, our SSH
-//! host beside the daemon. Out: seconds from fault to state and back, as the manual's table has them.
+//! host beside the daemon. Out: seconds from fault to state and back, as in the manual's table.
 
 mod front;
 mod nagios;

@@ -108,8 +108,8 @@ impl Nagios {
         self.child = Some(command.spawn().expect("nagios4 is installed (cargo xtask setup)"));
     }
 
-    /// Waits until these services have these states at once, `within` a time of `begin`. How long it
-    /// took.
+    /// Waits until these services have these states at once, `within` a time of `begin`. How long
+    /// it took.
     #[track_caller]
     pub(crate) fn wait(&self, wanted: &[(&str, u8)], begin: Instant, within: Duration) -> Duration {
         loop {
