@@ -29,7 +29,8 @@ fn transfers(criterion: &mut Criterion) {
     let text = String::from_utf8(text).expect("zone files are ASCII");
     let new = made::assemble(&apex, made::pack(&apex, next_serial(&text).as_bytes()));
     let question = Question { name: apex.clone(), rtype: AXFR };
-    let heading = Heading { id: 7, recursion_desired: false, question, has_edns: false, expire: None };
+    let heading =
+        Heading { id: 7, recursion_desired: false, question, has_edns: false, expire: None };
     let steps = [Arc::new(difference(&old, &new))];
     let axfr = Transfer::Axfr(Axfr::new(Arc::new(old)).expect("it has a SOA"));
     let render = |transfer: &Transfer| {

@@ -1,4 +1,5 @@
-//! kaspcheck of addns.xml, as far as zonelist.xml or a `<CatalogList>` names it, and of zonefetch.xml.
+//! kaspcheck of addns.xml, as far as zonelist.xml or a `<CatalogList>` names it, and of
+//! zonefetch.xml.
 //! In: names of files. Out: lines of the report: `fails to validate` as for the other files, with
 //! each fault at its place, and nothing of a file that is right, since OpenDNSSEC says nothing.
 
@@ -11,7 +12,7 @@ use crate::diagnostics::{FileFaults, Read};
 use crate::zonefetch::read_zonefetch;
 use crate::zonelist::{Adapter, ZoneList};
 
-/// Checks every addns.xml that the zones or catalogs name, once; `folder` is that of relative paths.
+/// Checks every addns.xml that zones or catalogs name, once; `folder` is that of relative paths.
 pub(super) fn check(
     folder: &Path,
     list: &ZoneList,

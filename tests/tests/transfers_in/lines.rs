@@ -28,8 +28,8 @@ fn notify_is_answered_and_told_of_as_by_opendnssec() {
     let folder = installation.path("").to_string_lossy().into_owned();
     let other = format!(
         "<Zone name=\"file.example\"><Policy>default</Policy><SignerConfiguration>{folder}signer/f\
-         </SignerConfiguration><Adapters><Input><Adapter type=\"File\">{folder}unsigned/file.example\
-         </Adapter></Input><Output><Adapter type=\"File\">{folder}signed/file.example</Adapter>\
+         </SignerConfiguration><Adapters><Input><Adapter type=\"File\">\
+         {folder}unsigned/file.example</Adapter></Input><Output><Adapter type=\"File\">{folder}signed/file.example</Adapter>\
          </Output></Adapters></Zone></ZoneList>"
     );
     installation.edit("zonelist.xml", "</ZoneList>", &other);

@@ -72,8 +72,8 @@ impl Answer {
         self.message.set_edns(edns);
     }
 
-    /// Tells in how many seconds the zone is too old to be served (RFC 7314 §3.2), where the request
-    /// wants to know.
+    /// Tells in how many seconds the zone is too old to be served (RFC 7314 §3.2), where the
+    /// request wants to know.
     pub fn expiring_in(mut self, length: Option<Seconds>) -> Answer {
         if let (Some(edns), Some(length)) = (&mut self.message.edns, length) {
             let seconds = u32::try_from(length.0).unwrap_or(u32::MAX).to_be_bytes();
