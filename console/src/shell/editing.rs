@@ -258,20 +258,15 @@ impl Session {
     /// Names came from the daemon, or did not.
     pub(super) fn offer(&mut self, next: Next, partial: &str, names: &[String], is_list: bool) {
         self.state = State::Editing;
-        let names = names.iter().map(|name| (name.clone(), String::new()));
-        let words: Vec<(String, String)> = next.words.iter().cloned().chain(names).collect();
         // The usage of a filter has more words than its name.
         let name = |word: &str| word.split(' ').next().unwrap_or_default().to_owned();
-        let all: Vec<String> = words.iter().map(|(word, _)| name(word)).collect();
+        let words = next.words.iter().map(|(word, _)| name(word));
+        let all: Vec<String> = words.chain(names.iter().cloned()).collect();
+        let names = names.iter().map(|name| (name.clone(), String::new()));
+        let words: Vec<(String, String)> = next.words.iter().cloned().chain(names).collect();
         let common = common_begin(&all);
         let is_whole = all.len() == 1;
-        if !is_list && (is_whole || common.len() > partial.len()) && common.starts_with(partial) {
-            for char in common[partial.len()..].chars() {
-                self.line.insert(char);
-            }
-            if is_whole {
-                self.line.insert(' ');
-            }
+        if !is_list && common.starts_with(partial) && self.insert(&common, partial, is_whole) {
             return self.draw();
         }
         if !is_list {
@@ -280,6 +275,35 @@ impl Session {
         }
         let notes = if words.is_empty() || partial.is_empty() { next.notes } else { Vec::new() };
         self.list(&words, &notes);
+    }
+
+    /// Types what completes a word; false: there is nothing, or the terminal cannot show it.
+    fn insert(&mut self, common: &str, partial: &str, is_whole: bool) -> bool {
+        let is_shown = |char: char| is_printable(char, self.settings.is_unicode);
+        let plain = common.find(|char| !is_shown(char) || words::is_special(char));
+        let Some(plain) = plain else {
+            self.type_all(&common[partial.len()..]);
+            if is_whole {
+                self.line.insert(' ');
+            }
+            return is_whole || common.len() > partial.len();
+        };
+        let can_be_quoted = is_whole && common.chars().all(is_shown);
+        if let Some(quoted) = words::quoted(common).filter(|_| can_be_quoted) {
+            partial.chars().for_each(|_| self.line.backspace());
+            self.type_all(&format!("{quoted} "));
+            return true;
+        }
+        let rest = common.get(partial.len()..plain).unwrap_or_default();
+        self.type_all(rest);
+        !rest.is_empty()
+    }
+
+    /// What has no room is noted by the line, which is refused then.
+    fn type_all(&mut self, text: &str) {
+        for char in text.chars() {
+            self.line.insert(char);
+        }
     }
 
     /// Lists words under the line, and shows the line again.

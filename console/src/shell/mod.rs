@@ -147,7 +147,11 @@ impl Session {
     /// A session that has not begun.
     pub fn new(settings: Settings) -> Session {
         let mut history = Box::<History>::default();
-        for line in &settings.history {
+        // Another terminal of the same user may show what this one does not.
+        let is_shown = |line: &&String| {
+            line.chars().all(|char| screen::is_printable(char, settings.is_unicode))
+        };
+        for line in settings.history.iter().filter(is_shown) {
             history.add(line);
         }
         Session {

@@ -61,6 +61,9 @@ fn usual(line: &str) -> Option<(&'static str, u8)> {
         "show status --brief" => Some(("signer1 operator 2\n", 0)),
         "names zones ex" | "names zones example." => Some(("example.com\nexample.org\n", 0)),
         "names zones example.c" => Some(("example.com\n", 0)),
+        "names policies o" => Some(("our policy\n", 0)),
+        "names policies e" => Some(("e\u{202e}vil\u{1b}[2J\n", 0)),
+        "names policies i" => Some(("it's \"one\"\n", 0)),
         "zones" => Some(("There are 1 zones configured\n- a\u{1b}[2J\u{202e}.example\n", 0)),
         "queue" => Some(("1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n", 0)),
         "plan --all --json" => Some(("[{\"zone\":\"a\",\"at\":5}]\n", 0)),
@@ -167,6 +170,25 @@ fn tab_completes_with_names_of_the_daemon() {
     desk.types("signer sign ex\t\t\t");
     assert_eq!(desk.screen.row(2), "  example.com");
     assert_eq!(desk.screen.row(0), "signer1 (operator) [2 alarms]> signer sign example.");
+}
+
+#[test]
+fn names_are_quoted_and_never_typed_raw() {
+    check_line("zone add -p o\t-z x", "zone add -p 'our policy' -z x");
+    check_line("zone add -p e\t\t", "zone add -p e");
+    check_line("zone add -p i\t", "zone add -p it");
+}
+
+#[test]
+fn lines_that_another_terminal_showed_are_not_drawn_here() {
+    let mut desk = Desk::new(true);
+    let mut settings = desk.session.settings.clone();
+    settings.history = vec!["zones".to_owned(), "zone list \u{e4}\u{1b}[2J".to_owned()];
+    desk.session = Session::new(settings);
+    let effects = desk.session.start();
+    desk.carry_out(effects);
+    desk.types("\x10");
+    assert_eq!(desk.screen.row(0), "signer1 (operator) [2 alarms]> zones");
 }
 
 #[test]

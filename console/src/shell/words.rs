@@ -64,6 +64,17 @@ pub(super) fn begin(line: &str) -> (Typed, Option<char>) {
     (typed, quote)
 }
 
+/// Whether a character means something outside of quotation marks.
+pub(super) fn is_special(char: char) -> bool {
+    char.is_whitespace() || matches!(char, '"' | '\'' | '|' | '#')
+}
+
+/// A word in quotation marks; none: it has both kinds.
+pub(super) fn quoted(word: &str) -> Option<String> {
+    let quote = ['\'', '"'].into_iter().find(|quote| !word.contains(*quote))?;
+    Some(format!("{quote}{word}{quote}"))
+}
+
 fn end_word(typed: &mut Typed, word: &mut Option<String>) {
     if let Some(word) = word.take() {
         typed.filters.last_mut().unwrap_or(&mut typed.words).push(word);
