@@ -1,6 +1,7 @@
-//! A master that refuses: `zone show` has the RCODE and since when, until it gives us the zone.
+//! A master that refuses: `zone show` has the RCODE and since when, until it gives us the zone; and
+//! another one that gives it.
 
-use crate::lab::{ZONE, Zone, installation};
+use crate::lab::{Lab, ZONE, Zone, installation};
 use anchorite_tests::daemon::Installation;
 use anchorite_tests::peers::{Key, Setup, Software, free_address};
 use anchorite_tests::program::anchorite;
@@ -37,4 +38,37 @@ fn a_master_that_refuses_is_shown_with_its_rcode_and_since_when() {
     let line = master_line(&installation);
     assert!(line.contains(": well, last success 20"), "{line}");
     daemon.stop();
+}
+
+/// Of two masters the first refuses: the second gives the zone and each change of it, and the first
+/// is told of for as long as it refuses.
+#[test]
+fn the_next_master_gives_what_the_first_refuses() {
+    let (mut zone, listener) = (Zone::new(), free_address());
+    let key = Key::new("transfer.key", "hmac-sha256");
+    let refusing = Setup::primary(Software::Named, ZONE, &zone.text()).with_key(key).start();
+    let giving = Setup::primary(Software::Nsd, ZONE, &zone.text()).notifying(listener).start();
+    let installation = installation(ZONE, giving.address(), listener, None);
+    let first = format!(
+        "<RequestTransfer><Remote><Address>127.0.0.1</Address><Port>{}</Port></Remote>",
+        refusing.address().port()
+    );
+    installation.edit("addns.xml", "<RequestTransfer>", &first);
+    let daemon = Some(installation.start());
+    let mut lab = Lab { master: giving, installation, daemon };
+    lab.wait_for_signed(&zone);
+    zone.change();
+    lab.master.replace(&zone.text(), zone.serial);
+    lab.wait_for_signed(&zone);
+    let mut command = Command::new(anchorite());
+    let output = command.args(["-s", &lab.installation.socket(), "zone", "show", ZONE]).output();
+    let text = String::from_utf8(output.expect("it was built").stdout).expect("it is text");
+    for (master, words) in [
+        (refusing.address(), ": answered REFUSED (since 20"),
+        (lab.master.address(), ": well, last success 20"),
+    ] {
+        let start = format!("  master {master}{words}");
+        assert!(text.lines().any(|line| line.starts_with(&start)), "{start}: {text}");
+    }
+    lab.daemon.expect("it runs").stop();
 }
