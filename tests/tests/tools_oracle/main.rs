@@ -2,8 +2,9 @@
 //! commands on the same configuration, with SoftHSM; standard output, standard error and exit code
 //! of each have to be the same byte for byte. What 2.1.12 said is in `tests/data/tools-oracle`
 //! (`TOOLS_ORACLE=record` asks it again); ids of keys, processes and moments are left out of the
-//! comparison. Where ours differs on purpose, [`DIFFERS`] says why, and a line there that no
-//! longer differs fails, too. The log lines go to a syslog of the test's own.
+//! comparison. Where ours differs on purpose, [`DIFFERS`] says why, what ours said is in the same
+//! folder, and a line there that no longer differs, or differs otherwise, fails, too
+//! (`TOOLS_ORACLE=ours` writes down what ours says now). The log lines go to a syslog of the test's own.
 //! Needs mount namespaces: root, or a system that gives users theirs.
 //! Never: the machine's own OpenDNSSEC folders, its syslog.
 
@@ -122,6 +123,10 @@ fn answers(text: &str) -> Vec<(&str, &str)> {
     parts.map(|part| part.split_once('\n').unwrap_or((part, ""))).collect()
 }
 
+fn asks_for(what: &str) -> bool {
+    std::env::var_os("TOOLS_ORACLE").is_some_and(|value| value == what)
+}
+
 fn record() {
     let folder = tempfile::tempdir().unwrap();
     let find = |name: &str| {
@@ -133,7 +138,7 @@ fn record() {
 
 #[test]
 fn the_tools_say_what_opendnssec_says() {
-    if std::env::var_os("TOOLS_ORACLE").is_some_and(|value| value == "record") {
+    if asks_for("record") {
         record();
     }
     let folder = tempfile::tempdir().unwrap();
@@ -155,7 +160,7 @@ fn the_tools_say_what_opendnssec_says() {
     let (theirs, ours) = (answers(&theirs), answers(&ours));
     assert_eq!(theirs.len(), ours.len());
     let mut differing = Vec::new();
-    let mut faults = String::new();
+    let (mut faults, mut otherwise) = (String::new(), String::new());
     for ((command, theirs), (_, ours)) in theirs.iter().zip(&ours) {
         let command = format!("ods-{command}");
         let is_known = DIFFERS.iter().any(|(known, _)| *known == command);
@@ -163,6 +168,8 @@ fn the_tools_say_what_opendnssec_says() {
             if !is_known {
                 faults += &format!("{command}\nOpenDNSSEC:\n{theirs}\nours:\n{ours}\n");
             }
+            let ours = ours.trim_end().replace(env!("CARGO_PKG_VERSION"), "VERSION");
+            otherwise += &format!("$ {command}\n{ours}\n");
             differing.push(command);
         }
     }
@@ -170,6 +177,10 @@ fn the_tools_say_what_opendnssec_says() {
     for (known, _) in DIFFERS {
         assert!(differing.iter().any(|one| one == known), "{known} is the same now");
     }
+    if asks_for("ours") {
+        std::fs::write(data("anchorite"), &otherwise).unwrap();
+    }
+    assert_eq!(otherwise, std::fs::read_to_string(data("anchorite")).unwrap());
     eprintln!("{} commands, {} of them differ", ours.len(), differing.len());
     // Facility local0, severity information; and the idents that people search for.
     for part in [" ods-signerd: [engine] signer started", " ods-enforcerd: [enforcer] "] {
