@@ -51,18 +51,22 @@ const OUTPUTS: &[&str] =
 
 /// Builds the image.
 pub(crate) fn run(profile: Profile) -> Outcome {
-    build(profile, &folder(profile))
+    let out = folder(profile);
+    programs(profile, &out)?;
+    assemble(&out, &out, &time_of_sources()?)
 }
 
-/// Builds the image twice, in two folders: every byte has to be the same. Prints the check sums,
-/// as `sha256sum` does.
+/// Builds the programs, and of them the image twice, in two folders: every byte has to be the same.
+/// Prints the check sums, as `sha256sum` does.
 pub(crate) fn run_twice(profile: Profile) -> Outcome {
     let first = folder(profile);
     let mut name = first.file_name().unwrap_or_default().to_owned();
     name.push("-again");
     let second = first.with_file_name(name);
-    build(profile, &first)?;
-    build(profile, &second)?;
+    programs(profile, &first)?;
+    let time = time_of_sources()?;
+    assemble(&first, &first, &time)?;
+    assemble(&first, &second, &time)?;
     let mut others = Vec::new();
     for name in OUTPUTS {
         let sums = [&first, &second].map(|folder| {
@@ -86,11 +90,9 @@ pub(crate) fn run_twice(profile: Profile) -> Outcome {
     Ok(())
 }
 
-fn build(profile: Profile, out: &Path) -> Outcome {
-    let packages = folder(profile).join("packages");
-    for folder in [&packages, out] {
-        fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-    }
+/// Builds the programs, and puts them into a folder.
+fn programs(profile: Profile, out: &Path) -> Outcome {
+    fs::create_dir_all(out).map_err(|e| format!("{}: {e}", out.display()))?;
     let mut build = cargo();
     build.args(["build", "-p", "anchorite", "-p", "init", "--bins"]);
     let built = root().join("target").join(match profile {
@@ -106,13 +108,21 @@ fn build(profile: Profile, out: &Path) -> Outcome {
         strip.arg("-o").arg(out.join(program)).arg(built.join(program));
         run_command(&mut strip)?;
     }
+    Ok(())
+}
+
+/// Makes the image in `out`, of the programs and the packages in `parts`; what is missing there is
+/// fetched.
+fn assemble(parts: &Path, out: &Path, time: &str) -> Outcome {
+    let packages = parts.join("packages");
+    fs::create_dir_all(&packages).map_err(|e| format!("{}: {e}", packages.display()))?;
     let kernel_name = kernel_package()?;
     let (kernel, kernel_version) = unpacked(&packages, &kernel_name)?;
     let (boot, boot_version) = unpacked(&packages, BOOT)?;
     let mut builder = cargo();
     builder.args(["run", "--quiet", "-p", "image", "--bin", "image-builder", "--"]);
-    builder.arg(out).arg(out.join("anchorite")).arg(out.join("init")).arg(kernel).arg(boot);
-    builder.args([env!("CARGO_PKG_VERSION"), &time_of_sources()?]);
+    builder.arg(out).arg(parts.join("anchorite")).arg(parts.join("init")).arg(kernel).arg(boot);
+    builder.args([env!("CARGO_PKG_VERSION"), time]);
     builder.arg(format!("{kernel_name}={kernel_version}")).arg(format!("{BOOT}={boot_version}"));
     for name in LOCAL {
         let version = output(Command::new("dpkg-query").args(["-W", "-f", "${Version}", name]))?;
