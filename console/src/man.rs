@@ -34,18 +34,23 @@ fn description(help: &str) -> String {
     if help.trim().is_empty() {
         return "See the synopsis.\n".to_owned();
     }
-    let (mut text, mut is_list) = (String::new(), false);
+    let (mut text, mut is_list, mut is_new) = (String::new(), false, false);
     for line in help.trim().lines() {
         let line = line.trim();
         let blanks = || line.find("  ").filter(|_| is_list);
         match line.find('\t').or_else(blanks) {
-            _ if line.is_empty() => text += if is_list { "" } else { ".PP\n" },
+            _ if line.is_empty() => {
+                is_new = true;
+                continue;
+            }
             Some(at) => {
                 let (word, meaning) = line.split_at(at);
                 text += &format!(".TP\n{}{}", escaped(word), escaped(meaning.trim()));
             }
+            None if is_new && !is_list => text += &format!(".PP\n{}", escaped(line)),
             None => text += &escaped(line),
         }
+        is_new = false;
         is_list |= line == "Options:";
     }
     text

@@ -2,5 +2,6 @@
 //! others; the commands about the box; completion scripts and manual pages.
 
 mod commands;
+mod completions;
 mod pty;
 mod terminal;
