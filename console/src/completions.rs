@@ -151,8 +151,8 @@ fn bash(programs: &[&str]) -> String {
     )
 }
 
-/// In zsh `path` is `PATH`, so no variable is called so. Names come from outside, so they are quoted, and never given to `compgen -W`, which would run
-/// what looks like a command in them.
+/// In zsh `path` is `PATH`, so no variable is called so. Names come from outside, so they are
+/// quoted, and never given to `compgen -W`, which would run what looks like a command in them.
 const BASH_FUNCTION: &str = r#"_anchorite_names() {
     local name
     while IFS= read -r name; do
@@ -283,7 +283,8 @@ mod tests {
 
     #[test]
     fn names_that_look_like_commands_are_quoted_and_not_run() {
-        let ask = "anchorite() { printf '%s\\n' 'a$(echo run >&2; echo ran).example' 'a\\032`b`'; }\n\
+        let ask = "anchorite() {\n\
+                   printf '%s\\n' 'a$(echo run >&2; echo ran).example' 'a\\032`b`'\n}\n\
                    COMP_WORDS=(anchorite zone show a); COMP_CWORD=3; _anchorite\n\
                    printf '%s\\n' \"${COMPREPLY[@]}\"\n";
         let said = asked("bash", &["--norc", "-s"], ask);

@@ -2,8 +2,8 @@
 //! the only part of `console` that `actors` may use.
 //!
 //! [`messages`] are what the two ends say, [`frame`] how it goes over a socket, [`table`] the
-//! commands there are, [`parse`] how words become a command, [`help`] what is said about them, [`unknown`] what
-//! about words that are none.
+//! commands there are, [`parse`] how words become a command, [`help`] what is said about them,
+//! [`unknown`] what about words that are none.
 //! Never: I/O, clocks, threads; everything is a function of bytes or words.
 #![forbid(unsafe_code)]
 

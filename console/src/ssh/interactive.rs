@@ -2,8 +2,8 @@
 //! answers of the daemon. Out: what the shell writes. The shell itself (`crate::shell`) does no
 //! I/O: this carries its octets and its requests.
 //!
-//! Limits: [`idle_max`](super::Settings::idle_max) without input; [`SCRIPT_OCTETS_MAX`] and [`OUTPUT_OCTETS_MAX`] that wait;
-//! [`ASK_MAX`] for the daemon to take a command.
+//! Limits: [`idle_max`](super::Settings::idle_max) without input; [`SCRIPT_OCTETS_MAX`] and
+//! [`OUTPUT_OCTETS_MAX`] that wait; [`ASK_MAX`] for the daemon to take a command.
 
 use super::command::away;
 use super::daemon::Daemon;

@@ -4,7 +4,8 @@
 //! (`TOOLS_ORACLE=record` asks it again); ids of keys, processes and moments are left out of the
 //! comparison. Where ours differs on purpose, [`DIFFERS`] says why, what ours said is in the same
 //! folder, and a line there that no longer differs, or differs otherwise, fails, too
-//! (`TOOLS_ORACLE=ours` writes down what ours says now). The log lines go to a syslog of the test's own.
+//! (`TOOLS_ORACLE=ours` writes down what ours says now). The log lines go to a syslog of the test's
+//! own.
 //! Needs mount namespaces: root, or a system that gives users theirs.
 //! Never: the machine's own OpenDNSSEC folders, its syslog.
 
