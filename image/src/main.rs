@@ -3,23 +3,28 @@
 #![forbid(unsafe_code)]
 
 use image::manifest::Package;
-use image::recipe::{self, Inputs, Part};
+use image::recipe::{self, Inputs, Listing, Part};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 const USAGE: &str = "\
-usage: image-builder OUT ANCHORITE INIT KERNEL BOOT VERSION TIME [NAME=VERSION ...]
+usage: image-builder [--packed] OUT ANCHORITE INIT KERNEL BOOT VERSION TIME [NAME=VERSION ...]
        image-builder setup-disk OUT PATH=FILE ...
 
 KERNEL and BOOT are the unpacked packages of the kernel and of systemd-boot-efi, TIME is in seconds
-since 1970, and NAME=VERSION are Debian packages for the manifest. The second form makes a set-up
+since 1970, and NAME=VERSION are Debian packages for the manifest. With --packed, the list of parts
+has what each takes when it is compressed by itself. The second form makes a set-up
 disk with those files.
 ";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let outcome = match words.as_slice() {
+    let (listing, words) = match words.as_slice() {
+        ["--packed", rest @ ..] => (Listing::Packed, rest),
+        all => (Listing::Sizes, all),
+    };
+    let outcome = match words {
         ["setup-disk", out, files @ ..] if !files.is_empty() => setup_disk(out, files),
         [out, anchorite, init, kernel, boot, version, time, packages @ ..] => {
             let Ok(time) = time.parse() else { return usage() };
@@ -32,7 +37,7 @@ fn main() -> ExitCode {
                 time,
                 packages: packages.iter().filter_map(|text| package(text)).collect(),
             };
-            recipe::build(&inputs, Path::new(out)).map(|parts| {
+            recipe::build(&inputs, Path::new(out), listing).map(|parts| {
                 println!("{:>12} {:>12}", "bytes", "compressed");
                 for Part { name, octets, packed } in parts {
                     let packed = packed.map(|packed| packed.to_string()).unwrap_or_default();

@@ -88,7 +88,7 @@ const ZSTD_LEVEL: i32 = 15;
 const UNIFIED_OCTETS_MAX: u64 = 60 << 20;
 
 /// Builds everything into `out`. Gives the manifest and the sizes of the parts, for a person.
-pub fn build(inputs: &Inputs, out: &Path) -> Result<Vec<Part>, ImageError> {
+pub fn build(inputs: &Inputs, out: &Path, listing: Listing) -> Result<Vec<Part>, ImageError> {
     std::fs::create_dir_all(out).map_err(ImageError::file(out))?;
     let tree = root(inputs)?;
     let archive = tree.to_cpio(inputs.time);
@@ -137,7 +137,7 @@ pub fn build(inputs: &Inputs, out: &Path) -> Result<Vec<Part>, ImageError> {
     }
     let text = manifest::render(&inputs.version, inputs.time, &inputs.packages, &tree, &outputs);
     write(&out.join("manifest.json"), text.as_bytes())?;
-    parts(&tree, archive.len(), &outputs)
+    parts(&tree, archive.len(), &outputs, listing)
 }
 
 /// The tree of the root file system.
@@ -230,6 +230,15 @@ const PARTS: &[(&str, &[&str])] = &[
     ("everything else", &[""]),
 ];
 
+/// What is told of the parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listing {
+    /// Their sizes.
+    Sizes,
+    /// Also what each takes when it is compressed by itself, which takes seconds.
+    Packed,
+}
+
 /// A part of what was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
@@ -237,12 +246,18 @@ pub struct Part {
     pub name: String,
     /// Its size.
     pub octets: u64,
-    /// What it takes of the initramfs, compressed by itself; None for what is not in it.
+    /// What it takes of the initramfs, compressed by itself; None for what is not in it, and for
+    /// [`Listing::Sizes`].
     pub packed: Option<u64>,
 }
 
 /// Sizes of the outputs, and of the parts of the initramfs.
-fn parts(tree: &Tree, archive: usize, outputs: &[(&str, &[u8])]) -> Result<Vec<Part>, ImageError> {
+fn parts(
+    tree: &Tree,
+    archive: usize,
+    outputs: &[(&str, &[u8])],
+    listing: Listing,
+) -> Result<Vec<Part>, ImageError> {
     let part = |name: &str, octets: usize, packed| Part {
         name: name.to_owned(),
         octets: octets as u64,
@@ -259,8 +274,11 @@ fn parts(tree: &Tree, archive: usize, outputs: &[(&str, &[u8])]) -> Result<Vec<P
         }
     }
     for ((name, _), octets) in PARTS.iter().zip(of_parts) {
-        let packed = compress(&octets)?.len() as u64;
-        all.push(part(&format!("  {name}"), octets.len(), Some(packed)));
+        let packed = match listing {
+            Listing::Sizes => None,
+            Listing::Packed => Some(compress(&octets)?.len() as u64),
+        };
+        all.push(part(&format!("  {name}"), octets.len(), packed));
     }
     Ok(all)
 }

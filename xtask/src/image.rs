@@ -53,7 +53,8 @@ const OUTPUTS: &[&str] =
 pub(crate) fn run(profile: Profile) -> Outcome {
     let out = folder(profile);
     programs(profile, &out)?;
-    assemble(&out, &out, &time_of_sources()?)
+    let listing = if profile == Profile::Release { Some("--packed") } else { None };
+    assemble(&out, &out, &time_of_sources()?, listing)
 }
 
 /// Builds the programs, and of them the image twice, in two folders: every byte has to be the same.
@@ -65,8 +66,8 @@ pub(crate) fn run_twice(profile: Profile) -> Outcome {
     let second = first.with_file_name(name);
     programs(profile, &first)?;
     let time = time_of_sources()?;
-    assemble(&first, &first, &time)?;
-    assemble(&first, &second, &time)?;
+    assemble(&first, &first, &time, Some("--packed"))?;
+    assemble(&first, &second, &time, None)?;
     let mut others = Vec::new();
     for name in OUTPUTS {
         let sums = [&first, &second].map(|folder| {
@@ -112,8 +113,8 @@ fn programs(profile: Profile, out: &Path) -> Outcome {
 }
 
 /// Makes the image in `out`, of the programs and the packages in `parts`; what is missing there is
-/// fetched.
-fn assemble(parts: &Path, out: &Path, time: &str) -> Outcome {
+/// fetched. `listing`: what the builder is to tell of the parts.
+fn assemble(parts: &Path, out: &Path, time: &str, listing: Option<&str>) -> Outcome {
     let packages = parts.join("packages");
     fs::create_dir_all(&packages).map_err(|e| format!("{}: {e}", packages.display()))?;
     let kernel_name = kernel_package()?;
@@ -121,7 +122,13 @@ fn assemble(parts: &Path, out: &Path, time: &str) -> Outcome {
     let (boot, boot_version) = unpacked(&packages, BOOT)?;
     let mut builder = cargo();
     builder.args(["run", "--quiet", "-p", "image", "--bin", "image-builder", "--"]);
-    builder.arg(out).arg(parts.join("anchorite")).arg(parts.join("init")).arg(kernel).arg(boot);
+    builder
+        .args(listing)
+        .arg(out)
+        .arg(parts.join("anchorite"))
+        .arg(parts.join("init"))
+        .arg(kernel)
+        .arg(boot);
     builder.args([env!("CARGO_PKG_VERSION"), time]);
     builder.arg(format!("{kernel_name}={kernel_version}")).arg(format!("{BOOT}={boot_version}"));
     for name in LOCAL {
