@@ -242,7 +242,7 @@ impl Trial {
             scope.spawn(|| outside.command(site, to_add));
             outside.wait_until(|promised| {
                 let is_new = |zone: &&str| promised.news.contains_key(*zone);
-                promised.rounds > 0 && [MOVING, FORCED, ROLLING].iter().all(|zone| is_new(&zone))
+                promised.rounds > 0 && [MOVING, FORCED, ROLLING].iter().all(is_new)
             });
             disk.fail_after(writes);
             disk.wait_until_failed();
