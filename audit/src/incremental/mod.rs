@@ -7,8 +7,8 @@
 //! zone: the same checks run on a small zone that is made of the names concerned and of what the
 //! checks ask about them (`select`).
 //!
-//! Never: a walk over the zone, but for one over the summaries of its blocks, and one for the digest
-//! of a zone that has a ZONEMD (RFC 8976), which is made of all records. Limits: owner names
+//! Never: a walk over the zone, but for one over the summaries of its blocks, and one for the
+//! digest of a zone that has a ZONEMD (RFC 8976), which is made of all records. Limits: owner names
 //! touched ([`Approved::judge`]), names in walks below one name (`view`).
 
 mod approval;

@@ -113,7 +113,7 @@ impl Signer {
         records
     }
 
-    /// Makes the SHA-384 digest of the zone and its signature anew, if there is one (RFC 8976 §3.4).
+    /// Makes the SHA-384 digest and its signature anew, if there is one (RFC 8976 §3.4).
     pub(crate) fn fill_digest(&mut self, records: &mut Vec<Rr>, now: u64, refresh: u32) {
         let is_apex = |r: &Rr| r.owner.eq_ignore_ascii_case(&name("example"));
         let is_own = |r: &Rr| is_apex(r) && r.rtype == ZONEMD && r.rdata[4..6] == [1, 1];
