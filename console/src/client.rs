@@ -2,9 +2,10 @@
 
 use crate::Terminal;
 use console_protocol::frame::{
-    ANSWER_OCTETS_MAX, FrameError, FrameReader, REQUEST_OCTETS_MAX, encode,
+    ANSWER_OCTETS_MAX, FrameError, FrameReader, INPUT_OCTETS_MAX, REQUEST_OCTETS_MAX, encode,
 };
 use console_protocol::messages::{Answer, FrontEnd, OnBehalf, Request};
+use console_protocol::table;
 use nix::errno::Errno;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use std::io::{self, BufRead, Read, Write};
@@ -35,6 +36,15 @@ pub enum ClientError {
     /// What the system says while reading or writing.
     #[error("read(): {}", words_of(.0))]
     Broken(#[source] io::Error),
+    /// Standard input, which the command takes, cannot be read.
+    #[error("standard input: {}", words_of(.0))]
+    Input(#[source] io::Error),
+    /// There is too much of it.
+    #[error("standard input: more than {INPUT_OCTETS_MAX} octets; nothing was changed")]
+    InputTooLong,
+    /// It is no text.
+    #[error("standard input: not a text in UTF-8; nothing was changed")]
+    InputNotText,
 }
 
 impl ClientError {
@@ -45,6 +55,7 @@ impl ClientError {
             ClientError::Closed => 206,
             ClientError::Broken(_) => 207,
             ClientError::Frame(_) => 208,
+            ClientError::Input(_) | ClientError::InputTooLong | ClientError::InputNotText => 1,
         }
     }
 }
@@ -71,6 +82,29 @@ fn is_yes(terminal: &mut Terminal<'_>) -> bool {
     let mut line = Vec::new();
     let read = (&mut *terminal.stdin).take(YES_OCTETS_MAX).read_until(b'\n', &mut line);
     read.is_ok() && matches!(line.first(), Some(b'y' | b'Y'))
+}
+
+/// Standard input, if the command takes it.
+fn input_of(
+    front_end: FrontEnd,
+    words: &[String],
+    terminal: &mut Terminal<'_>,
+) -> Result<Option<String>, ClientError> {
+    if !table::find(front_end, words).is_some_and(|(command, _)| command.takes_input) {
+        return Ok(None);
+    }
+    let mut octets = Vec::new();
+    let most = INPUT_OCTETS_MAX as u64 + 1;
+    (&mut *terminal.stdin).take(most).read_to_end(&mut octets).map_err(ClientError::Input)?;
+    input(octets).map(Some)
+}
+
+/// What was read, as a request takes it.
+pub(crate) fn input(octets: Vec<u8>) -> Result<String, ClientError> {
+    if octets.len() > INPUT_OCTETS_MAX {
+        return Err(ClientError::InputTooLong);
+    }
+    String::from_utf8(octets).map_err(|_| ClientError::InputNotText)
 }
 
 /// A connection to the daemon.
@@ -102,7 +136,8 @@ impl Connection {
         terminal: &mut Terminal<'_>,
     ) -> Result<u8, ClientError> {
         let on_behalf = self.on_behalf.clone();
-        let mut request = Request { front_end, words, is_confirmed: false, on_behalf };
+        let input = input_of(front_end, &words, terminal)?;
+        let mut request = Request { front_end, words, is_confirmed: false, on_behalf, input };
         loop {
             match self.exchange(&request, terminal)? {
                 Ended::Exit(exit_code) => return Ok(exit_code),

@@ -195,6 +195,9 @@ fn failed(check: &str, error: &ClientError) -> (String, u8) {
             (CRITICAL, format!("the daemon ended before it answered: {error}"))
         }
         ClientError::Frame(_) => (UNKNOWN, format!("plugin and daemon differ: {error}")),
+        ClientError::Input(_) | ClientError::InputTooLong | ClientError::InputNotText => {
+            (UNKNOWN, error.to_string())
+        }
     };
     (line(check, code, &text), code)
 }

@@ -7,10 +7,10 @@ use super::key_past::printable;
 use super::output::Output;
 use super::site::Site;
 use super::{
-    appliance_commands, audit_log, audit_show, audit_waivers, catalog_commands, enforcer_commands,
-    hints, input_commands, key_commands, ksm_commands, monitor_commands, parent_commands,
-    plan_commands, policy_commands, request_commands, show_commands, signer_commands,
-    zone_commands, zone_show,
+    appliance_commands, audit_log, audit_show, audit_waivers, catalog_commands, config_commands,
+    enforcer_commands, hints, input_commands, key_commands, ksm_commands, monitor_commands,
+    parent_commands, plan_commands, policy_commands, request_commands, show_commands,
+    signer_commands, zone_commands, zone_show,
 };
 use crate::io::privileges::user_name;
 use console_protocol::messages::{FrontEnd, OnBehalf, Request};
@@ -59,6 +59,7 @@ fn tables(family: Family) -> &'static [Handlers] {
             audit_show::HANDLERS,
             audit_waivers::HANDLERS,
             catalog_commands::HANDLERS,
+            config_commands::HANDLERS,
             input_commands::HANDLERS,
             key_commands::APPLIANCE,
             plan_commands::HANDLERS,
@@ -84,6 +85,7 @@ pub(super) async fn answer(site: &Arc<Site>, peer: Peer, request: &Request) -> O
         Err(error) => return refuse(request.front_end, error),
     };
     invocation.is_confirmed = request.is_confirmed;
+    invocation.input.clone_from(&request.input);
     let (command, line) = (invocation.command, invocation.line());
     let who = Who::of(peer, request);
     let needed = invocation.role();

@@ -20,6 +20,7 @@ mod audit_waivers;
 mod catalog_commands;
 pub(crate) mod catalog_members;
 pub mod catalogue;
+mod config_commands;
 mod connection;
 mod dispatch;
 mod enforcer_commands;

@@ -107,7 +107,7 @@ fn configuration(conf: &Path, catalogue: &Catalogue) -> Vec<(String, String)> {
 
 /// XML without comments and without the text of secret elements. It need not be well-formed: what
 /// has no end is left out up to the end of the file.
-fn without_secrets(xml: &str) -> String {
+pub(super) fn without_secrets(xml: &str) -> String {
     let (mut kept, mut rest) = (String::with_capacity(xml.len()), xml);
     while let Some((before, tag)) = rest.split_once('<') {
         kept.push_str(before);

@@ -1,11 +1,13 @@
 //! Reads configuration files as a whole.
-//! In: a path and the most bytes that are wanted. Out: the bytes, or why there are none.
+//! In: a path and the most bytes that are wanted. Out: the bytes, or why there are none; what files
+//! there are.
 //! Limit: one byte more than wanted is read at most, so that the reader of the bytes sees that
 //! the file is too large and says so with its own limit.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 /// Why a configuration file was not read.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +40,31 @@ pub fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, ConfigFileError> {
     let file = File::open(path).map_err(fail)?;
     file.take(bytes_max as u64 + 1).read_to_end(&mut bytes).map_err(fail)?;
     Ok(bytes)
+}
+
+/// A file of a folder: its name, its octets, when it was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Without the folder.
+    pub name: String,
+    /// Its length.
+    pub octets: u64,
+    /// In Unix seconds, where the system knows.
+    pub changed: Option<u64>,
+}
+
+/// The regular files of a folder by name, links followed; none if it cannot be read.
+pub fn list(folder: &Path) -> Vec<Listed> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let listed = entries.filter_map(|entry| {
+        let name = entry.file_name().into_string().ok()?;
+        let about = std::fs::metadata(entry.path()).ok().filter(std::fs::Metadata::is_file)?;
+        let changed = about.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        Some(Listed { name, octets: about.len(), changed: changed.map(|since| since.as_secs()) })
+    });
+    let mut listed: Vec<Listed> = listed.collect();
+    listed.sort_by(|one, other| one.name.cmp(&other.name));
+    listed
 }
 
 /// Where a path leads to, links followed; the path itself when that is not known.

@@ -9,6 +9,8 @@ use serde::de::DeserializeOwned;
 
 /// Longest request, in octets: what the words of one command may take.
 pub const REQUEST_OCTETS_MAX: usize = 64 << 10;
+/// Most of a request's input, so that the words find room beside it.
+pub const INPUT_OCTETS_MAX: usize = 56 << 10;
 /// Longest piece of an answer, in octets, without the frame around it.
 pub const PIECE_OCTETS_MAX: usize = 32 << 10;
 /// Longest frame of an answer.

@@ -18,4 +18,4 @@ pub mod table;
 pub mod unknown;
 
 /// Version byte of every frame; a peer that does not know it closes the connection.
-pub const PROTOCOL_VERSION: u8 = 3;
+pub const PROTOCOL_VERSION: u8 = 4;

@@ -28,13 +28,16 @@ pub struct Request {
     pub is_confirmed: bool,
     /// For whom it is, when the client speaks for somebody else.
     pub on_behalf: Option<OnBehalf>,
+    /// The front end's standard input, for a command that takes it
+    /// ([`Command::takes_input`](crate::table::Command::takes_input)).
+    pub input: Option<String>,
 }
 
 impl Request {
     /// A command line of `anchorite`, from whoever holds the other end of the connection.
     pub fn new(words: Vec<String>) -> Request {
         let (front_end, is_confirmed) = (FrontEnd::Appliance, false);
-        Request { front_end, words, is_confirmed, on_behalf: None }
+        Request { front_end, words, is_confirmed, on_behalf: None, input: None }
     }
 }
 

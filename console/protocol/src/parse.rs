@@ -26,6 +26,8 @@ pub struct Invocation {
     pub is_confirmed: bool,
     /// What the user may do; the daemon finds out.
     pub roles: Roles,
+    /// What came with it, when the command takes standard input.
+    pub input: Option<String>,
 }
 
 /// A user of the machine that the daemon runs on.
@@ -114,6 +116,7 @@ pub fn parse(front_end: FrontEnd, words: &[String]) -> Result<Invocation, ParseE
         given_by: None,
         is_confirmed: false,
         roles: Roles::default(),
+        input: None,
     })
 }
 

@@ -101,6 +101,9 @@ pub struct Command {
     pub effect: Effect,
     /// What its answer is made of.
     pub renderer: Renderer,
+    /// Whether front ends send their standard input with it, up to
+    /// [`INPUT_OCTETS_MAX`](crate::frame::INPUT_OCTETS_MAX).
+    pub takes_input: bool,
 }
 
 impl Command {

@@ -1,19 +1,21 @@
 //! `ssh BOX COMMAND`: one command for the daemon; its output, standard error apart, and its exit
 //! code. In: the command line. Out: the answer. A question of the daemon is answered by the first
-//! line of standard input: without one, no.
+//! line of standard input: without one, no. A command that takes standard input gets all of it.
 
 use super::daemon::Daemon;
 use super::line::{self, Line};
 use super::session::{BROKEN_OFF, Piece, Talk, USAGE};
-use crate::client::ClientError;
+use crate::client::{self, ClientError};
 use crate::plugin;
+use console_protocol::frame::INPUT_OCTETS_MAX;
 use console_protocol::messages::{Answer, Request};
+use console_protocol::table;
 use russh::{ChannelMsg, Sig};
 use std::time::Duration;
 use tokio::time::timeout;
 
 /// Octets of standard input that are kept, for an answer to a question.
-const INPUT_OCTETS_MAX: usize = 1024;
+const REPLY_OCTETS_MAX: usize = 1024;
 
 /// How long `monitor` waits for the daemon, which answers at once: other checks of the same key
 /// wait for their places meanwhile, and a monitor's patience is 10 to 15 seconds.
@@ -73,6 +75,12 @@ async fn watch(talk: &mut Talk, request: Request, (text, exit_code): (String, u8
 
 async fn ask(talk: &mut Talk, request: Request) -> Option<u8> {
     let mut request = talk.on_behalf(request);
+    if table::find(request.front_end, &request.words).is_some_and(|(it, _)| it.takes_input) {
+        match whole_input(talk).await? {
+            Ok(text) => request.input = Some(text),
+            Err(error) => return complain(talk, &error).await,
+        }
+    }
     let mut input = Input::default();
     let mut daemon = match Daemon::ask(&talk.settings.control_socket, &request).await {
         Ok(daemon) => daemon,
@@ -111,6 +119,22 @@ async fn ask(talk: &mut Talk, request: Request) -> Option<u8> {
     }
 }
 
+/// Standard input to its end. None: the client is gone.
+async fn whole_input(talk: &mut Talk) -> Option<Result<String, ClientError>> {
+    let mut octets = Vec::new();
+    loop {
+        match talk.read.wait().await {
+            None | Some(ChannelMsg::Close) => return None,
+            Some(ChannelMsg::Eof) => return Some(client::input(octets)),
+            Some(ChannelMsg::Data { data }) => octets.extend_from_slice(&data),
+            Some(_) => {}
+        }
+        if octets.len() > INPUT_OCTETS_MAX {
+            return Some(Err(ClientError::InputTooLong));
+        }
+    }
+}
+
 /// The next part of the answer, or what the client does meanwhile.
 async fn hear(talk: &mut Talk, daemon: &mut Daemon, input: &mut Input) -> Heard {
     tokio::select! {
@@ -132,7 +156,7 @@ impl Input {
     fn take(&mut self, message: ChannelMsg) {
         match message {
             ChannelMsg::Data { data } => {
-                let room = INPUT_OCTETS_MAX.saturating_sub(self.octets.len());
+                let room = REPLY_OCTETS_MAX.saturating_sub(self.octets.len());
                 self.octets.extend_from_slice(&data[..data.len().min(room)]);
             }
             ChannelMsg::Eof => self.is_ended = true,
@@ -160,7 +184,7 @@ async fn send(talk: &mut Talk, input: &mut Input, piece: Piece) -> Option<()> {
 /// Whether the first line of what is typed begins with a y. None: the client is gone.
 async fn is_yes(talk: &mut Talk, input: &mut Input) -> Option<bool> {
     loop {
-        let is_whole = input.octets.contains(&b'\n') || input.octets.len() >= INPUT_OCTETS_MAX;
+        let is_whole = input.octets.contains(&b'\n') || input.octets.len() >= REPLY_OCTETS_MAX;
         if is_whole || input.is_ended {
             return Some(matches!(input.octets.first(), Some(b'y' | b'Y')));
         }

@@ -45,13 +45,9 @@ pub(crate) fn zonelist(zones: &[Zone<'_>]) -> String {
     text + "</ZoneList>\n"
 }
 
-/// The image's configuration with a listener for DNS.
+/// The image's own configuration.
 fn configuration() -> String {
-    let text = std::fs::read_to_string(repository_file("image/files/conf.xml")).unwrap();
-    let workers = "<WorkerThreads>4</WorkerThreads>";
-    assert!(text.contains(workers), "{text}");
-    let listener = "<Listener><Interface><Port>53</Port></Interface></Listener>";
-    text.replace(workers, &format!("{workers}{listener}"))
+    std::fs::read_to_string(repository_file("image/files/conf.xml")).unwrap()
 }
 
 /// Transfers from a master outside, to whoever is outside, and NOTIFY to these.

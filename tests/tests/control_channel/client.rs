@@ -96,6 +96,10 @@ impl Clients {
         self.run("anchorite", &self.enforcer_socket, words, "")
     }
 
+    pub(crate) fn anchorite_reads(&self, words: &str, input: &str) -> Said {
+        self.run("anchorite", &self.enforcer_socket, words, input)
+    }
+
     pub(crate) fn enforcer_typed(&self, input: &str) -> Said {
         self.run("ods-enforcer", &self.enforcer_socket, "", input)
     }

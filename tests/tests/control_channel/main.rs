@@ -7,6 +7,7 @@ mod away;
 mod busy;
 mod changes;
 mod client;
+mod configuration;
 mod json;
 mod life;
 mod limits;

@@ -12,6 +12,7 @@ fn arguments(command: &Command, key_tag: &str) -> String {
         (_, Some("CATALOG")) => "catalog.example",
         (_, Some("KEYTAG")) => key_tag,
         (_, Some("KIND")) => "zones",
+        ("config get", _) => "kasp.xml",
         _ => "",
     };
     argument.to_owned()

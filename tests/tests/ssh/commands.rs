@@ -70,6 +70,40 @@ fn output_is_apart_and_exit_codes_come_through() {
     assert!(err.contains("Unable to connect") && err.contains("is not running"), "{err}");
 }
 
+/// On a box there is no other way for files.
+#[test]
+fn a_file_of_the_configuration_goes_through_standard_input() {
+    let front = Front::new(KEYS);
+    let mut daemon = front.installation.start();
+    daemon.wait_for(&["[STATS] a.example"]);
+    let host = front.host();
+    let addns = "<Adapter><DNS><Inbound><RequestTransfer><Remote><Address>192.0.2.1</Address>\
+                 </Remote></RequestTransfer></Inbound></DNS></Adapter>\n";
+    front.installation.write("new.text", addns);
+    let put = |name: &str, file: &str| {
+        let input = std::fs::File::open(front.installation.path(file)).unwrap();
+        let mut client = front.client(&host, name, &["127.0.0.1", "config put addns.xml"]);
+        said(client.stdin(input).output().unwrap())
+    };
+    let (code, out, err) = put("ann", "new.text");
+    let expected = "addns.xml was changed; it is in force after: reload\n";
+    assert_eq!((code, out.as_str(), err.as_str()), (0, expected, ""));
+    assert_eq!(front.run(&host, "ann", "config get addns.xml").1, addns);
+    for name in ["bo", "mo"] {
+        let (code, _, err) = put(name, "new.text");
+        assert!(code == 1 && err.contains("needs the role admin"), "{code} {err}");
+        let (code, _, err) = front.run(&host, name, "config get addns.xml");
+        assert!(code == 1 && err.contains("needs the role admin"), "{code} {err}");
+    }
+    front.installation.write("large.text", &" ".repeat(100_000));
+    let (code, _, err) = put("ann", "large.text");
+    assert!(code == 1 && err.contains("nothing was changed"), "{code} {err}");
+    let (code, _, err) = put("ann", "conf.xml");
+    assert!(code == 1 && err.contains("addns.xml:"), "{code} {err}");
+    assert_eq!(front.run(&host, "ann", "config get addns.xml").1, addns);
+    daemon.stop();
+}
+
 #[test]
 fn an_end_by_kill_is_not_noticed_by_the_signer_and_the_host_stays_the_same() {
     let front = Front::new(&KEYS[..1]);

@@ -129,6 +129,30 @@ pub(super) const COMMANDS: &[Command] = &[
         ..STEER
     },
     Command {
+        path: "config list",
+        usage: "config list [--json]\n",
+        help: "List the files of the configuration.\n",
+        renderer: Renderer::Rows,
+        ..LOOK
+    },
+    Command {
+        path: "config get",
+        usage: "config get NAME\n",
+        help: "\n    Print a file of the configuration, with TSIG secrets, without PINs.\n",
+        operands: Operands { least: 1, most: 1 },
+        role: Role::Admin,
+        ..LOOK
+    },
+    Command {
+        path: "config put",
+        usage: "config put NAME < FILE\n",
+        help: "\n    Take standard input as the new kasp.xml, zonelist.xml or addns.xml, if\n    \
+               all together have no fault; conf.xml is not changed from afar.\n",
+        operands: Operands { least: 1, most: 1 },
+        takes_input: true,
+        ..STEER
+    },
+    Command {
         path: "request support-bundle",
         usage: "request support-bundle [--tar | --json]\n",
         help: "\n    List what a bundle for those who help holds: versions, configuration\n    \
@@ -447,6 +471,7 @@ const LOOK: Command = Command {
     role: Role::Auditor,
     effect: Effect::Read,
     renderer: Renderer::Words,
+    takes_input: false,
 };
 
 const STEER: Command = Command { role: Role::Admin, effect: Effect::Change, ..LOOK };

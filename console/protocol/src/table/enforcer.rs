@@ -103,6 +103,7 @@ const LIST: Command = Command {
     role: Role::Auditor,
     effect: Effect::Read,
     renderer: Renderer::Words,
+    takes_input: false,
 };
 
 const CONTROL: Command = Command {

@@ -200,6 +200,7 @@ const LOOK: Command = Command {
     role: Role::Auditor,
     effect: Effect::Read,
     renderer: Renderer::Words,
+    takes_input: false,
 };
 
 /// Keys themselves.

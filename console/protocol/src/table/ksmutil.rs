@@ -37,6 +37,7 @@ const LOOK: Command = Command {
     role: Role::Auditor,
     effect: Effect::Read,
     renderer: Renderer::Words,
+    takes_input: false,
 };
 const CHANGE: Command = Command { role: Role::Operator, effect: Effect::Change, ..LOOK };
 const STEER: Command = Command { role: Role::Admin, ..CHANGE };

@@ -97,6 +97,7 @@ const SHOWING: Command = Command {
     role: Role::Auditor,
     effect: Effect::Read,
     renderer: Renderer::Words,
+    takes_input: false,
 };
 
 const DAILY: Command = Command { role: Role::Operator, effect: Effect::Change, ..SHOWING };

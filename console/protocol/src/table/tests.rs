@@ -33,6 +33,7 @@ const PROSE: &[&str] = &[
     "audit log export",
     "audit log verify",
     "backup",
+    "config get",
     "explain key",
     "explain zone",
     "help",

@@ -30,6 +30,7 @@ const CHANGE: Command = Command {
     role: Role::Operator,
     effect: Effect::Change,
     renderer: Renderer::Words,
+    takes_input: false,
 };
 
 pub(super) const UPDATE_CONF: Command = Command {
