@@ -223,6 +223,17 @@ impl Machine {
         ssh(self.doors.expect("it has a network").ssh, key, line)
     }
 
+    /// The same with a file as standard input.
+    pub(crate) fn ssh_with(
+        &self,
+        key: &Path,
+        line: &str,
+        input: &Path,
+    ) -> (Option<i32>, String, String) {
+        let mut client = ssh_client(self.doors.expect("it has a network").ssh, key, line);
+        output(client.stdin(std::fs::File::open(input).unwrap()))
+    }
+
     /// The same until it works; a service may be starting again.
     #[track_caller]
     pub(crate) fn ssh_until(&self, key: &Path, line: &str, wanted: &str) -> String {
@@ -320,13 +331,17 @@ impl Machine {
 
 /// Runs a command over SSH at that address, as [`Machine::ssh`].
 pub(crate) fn ssh(to: SocketAddr, key: &Path, line: &str) -> (Option<i32>, String, String) {
+    output(&mut ssh_client(to, key, line))
+}
+
+fn ssh_client(to: SocketAddr, key: &Path, line: &str) -> Command {
     let mut ssh = Command::new("ssh");
     ssh.args(["-F", "/dev/null", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR", "-i"]).arg(key);
     ssh.args(["-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=accept-new"]);
     ssh.args(["-o", "HostKeyAlias=box", "-o", "ConnectTimeout=30"]);
     ssh.arg("-o").arg(known_hosts(key));
     ssh.args(["-p", &to.port().to_string(), "127.0.0.1", line]).stdin(Stdio::null());
-    output(&mut ssh)
+    ssh
 }
 
 /// One file for all keys of a folder: there is one box.

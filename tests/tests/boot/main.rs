@@ -99,6 +99,16 @@ fn quick_set_up_by_file_signs_and_keeps_its_data() {
     eprintln!("SSH answers after {:?}", machine.age());
     let (code, zones, err) = machine.ssh(&key, "zone list");
     assert!(code == Some(0) && zones.contains("a.example"), "{zones} {err}");
+    // A zone from a master, which the set-up disk knew nothing of.
+    let addns = folder.path().join("addns.xml");
+    let text = "<Adapter><DNS><Inbound><RequestTransfer><Remote><Address>192.0.2.1</Address>\
+                </Remote></RequestTransfer></Inbound></DNS></Adapter>\n";
+    std::fs::write(&addns, text).unwrap();
+    let (code, out, err) = machine.ssh_with(&key, "config put addns.xml", &addns);
+    assert!(code == Some(0) && out.contains("addns.xml was changed"), "{code:?} {out} {err}");
+    let (code, out, err) = machine.ssh(&key, "zone add -z b.example -p default -j DNS");
+    assert!(code == Some(0) && out.contains("b.example added"), "{code:?} {out} {err}");
+    assert_eq!(machine.ssh(&key, "zone delete -z b.example --force").0, Some(0));
     let keys = machine.ssh(&key, "key list -p").1;
     assert_eq!(keys.lines().filter(|line| line.starts_with("a.example")).count(), 2, "{keys}");
     let (code, _, err) = machine.ssh(&folder.path().join("none"), "running");
