@@ -40,6 +40,8 @@ impl Site {
         let (wishes, receiver) = mpsc::channel(WISHES_MAX);
         let catalogue = watch::Sender::new(Arc::new(catalogue));
         let updating = tokio::sync::Mutex::new(());
+        // What is written into zonelist.xml is not relative to where the daemon was started.
+        let conf_file = std::path::absolute(&conf_file).unwrap_or(conf_file);
         let site = Site { staff, conf_file, read_settings, catalogue, wishes, updating };
         (Arc::new(site), receiver)
     }

@@ -2,7 +2,8 @@
 //! way to them.
 
 use crate::client::Clients;
-use anchorite_tests::daemon::Installation;
+use anchorite_tests::daemon::{Daemon, Installation};
+use anchorite_tests::program::anchorite;
 
 const ADDNS: &str = "<?xml version=\"1.0\"?>\n<Adapter><DNS>\n<Inbound><RequestTransfer><Remote>\
     <Address>192.0.2.1</Address></Remote></RequestTransfer></Inbound>\n</DNS></Adapter>\n";
@@ -12,7 +13,11 @@ fn a_file_is_taken_when_nothing_is_wrong_with_all_of_them_and_else_nothing_chang
     let installation = Installation::new("default");
     installation.write_small_zone("a.example", 1, "");
     installation.write_zonelist(&[("a.example", "default")]);
-    let mut daemon = installation.start();
+    // Wherever it was started, what it writes into zonelist.xml is found later.
+    let mut command = std::process::Command::new(anchorite());
+    command.args(["run", "--verbosity", "3", "--config", "conf.xml"]);
+    command.current_dir(installation.path(""));
+    let mut daemon = Daemon::spawn(command);
     daemon.wait_for(&["[STATS] a.example "]);
     let clients = Clients::of(&installation);
     let read = |name: &str| std::fs::read_to_string(installation.path(name)).unwrap();
@@ -32,6 +37,8 @@ fn a_file_is_taken_when_nothing_is_wrong_with_all_of_them_and_else_nothing_chang
     assert_eq!(read("addns.xml"), ADDNS);
     let added = clients.anchorite("zone add -z b.example -p default -j DNS");
     assert!(added.stdout.contains("Zone b.example added successfully"), "{added:?}");
+    let place = installation.path("addns.xml").display().to_string();
+    assert!(added.stdout.contains(&format!("input is set to {place}")), "{added:?}");
 
     let wrong = ADDNS.replace("192.0.2.1<", "192.0.2.300<");
     let refused = clients.anchorite_reads("config put addns.xml", &wrong);
