@@ -7,6 +7,7 @@
 //! the daemon needs no child: the daemon is one ([`FaultyToken::new`]).
 //! Never: a sleep, the network. Limit: [`TEST_SECONDS_MAX`] for a test.
 
+use crate::daemon::Installation;
 use fault_module::SCRIPT_VARIABLE;
 use fault_module::script::Script;
 use std::fs;
@@ -100,6 +101,19 @@ impl FaultyToken {
     pub fn new(folder: &Path, labels: &[&str]) -> FaultyToken {
         let token = FaultyToken { folder: folder.to_owned() };
         token.create(labels);
+        token
+    }
+
+    /// The token of a new installation whose repository is SoftHSM's, in its place.
+    pub fn installed(installation: &mut Installation) -> FaultyToken {
+        let folder = installation.path("softhsm");
+        fs::create_dir(&folder).expect("the installation is new");
+        let token = FaultyToken::new(&folder, &["OpenDNSSEC"]);
+        for (name, path) in token.environment() {
+            installation.set_environment(name, path);
+        }
+        let softhsm = "/usr/lib/softhsm/libsofthsm2.so";
+        installation.edit("conf.xml", softhsm, &module().display().to_string());
         token
     }
 

@@ -3,7 +3,7 @@
 //! wrong arguments; the way by HTTP.
 
 use anchorite_tests::daemon::{Daemon, Installation};
-use anchorite_tests::fault_module::{FaultyToken, module};
+use anchorite_tests::fault_module::FaultyToken;
 use anchorite_tests::peers::{Setup, Software};
 use anchorite_tests::program::anchorite;
 use anchorite_tests::signing::repository_text;
@@ -165,14 +165,7 @@ fn a_token_that_hangs_is_critical_and_not_a_timeout() {
 /// An installation, and its token, which fails as it is told to.
 fn with_faulty_token() -> (Installation, FaultyToken) {
     let mut installation = Installation::new("tld-optout");
-    let folder = installation.path("softhsm");
-    std::fs::create_dir(&folder).unwrap();
-    let token = FaultyToken::new(&folder, &["OpenDNSSEC"]);
-    for (name, path) in token.environment() {
-        installation.set_environment(name, path);
-    }
-    let softhsm = "/usr/lib/softhsm/libsofthsm2.so";
-    installation.edit("conf.xml", softhsm, &module().display().to_string());
+    let token = FaultyToken::installed(&mut installation);
     installation.write_small_zone(ZONE, 1, "www IN A 192.0.2.80");
     installation.write_zonelist(&[(ZONE, "tld")]);
     (installation, token)

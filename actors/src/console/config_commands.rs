@@ -4,6 +4,7 @@
 //! Never: a new conf.xml, which says which programs are run, or a file elsewhere; a PIN; a file
 //! that is written and cannot be read at the next start.
 
+use super::catalogue::Catalogue;
 use super::dispatch::{Handler, Handlers};
 use super::listing::{Cell, Listing};
 use super::output::Output;
@@ -89,25 +90,13 @@ async fn put(site: Arc<Site>, invocation: Invocation) -> Output {
     let done = async {
         let name = invocation.operands[0].clone();
         let path = path_of(&site, &name)?;
-        if is_same(&path, site.conf_file()) {
-            return Err(ConfigError::Conf);
-        }
         let Some(text) = invocation.input.clone().filter(|text| !text.trim().is_empty()) else {
-            return Err(ConfigError::NoInput(
-                name.clone(),
-                format!("ssh BOX config put {name} < {name}"),
-            ));
+            let example = format!("ssh BOX config put {name} < {name}");
+            return Err(ConfigError::NoInput(name, example));
         };
-        let catalogue = site.catalogue();
-        let next = match &path {
-            path if is_same(path, &catalogue.policy_file) => "policy import",
-            path if is_same(path, &catalogue.zone_list_file) => "zonelist import",
-            _ => "reload",
-        };
-        let is_adapter = next == "reload";
-        let conf = site.conf_file().to_owned();
-        let write = move || replace(&conf, &path, is_adapter, text);
-        site.staff.desk.run(write)?.await??;
+        let (conf, catalogue) = (site.conf_file().to_owned(), site.catalogue());
+        let write = move || replace(&conf, &catalogue, &path, &text);
+        let next = site.staff.desk.run(write)?.await??;
         Ok(Output::done(format!("{name} was changed; it is in force after: {next}\n")))
     };
     answer(done.await)
@@ -158,18 +147,28 @@ fn files(folder: &Path) -> Vec<Vec<Cell>> {
     listed.map(row).collect()
 }
 
-/// Writes a file, if the configuration has no fault by it. Blocks.
-fn replace(conf: &Path, path: &Path, is_adapter: bool, text: String) -> Result<(), ConfigError> {
-    let shown = path.to_string_lossy();
-    if is_adapter {
-        // It may be one that no zone names yet.
-        read_addns(&shown, text.as_bytes())
-            .map_err(|faults| ConfigError::Faults(faults.to_string()))?;
-    }
+/// Writes a file, if the configuration has no fault by it. Gives the command that takes it. Blocks.
+fn replace(
+    conf: &Path,
+    catalogue: &Catalogue,
+    path: &Path,
+    text: &str,
+) -> Result<&'static str, ConfigError> {
+    let next = match path {
+        path if is_same(path, conf) => return Err(ConfigError::Conf),
+        path if is_same(path, &catalogue.policy_file) => "policy import",
+        path if is_same(path, &catalogue.zone_list_file) => "zonelist import",
+        path => {
+            // It may be one that no zone names yet.
+            read_addns(&path.to_string_lossy(), text.as_bytes())
+                .map_err(|faults| ConfigError::Faults(faults.to_string()))?;
+            "reload"
+        }
+    };
     let conf = conf.to_string_lossy();
     let inputs = Inputs { conf: &conf, kasp: None, zonelist: None };
     let before = check(&inputs, &SystemEnvironment);
-    let after = check(&inputs, &With { path, text: &text });
+    let after = check(&inputs, &With { path, text });
     if after.error_count() > before.error_count() {
         let is_new = |line: &&Line| {
             !matches!(line.severity, Severity::Info | Severity::Warning)
@@ -180,7 +179,8 @@ fn replace(conf: &Path, path: &Path, is_adapter: bool, text: String) -> Result<(
         return Err(ConfigError::Faults(format!("{}\nnothing was changed", lines.join("\n"))));
     }
     let place = config_files::resolved(path);
-    Ok(replace_file(&place, MODE_NEW, |out| out.write_all(text.as_bytes()))?)
+    replace_file(&place, MODE_NEW, |out| out.write_all(text.as_bytes()))?;
+    Ok(next)
 }
 
 /// The world with another text in one file.

@@ -14,7 +14,7 @@ use actors::slot::{NewToken, OpenSlot, open_token};
 use actors::system::{open_store, start_with};
 use actors::zone::ZoneMessage;
 use anchorite_tests::daemon::Installation;
-use anchorite_tests::fault_module::{FaultyToken, module};
+use anchorite_tests::fault_module::FaultyToken;
 use console_protocol::table::{self, Command, Effect};
 use hsm::Slot;
 use std::collections::BTreeMap;
@@ -106,14 +106,7 @@ fn every_worker_is_busy_and_every_question_is_answered() {
 #[test]
 fn a_token_stalls_and_every_question_is_answered() {
     let mut installation = Installation::new("tld-optout");
-    let folder = installation.path("softhsm");
-    std::fs::create_dir(&folder).unwrap();
-    let token = FaultyToken::new(&folder, &["OpenDNSSEC"]);
-    for (name, path) in token.environment() {
-        installation.set_environment(name, path);
-    }
-    let softhsm = "/usr/lib/softhsm/libsofthsm2.so";
-    installation.edit("conf.xml", softhsm, &module().display().to_string());
+    let token = FaultyToken::installed(&mut installation);
     installation.write_small_zone("a.example", 1, "");
     installation.write_small_zone("b.example", 1, "");
     installation.write_zonelist(&[("a.example", "tld")]);

@@ -9,7 +9,7 @@ mod nagios;
 mod performance;
 
 use anchorite_tests::daemon::{Daemon, Installation};
-use anchorite_tests::fault_module::{FaultyToken, module};
+use anchorite_tests::fault_module::FaultyToken;
 use anchorite_tests::peers::{Killed, Peer, Setup, Software};
 use anchorite_tests::program::anchorite;
 use front::Front;
@@ -76,14 +76,7 @@ fn zone_text(serial: u32) -> String {
 impl Site {
     fn new(master: &Peer) -> Site {
         let mut installation = Installation::new("tld-optout");
-        let folder = installation.path("softhsm");
-        std::fs::create_dir(&folder).unwrap();
-        let token = FaultyToken::new(&folder, &["OpenDNSSEC"]);
-        for (name, path) in token.environment() {
-            installation.set_environment(name, path);
-        }
-        let softhsm = "/usr/lib/softhsm/libsofthsm2.so";
-        installation.edit("conf.xml", softhsm, &module().display().to_string());
+        let token = FaultyToken::installed(&mut installation);
         // Without a backup, health would be a warning, rightly.
         installation.edit("conf.xml", "<RequireBackup/>", "");
         let site = Site { installation, token, master: master.address() };
